@@ -1,0 +1,1 @@
+"""TD3: Tucker-factorised dataset distillation for sequential recommendation, as a plain PyTorch library."""
