@@ -1,0 +1,46 @@
+"""Every error the embedded profile raises on purpose; the messages are for the person at the terminal."""
+
+import signal
+from pathlib import Path
+
+
+class EmbeddedError(Exception):
+    """The embedded service cannot go on."""
+
+
+class ChildDiedError(EmbeddedError):
+    """A process of the service ended by itself."""
+
+    def __init__(self, name: str, *, code: int, log: Path, tail: str) -> None:
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        end = f"the end of {log}:\n{tail}" if tail else f"{log} is empty"
+        super().__init__(f"{name} ended unexpectedly ({how}); {end}")
+        self.name = name
+        self.code = code
+
+
+class NotReadyError(EmbeddedError):
+    """A process of the service started but does not answer."""
+
+    def __init__(self, name: str, *, seconds: float, log: Path, tail: str) -> None:
+        super().__init__(f"{name} did not answer within {seconds:.0f} s; the end of {log}:\n{tail}")
+        self.name = name
+
+
+class PortTakenError(EmbeddedError):
+    """Another process listens on the port that was asked for."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {host} is taken; stop what listens there, or choose another with TD3_PORT"
+        )
+
+
+class DataDirInUseError(EmbeddedError):
+    """Two services cannot share a data directory."""
+
+    def __init__(self, data_dir: Path, holder: str) -> None:
+        super().__init__(
+            f"the data directory {data_dir} is in use by another service (process {holder}); "
+            "stop that one, or choose another directory with TD3_DATA_DIR"
+        )

@@ -1,0 +1,124 @@
+"""Child processes that never outlive the process that started them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from embedded import tether
+from embedded.errors import ChildDiedError
+
+
+class Owner(NamedTuple):
+    """The user a child runs as, where that is not the user of its parent."""
+
+    uid: int
+    gid: int
+
+
+class ChildProcess:
+    """One child in a session of its own, writing to its own log file.
+
+    It gets `death_signal` when the *thread* that started it ends, so start it from a thread that lives as
+    long as the child should. A session of its own keeps the terminal's Ctrl-C away from it: the parent decides
+    the order in which children stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        owner: Owner | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_start = log.stat().st_size if log.exists() else 0
+        run_as = f"{owner.uid}:{owner.gid}" if owner else "-"
+        wrapper = [
+            sys.executable,
+            "-I",
+            "-S",
+            tether.__file__,
+            str(os.getpid()),
+            str(int(death_signal)),
+            run_as,
+        ]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*wrapper, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal, or `None` while it runs."""
+        return self._process.poll()
+
+    def check_alive(self) -> None:
+        """Raise ChildDiedError, with the end of the log, if the process has ended."""
+        if (code := self.exit_code) is not None:
+            raise ChildDiedError(self.name, code=code, log=self.log, tail=self.log_tail())
+
+    def log_tail(self, lines: int = 25) -> str:
+        """The last lines that this process wrote, nothing of its predecessors'."""
+        with self.log.open("rb") as output:
+            output.seek(self._log_start)
+            text = output.read().decode(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for it to end by itself and return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It still runs after `timeout` seconds.
+        """
+        return self._process.wait(timeout)
+
+    def stop(self, *, grace: float = 10.0, sig: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end, and after `grace` seconds kill it and whatever it started."""
+        if self.exit_code is None:
+            self._process.send_signal(sig)
+            try:
+                self._process.wait(grace)
+            except subprocess.TimeoutExpired:
+                self._kill_session()
+        self._kill_session()
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel's out-of-memory killer would."""
+        self._process.kill()
+        self._process.wait()
+
+    def _kill_session(self) -> None:
+        """Kill what is left of the process group, which carries the child's own process id."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self._process.wait()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on right now; someone else may still take it first."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,31 @@
+import psycopg
+import redis
+import sqlalchemy
+
+
+def test_postgres_database_is_fresh_for_each_test(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE TABLE mine (id int)")
+
+
+test_postgres_database_is_fresh_for_another_test = test_postgres_database_is_fresh_for_each_test
+
+
+def test_database_url_serves_both_engines(database_url: str) -> None:
+    engine = sqlalchemy.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE TABLE mine (id int)"))
+        assert connection.execute(sqlalchemy.text("SELECT count(*) FROM mine")).scalar_one() == 0
+    engine.dispose()
+
+
+def test_broker_is_empty_and_never_evicts(broker_url: str) -> None:
+    with redis.Redis.from_url(broker_url, decode_responses=True) as client:
+        assert client.dbsize() == 0
+        client.set("left", "behind")
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+def test_broker_is_empty_again(broker_url: str) -> None:
+    with redis.Redis.from_url(broker_url) as client:
+        assert client.dbsize() == 0
