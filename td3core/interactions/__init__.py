@@ -1,0 +1,16 @@
+"""Interaction logs: read, validate, filter and profile them. Knows nothing of torch."""
+
+from td3core.interactions._filter import check_size, filter_log
+from td3core.interactions._log import InteractionLog
+from td3core.interactions._profile import LogProfile, profile_log
+from td3core.interactions._read import read_log, validate_log
+
+__all__ = [
+    "InteractionLog",
+    "LogProfile",
+    "check_size",
+    "filter_log",
+    "profile_log",
+    "read_log",
+    "validate_log",
+]
