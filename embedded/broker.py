@@ -40,30 +40,28 @@ class Broker:
         self.process.stop()
 
 
-def start_broker(data_dir: Path, *, log: Path, durable: bool = True) -> Broker:
+def start_broker(data_dir: Path, *, log: Path, durable: bool = True, attempts: int = PORT_ATTEMPTS) -> Broker:
     """Start a server that keeps its data in `data_dir`, on a free port that nobody else took meanwhile.
 
-    With `durable`, messages survive a restart (append-only file, synced every second). Nothing is ever evicted.
+    With `durable`, messages survive a restart (append-only file, synced every second). None is ever evicted.
 
     Raises:
         ChildDiedError: The server ended during its start.
         NotReadyError: The server runs but does not answer.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    for attempt in range(1, PORT_ATTEMPTS + 1):
-        port = free_port(HOST)
-        process = ChildProcess("broker", _command(data_dir, port, durable=durable), log=log)
-        try:
-            _wait_until_ready(process, port)
-        except ChildDiedError:
-            if attempt == PORT_ATTEMPTS or "Address already in use" not in process.log_tail():
-                raise
-        except BaseException:
-            process.stop(grace=0)
-            raise
-        else:
-            return Broker(process, port)
-    raise AssertionError("the last attempt returns or raises")
+    port = free_port(HOST)
+    process = ChildProcess("broker", _command(data_dir, port, durable=durable), log=log)
+    try:
+        _wait_until_ready(process, port)
+    except ChildDiedError:
+        if attempts > 1 and "Address already in use" in process.log_tail():
+            return start_broker(data_dir, log=log, durable=durable, attempts=attempts - 1)
+        raise
+    except BaseException:
+        process.stop(grace=0)
+        raise
+    return Broker(process, port)
 
 
 def _command(data_dir: Path, port: int, *, durable: bool) -> list[str | Path]:

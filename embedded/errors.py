@@ -28,11 +28,12 @@ class NotReadyError(EmbeddedError):
 
 
 class PortTakenError(EmbeddedError):
-    """Another process listens on the port that was asked for."""
+    """The address that was asked for cannot be listened on, most often as another process does."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, reason: str) -> None:
         super().__init__(
-            f"port {port} on {host} is taken; stop what listens there, or choose another with TD3_PORT"
+            f"cannot listen on {host} port {port} ({reason}); stop what listens there, "
+            "or choose another with TD3_PORT or TD3_HOST"
         )
 
 

@@ -21,11 +21,11 @@ class Owner(NamedTuple):
 
 
 class ChildProcess:
-    """One child in a session of its own, writing to its own log file.
+    """One child in a session of its own, writing to its own log file; its command begins with a path.
 
     It gets `death_signal` when the *thread* that started it ends, so start it from a thread that lives as
-    long as the child should. A session of its own keeps the terminal's Ctrl-C away from it: the parent decides
-    the order in which children stop.
+    long as the child should. A session of its own keeps the terminal's Ctrl-C away from it: the parent
+    decides the order in which children stop.
     """
 
     def __init__(

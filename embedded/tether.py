@@ -1,9 +1,10 @@
 """Become a command that ends when the process that started it ends, even if that one is SIGKILLed.
 
-Run as a script, `python -I -S tether.py PARENT_PID DEATH_SIGNAL OWNER COMMAND...`, OWNER being `-` or `UID:GID`.
-It sets the kernel's parent-death signal (prctl(2), PR_SET_PDEATHSIG), then replaces itself with COMMAND, so that
-the process id stays. A script rather than a `preexec_fn`: Python code between fork and exec may deadlock when the
-parent has threads. Other kernels than Linux have no such signal; there COMMAND just starts.
+Run as a script: `python -I -S tether.py PARENT_PID DEATH_SIGNAL OWNER COMMAND...`, where OWNER is `-` or
+`UID:GID` and COMMAND begins with a path. It sets the kernel's parent-death signal (prctl(2), PR_SET_PDEATHSIG),
+then replaces itself with COMMAND, so that the process id stays. A script rather than a `preexec_fn`: Python
+code between fork and exec may deadlock when the parent has threads. Only Linux has that signal; elsewhere
+COMMAND just starts.
 """
 
 import ctypes
@@ -37,4 +38,4 @@ def become(owner: str) -> None:
 if __name__ == "__main__":
     become(sys.argv[3])
     tether(int(sys.argv[1]), int(sys.argv[2]))
-    os.execvp(sys.argv[4], sys.argv[4:])
+    os.execv(sys.argv[4], sys.argv[4:])

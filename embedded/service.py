@@ -1,0 +1,153 @@
+"""The whole service as child processes: broker, API, worker and keeper, started and stopped in order."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from embedded.broker import start_broker
+from embedded.errors import NotReadyError, PortTakenError
+from embedded.lock import exclusive
+from embedded.process import ChildProcess, free_port
+
+READY_SECONDS = 90.0
+MIGRATION_SECONDS = 120.0
+# What a child may take to end by itself: the API finishes its requests, the worker hands its job back.
+GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0}
+MODULES = {"api": "api", "worker": "worker", "keeper": "worker.keeper"}
+ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class Service:
+    """A running service; its children are public so that a test can kill one and start another."""
+
+    def __init__(self, *, data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> None:
+        self.data_dir = data_dir
+        self.log_dir = data_dir / "logs"
+        reachable = ANY_HOST.get(host, host)
+        self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        self.children: dict[str, ChildProcess] = {}
+        self._environment = environment
+
+    def start(self, name: str) -> ChildProcess:
+        """Start the child `name`, one of `api`, `worker` and `keeper`, in the place of one that ended."""
+        child = self._run(name, MODULES[name])
+        self.children[name] = child
+        return child
+
+    def stop(self, name: str) -> None:
+        """Stop the child `name` cleanly, if it was ever started."""
+        if child := self.children.pop(name, None):
+            child.stop(grace=GRACE_SECONDS[name])
+
+    def migrate(self) -> None:
+        """Bring the database to the current schema.
+
+        Raises:
+            ChildDiedError: The migration failed; the message ends with its log.
+        """
+        migration = self._run("migrate", "api.migrate")
+        try:
+            if migration.wait(MIGRATION_SECONDS) != 0:
+                migration.check_alive()
+        except subprocess.TimeoutExpired as error:
+            raise NotReadyError(
+                "migrate", seconds=MIGRATION_SECONDS, log=migration.log, tail=migration.log_tail()
+            ) from error
+        finally:
+            migration.stop(grace=0)
+
+    def check_alive(self) -> None:
+        """Raise ChildDiedError if any child has ended."""
+        for child in self.children.values():
+            child.check_alive()
+
+    def wait_until_ready(self) -> None:
+        """Return as soon as the API says that it can serve.
+
+        Raises:
+            ChildDiedError: A child ended meanwhile.
+            NotReadyError: It did not become ready; the message ends with its log.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        with httpx.Client(base_url=self.url, timeout=5.0, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                self.check_alive()
+                try:
+                    if client.get("/readyz").is_success:
+                        return
+                except httpx.TransportError:
+                    pass  # it does not listen yet
+                time.sleep(0.05)
+        api = self.children["api"]
+        raise NotReadyError("api", seconds=READY_SECONDS, log=api.log, tail=api.log_tail())
+
+    def _run(self, name: str, module: str) -> ChildProcess:
+        return ChildProcess(
+            name,
+            [sys.executable, "-m", module],
+            log=self.log_dir / f"{name}.log",
+            env=self._environment,
+        )
+
+
+@contextmanager
+def running_service(
+    *,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    broker_url: str | None = None,
+) -> Iterator[Service]:
+    """Run the service on `data_dir` until the block ends; yield it when it is ready to serve.
+
+    Args:
+        data_dir: Database, storage, broker data and logs; made if it is not there.
+        environment: Environment of the children, with the settings that differ from their defaults.
+        host: Address to listen on.
+        port: Port to listen on; `None` takes a free one.
+        broker_url: A broker that runs already; `None` starts one.
+
+    Raises:
+        EmbeddedError: It cannot start, or did not; the message says why.
+    """
+    data_dir = data_dir.resolve()
+    port = free_port(ANY_HOST.get(host, host)) if port is None else port
+    with ExitStack() as stack:
+        stack.enter_context(exclusive(data_dir))
+        _check_free(host, port)
+        if broker_url is None:
+            broker = start_broker(data_dir / "broker", log=data_dir / "logs" / "broker.log")
+            broker_url = stack.enter_context(broker).url
+        own = {
+            "TD3_HOST": host,
+            "TD3_PORT": str(port),
+            "TD3_DATA_DIR": str(data_dir),
+            "TD3_BROKER_URL": broker_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        service = Service(data_dir=data_dir, host=host, port=port, environment={**environment, **own})
+        service.migrate()
+        # Stopped in the opposite order: first nothing comes in, then the worker hands back what it holds.
+        for name in ("keeper", "worker", "api"):
+            stack.callback(service.stop, name)
+            service.start(name)
+        service.wait_until_ready()
+        yield service
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say plainly that the port is taken, rather than let the API fail in its log."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTakenError(host, port, reason=error.strerror or str(error)) from error
