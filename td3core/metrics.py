@@ -1,7 +1,7 @@
 """Ranking metrics for one relevant item a user.
 
-With a single target of rank r (from 1), the general definitions collapse to the formulas below; `[.]` is 1 where the
-condition holds and 0 elsewhere.
+With a single target of rank r (from 1), the general definitions collapse to the formulas below; `[.]` is 1
+where the condition holds and 0 elsewhere.
 """
 
 from collections.abc import Sequence

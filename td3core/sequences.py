@@ -17,8 +17,8 @@ IntArray = npt.NDArray[np.int64]
 class Sequences:
     """One item sequence a user, end to end in one array.
 
-    The sequence of user `u` is `items[offsets[u]:offsets[u + 1]]`. Items are rows 0 to n_items - 1 of `item_ids`;
-    there is no padding item in the data.
+    The sequence of user `u` is `items[offsets[u]:offsets[u + 1]]`. Items are rows 0 to n_items - 1 of
+    `item_ids`; there is no padding item in the data.
     """
 
     items: IntArray

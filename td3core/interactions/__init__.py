@@ -1,12 +1,15 @@
 """Interaction logs: read, validate, filter and profile them. Knows nothing of torch."""
 
+from td3core.interactions._blocks import Limits
 from td3core.interactions._filter import check_size, filter_log
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._profile import LogProfile, profile_log
-from td3core.interactions._read import read_log, validate_log
+from td3core.interactions._read import read_log
+from td3core.interactions._validate import validate_log
 
 __all__ = [
     "InteractionLog",
+    "Limits",
     "LogProfile",
     "check_size",
     "filter_log",

@@ -10,21 +10,14 @@ from td3core.errors import MissingColumnError
 Role = Literal["user", "item", "timestamp", "rating"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-_USUAL_NAMES: dict[Role, frozenset[str]] = {
-    "user": frozenset(
-        "user userid uid username customer customerid visitor visitorid reviewer reviewerid profileid "
-        "accountid memberid sessionid session".split()
-    ),
-    "item": frozenset(
-        "item itemid iid movie movieid product productid asin parentasin sku article articleid book bookid "
-        "isbn song songid track trackid artist artistid game gameid appid news newsid video videoid business "
-        "businessid poi poiid venue venueid anime animeid recipe recipeid".split()
-    ),
-    "timestamp": frozenset(
-        "timestamp ts time datetime date unixtime unixtimestamp unixreviewtime eventtime eventtimestamp "
-        "createdat eventdate".split()
-    ),
-    "rating": frozenset("rating ratings ratingvalue score stars starrating overall".split()),
+_USUAL_NAMES: dict[Role, str] = {
+    "user": "user userid uid username customer customerid visitor visitorid reviewer reviewerid "
+    "profileid accountid memberid",
+    "item": "item itemid iid movie movieid product productid asin parentasin sku article articleid bookid "
+    "isbn songid trackid artistid gameid appid newsid videoid businessid poiid venueid animeid recipeid",
+    "timestamp": "timestamp ts time datetime date unixtime unixtimestamp unixreviewtime eventtime "
+    "eventtimestamp eventdate createdat",
+    "rating": "rating ratings ratingvalue score stars starrating overall",
 }
 """Usual names in lower case, letters and digits only, so that `userId`, `user_id` and `User ID` are one."""
 
@@ -95,13 +88,14 @@ def _named(header: Sequence[str], role: Role, name: str) -> str:
 
 
 def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: bool) -> str | None:
-    usual = _USUAL_NAMES[role]
+    usual = _USUAL_NAMES[role].split()
     candidates = [column for column in free if _plain(column) in usual]
     if len(candidates) == 1:
         return candidates[0]
     if candidates and (required or role == "timestamp"):
         raise MissingColumnError(
-            f"several columns could be the {role}: {', '.join(candidates)}; set data.columns.{role}{_have(header)}"
+            f"several columns could be the {role}: {', '.join(candidates)}; "
+            f"set data.columns.{role}{_have(header)}"
         )
     if required:
         raise MissingColumnError(

@@ -16,8 +16,8 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
     """Drop low ratings, then users and items with too few interactions.
 
     `single` counts users and items once, both on the same log, so a user may end up below the minimum because
-    items were dropped; `iterated` repeats until nothing changes (the k-core). In the end, users left with fewer
-    interactions than leave-last-out needs are dropped either way.
+    items were dropped; `iterated` repeats until nothing changes (the k-core). Either way, users that end up
+    with fewer interactions than leave-last-out needs are dropped too.
 
     Raises:
         LogTooSmallError: if the log is too small before or after.
@@ -40,9 +40,9 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
         if data.min_rating is not None:
             settings.append(f"data.min_rating {data.min_rating:g}")
         raise LogTooSmallError(
-            f"the filter leaves {_size(kept)} of {_size(log)}; at least {MIN_USERS} users with {MIN_SEQUENCE} "
-            f"interactions each and {MIN_ITEMS} items are needed: lower {' or '.join(settings)}, "
-            "or send a larger log"
+            f"the filter leaves {_size(kept)} of {_size(log)}; at least {MIN_USERS} users with "
+            f"{MIN_SEQUENCE} interactions each and {MIN_ITEMS} items are needed: lower "
+            f"{' or '.join(settings)}, or send a larger log"
         )
     return kept
 

@@ -9,9 +9,9 @@ import polars as pl
 class InteractionLog:
     """Who interacted with what, in the order of the file.
 
-    `frame` holds `user` and `item` (String, as the client wrote them) and, where the log has them, `timestamp`
-    (Int64 or Float64; calendar dates become microseconds since 1970 UTC) and `rating` (Float64). A repeated
-    interaction is kept: repeat consumption is signal.
+    `frame` holds `user` and `item` (String, as the client wrote them) and, where the log has them,
+    `timestamp` (Int64 or Float64; calendar dates become microseconds since 1970 UTC) and `rating` (Float64).
+    A repeated interaction is kept: repeat consumption is signal.
     """
 
     frame: pl.DataFrame

@@ -1,14 +1,37 @@
-"""Reading interaction logs."""
+"""Reading a log of any format, block by block, into memory."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.interactions._columns import find_columns
-from td3core.interactions._filter import filter_log
+from td3core.errors import LogProblem, LogTooSmallError, UnreadableLogError
+from td3core.interactions._blocks import Block, Limits, cut_blocks
+from td3core.interactions._columns import Columns, Role, find_columns
+from td3core.interactions._delimited import DelimitedFormat, Dialect, guess_separator, take_header
+from td3core.interactions._jsonl import JsonLinesFormat, find_keys
 from td3core.interactions._log import InteractionLog
-from td3core.interactions._profile import LogProfile, profile_log
+from td3core.interactions._parquet import is_whole, parquet_schema, read_batches
+from td3core.interactions._problems import ProblemReport
+from td3core.interactions._source import Source, open_source
+from td3core.interactions._values import ValueParser
+
+_TYPICAL_ROW_BYTES = 32
+
+
+class TextFormat(Protocol):
+    """A text format, parsed fast where all is well and line by line where it is not."""
+
+    def parse(self, block: Block) -> pl.DataFrame | None:
+        """The columns by role, as text; None if the block needs a closer look."""
+        ...
+
+    def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
+        """The well-formed records with their line numbers, and what is wrong with the others."""
+        ...
 
 
 def read_log(
@@ -18,23 +41,108 @@ def read_log(
     name: str | None = None,
     head_bytes: int | None = None,
     max_problems: int = 20,
+    limits: Limits | None = None,
 ) -> InteractionLog:
-    """Read a log (common path)."""
-    named = (name or path.name).lower()
-    separator = "\t" if ".inter" in named or ".tsv" in named else ","
-    raw = pl.read_csv(path, separator=separator, infer_schema=False)
-    columns = find_columns(raw.columns, data.columns, rating_needed=data.min_rating is not None).by_role()
-    frame = raw.select(pl.col(column).alias(role) for role, column in columns.items())
-    if "timestamp" in columns:
-        frame = frame.with_columns(pl.col("timestamp").cast(pl.Int64))
-    if "rating" in columns:
-        frame = frame.with_columns(pl.col("rating").cast(pl.Float64))
+    """Read and validate an interaction log.
+
+    CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
+    compressed by gzip or zstd, and Parquet. A timestamp is a number, or an ISO 8601 date or time, which
+    becomes microseconds since 1970 UTC. Ids stay the text that they are in the file.
+
+    Args:
+        path: the file.
+        data: its format and columns, where they cannot be guessed.
+        name: what the client calls the file; its suffix tells the format.
+        head_bytes: look at this much of the (decompressed) file only; the file may itself be just a head.
+        max_problems: how many bad rows an error lists.
+        limits: bounds on what is read.
+
+    Raises:
+        LogTooSmallError: if there are no interactions.
+        UnreadableLogError: if the file is damaged, too large, or of another format.
+        MissingColumnError: if a column is missing or ambiguous.
+        BadRowsError: if rows cannot be used.
+    """
+    limits = limits or Limits()
+    source = open_source(path, data.format, name)
+    report = ProblemReport(max_problems)
+    if source.format == "parquet":
+        parsed = _read_parquet(source, data, report, head_bytes)
+    else:
+        parsed = _read_text(source, data, report, head_bytes, limits)
+    frames: list[pl.DataFrame] = []
+    size = 0
+    for frame in parsed:
+        size += int(frame.estimated_size())
+        if size > limits.log_bytes:
+            raise UnreadableLogError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
+        if report.total:  # it will be refused: only the count goes on
+            frames.clear()
+        else:
+            frames.append(frame)
+    report.raise_if_any()
+    if frames:
+        frame = pl.concat(frames, how="vertical_relaxed", rechunk=True)
+    else:
+        frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
+    if frame.is_empty() and head_bytes is None:
+        raise LogTooSmallError("the log holds no interactions")
     return InteractionLog(frame)
 
 
-def validate_log(
-    path: Path, data: DataConfig, *, name: str | None = None, head_bytes: int | None = None
-) -> LogProfile:
-    """Read, filter and profile a log; of a head, read and profile only."""
-    log = read_log(path, data, name=name, head_bytes=head_bytes)
-    return profile_log(log if head_bytes is not None else filter_log(log, data))
+def _read_text(
+    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
+) -> Iterator[pl.DataFrame]:
+    blocks = cut_blocks(
+        source.chunks(may_be_cut=head_bytes is not None),
+        limits,
+        quoted=source.format in ("csv", "tsv"),
+        head_bytes=head_bytes,
+    )
+    first = next(blocks, None)
+    if first is None or not first.data.strip():
+        raise LogTooSmallError("the file holds nothing but blank lines")
+    text, columns, first = _open_text(source, data, first)
+    parser = ValueParser(columns, rating_needed=data.min_rating is not None)
+    for block in chain([first], blocks):
+        raw = text.parse(block)
+        if raw is not None:
+            values = parser.parse(raw)
+            if values.ok:
+                yield values.frame
+                continue
+        raw, problems = text.examine(block)
+        values = parser.parse(raw)
+        bad_values, total = parser.problems(raw, values, report.limit)
+        report.add(problems + bad_values, len(problems) + total)
+        yield values.frame
+
+
+def _open_text(source: Source, data: DataConfig, first: Block) -> tuple[TextFormat, Columns, Block]:
+    rating_needed = data.min_rating is not None
+    if source.format == "jsonl":
+        columns = find_columns(find_keys(first), data.columns, rating_needed=rating_needed)
+        return JsonLinesFormat(columns), columns, first
+    separator = guess_separator(first) if source.format == "csv" else "\t"
+    dialect = Dialect(separator, quoted=source.format != "inter")
+    header, rest = take_header(first, dialect)
+    columns = find_columns(header, data.columns, rating_needed=rating_needed)
+    positions: dict[Role, int] = {role: header.index(name) for role, name in columns.by_role().items()}
+    return DelimitedFormat(dialect, header, positions), columns, rest
+
+
+def _read_parquet(
+    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None
+) -> Iterator[pl.DataFrame]:
+    if head_bytes is not None and not is_whole(source.path):
+        return
+    schema = parquet_schema(source.path)
+    rating_needed = data.min_rating is not None
+    columns = find_columns(list(schema), data.columns, rating_needed=rating_needed)
+    parser = ValueParser(columns, rating_needed=rating_needed)
+    rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
+    for raw in read_batches(source.path, columns, schema, rows):
+        values = parser.parse(raw)
+        if not values.ok:
+            report.add(*parser.problems(raw, values, report.limit))
+        yield values.frame

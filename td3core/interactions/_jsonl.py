@@ -1,0 +1,101 @@
+"""JSON Lines: one object a line."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import cast
+
+import polars as pl
+
+from td3core.errors import LogProblem, UnreadableLogError
+from td3core.interactions._blocks import Block
+from td3core.interactions._columns import Columns
+from td3core.interactions._problems import shown
+from td3core.interactions._values import LINE
+
+_KEY_LINES = 1000
+"""Lines whose keys are looked at to find the columns."""
+
+
+def find_keys(block: Block) -> list[str]:
+    """The keys of the first lines, in order of first appearance.
+
+    Raises:
+        UnreadableLogError: if no line is a JSON object.
+    """
+    if block.data.lstrip().startswith(b"["):
+        raise UnreadableLogError("the file is one JSON array; JSON Lines, one object a line, is wanted")
+    keys: dict[str, None] = {}
+    for _, record in islice(_lines(block), _KEY_LINES):
+        if isinstance(record, dict):
+            keys.update(dict.fromkeys(record))
+    if not keys:
+        raise UnreadableLogError(f"no line is a JSON object; line {block.line} should be one")
+    return list(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLinesFormat:
+    """Records of JSON Lines."""
+
+    columns: Columns
+
+    def parse(self, block: Block) -> pl.DataFrame | None:
+        """The columns by role, as text; None if the block needs a closer look."""
+        names = self.columns.by_role()
+        try:
+            frame = pl.read_ndjson(block.data, schema=dict.fromkeys(names.values(), pl.String()))
+        except pl.exceptions.PolarsError:
+            return None
+        # polars writes booleans, lists and objects as JSON text
+        nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$)").any())
+        if frame.height and frame.select(nested).item():
+            return None
+        return frame.select(pl.col(name).alias(role) for role, name in names.items())
+
+    def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
+        """The well-formed records with their line numbers, and what is wrong with the others."""
+        names = self.columns.by_role()
+        problems: list[LogProblem] = []
+        rows: list[dict[str, str | int | None]] = []
+        for line, record in _lines(block):
+            if not isinstance(record, dict):
+                problems.append(record)
+                continue
+            odd = [
+                name for name in names.values() if not isinstance(record.get(name), str | int | float | None)
+            ]
+            odd += [name for name in names.values() if isinstance(record.get(name), bool)]
+            problems += [
+                LogProblem("it is neither text nor a number", line, name, shown(json.dumps(record[name])))
+                for name in odd
+            ]
+            if not odd:
+                values = {role: record.get(name) for role, name in names.items()}
+                rows.append({LINE: line, **{k: None if v is None else str(v) for k, v in values.items()}})
+        schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
+        return pl.DataFrame(rows, schema=schema), problems
+
+
+def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
+    """Every line that is not blank, as an object or as the problem that it is none."""
+    for line, data in enumerate(block.data.split(b"\n"), start=block.line):
+        if not data.strip():
+            continue
+        try:
+            record: object = json.loads(data.decode())
+        except UnicodeDecodeError:
+            yield (
+                line,
+                LogProblem(
+                    "it is not UTF-8 text", line, value=shown(data.decode("utf-8", "surrogateescape"))
+                ),
+            )
+        except (json.JSONDecodeError, RecursionError) as error:
+            yield line, LogProblem(f"it is not JSON: {error}", line, value=shown(data.decode()))
+        else:
+            if isinstance(record, dict):
+                yield line, cast(dict[str, object], record)
+            else:
+                yield line, LogProblem("it is not a JSON object", line, value=shown(data.decode()))

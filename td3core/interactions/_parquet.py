@@ -1,0 +1,68 @@
+"""Parquet."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from td3core.errors import UnreadableLogError
+from td3core.interactions._columns import Columns, Role
+from td3core.interactions._source import PARQUET_MAGIC
+from td3core.interactions._values import LINE
+
+_BATCH_ROWS = 1 << 18
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file's end is there, without which nothing of it can be read."""
+    with path.open("rb") as file:
+        file.seek(-len(PARQUET_MAGIC), os.SEEK_END)
+        return file.read() == PARQUET_MAGIC
+
+
+def parquet_schema(path: Path) -> pl.Schema:
+    """Names and types of the columns.
+
+    Raises:
+        UnreadableLogError: if the file is damaged.
+    """
+    try:
+        return pl.scan_parquet(path).collect_schema()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
+
+
+def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | None) -> Iterator[pl.DataFrame]:
+    """The columns by role, ids as text, with row numbers from 1 where a log of text has line numbers.
+
+    Raises:
+        UnreadableLogError: if a column's type cannot be what its role asks for, or the file is damaged.
+    """
+    names = columns.by_role()
+    scan = pl.scan_parquet(path).select(_column(role, name, schema[name]) for role, name in names.items())
+    if rows is not None:
+        scan = scan.head(rows)
+    line = 1
+    try:
+        for batch in scan.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
+            yield batch.with_columns(pl.int_range(line, line + pl.len(), dtype=pl.Int64).alias(LINE))
+            line += batch.height
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
+
+
+def _column(role: Role, name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name).alias(role)
+    text = dtype == pl.String or dtype == pl.Categorical or dtype == pl.Enum
+    if role in ("user", "item"):
+        fits, wanted = text or dtype.is_integer(), "text or integers"
+        column = column.cast(pl.String)
+    elif role == "timestamp":
+        fits = text or dtype.is_numeric() or dtype == pl.Date or dtype == pl.Datetime
+        wanted = "numbers, dates or text"
+    else:
+        fits, wanted = text or dtype.is_numeric(), "numbers"
+    if not fits:
+        raise UnreadableLogError(f"column {name!r} is of type {dtype}; the {role} must be {wanted}")
+    return column.cast(pl.String) if text else column.cast(pl.Float64) if dtype.is_decimal() else column

@@ -1,0 +1,45 @@
+"""Collecting what is wrong with a log's rows."""
+
+from dataclasses import dataclass, field
+
+from td3core.errors import BadRowsError, LogProblem
+
+_SHOWN = 100
+
+
+@dataclass(slots=True)
+class ProblemReport:
+    """The first problems, and how many there are in all."""
+
+    limit: int
+    problems: list[LogProblem] = field(default_factory=list[LogProblem])
+    total: int = 0
+
+    def add(self, problems: list[LogProblem], total: int | None = None) -> None:
+        """Count the problems of one block; `problems` may hold only the first of `total`."""
+        self.total += len(problems) if total is None else total
+        in_order = sorted(problems, key=lambda problem: problem.line or 0)
+        self.problems += in_order[: self.limit - len(self.problems)]
+
+    def raise_if_any(self) -> None:
+        """Refuse the log if anything was wrong with it.
+
+        Raises:
+            BadRowsError: naming the first problem, with all that were kept.
+        """
+        if not self.total:
+            return
+        message = "1 problem in the log" if self.total == 1 else f"{self.total:,} problems in the log"
+        for first in self.problems[:1]:
+            where = f"line {first.line}" + ("" if first.column is None else f", column {first.column}")
+            value = "" if first.value is None else f" ({first.value!r})"
+            message += f"; the first, {where}: {first.reason}{value}"
+        raise BadRowsError(message, self.problems, self.total)
+
+
+def shown(value: str | None) -> str | None:
+    """A value as an error can show it: short, and with undecodable bytes escaped."""
+    if value is None:
+        return None
+    text = value.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
