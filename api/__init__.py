@@ -1,0 +1,1 @@
+"""The service: HTTP, tables, storage and queue. Importing it never loads torch."""

@@ -1,0 +1,144 @@
+"""Every error the service raises on purpose.
+
+The first line of a class's docstring is its title, and its message where none is given.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """The request could not be served."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.detail = detail or self.title()
+        self.errors = [dict(error) for error in errors]
+        self.headers = dict(headers or {})
+        super().__init__(self.detail)
+
+    @classmethod
+    def title(cls) -> str:
+        """What kind of problem this is, the same for every occurrence."""
+        return (cls.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong."""
+
+
+class LeaseLostError(Exception):
+    """The run belongs to another attempt now, or to nobody; this one must stop and write nothing more."""
+
+
+class StorageError(ServiceError):
+    """The storage does not answer."""
+
+    code = "storage_unavailable"
+    status = 503
+
+
+class NotReadyError(ServiceError):
+    """A part the service needs does not answer."""
+
+    code = "not_ready"
+    status = 503
+
+
+class BadRequestError(ServiceError):
+    """The request is malformed."""
+
+    code = "bad_request"
+    status = 400
+
+
+class InvalidRequestError(ServiceError):
+    """The request does not say what it must."""
+
+    code = "invalid_request"
+    status = 422
+
+
+class InvalidSpecError(InvalidRequestError):
+    """The spec is not valid."""
+
+    code = "invalid_spec"
+
+
+class InvalidCursorError(InvalidRequestError):
+    """The cursor is not one of ours."""
+
+    code = "invalid_cursor"
+
+
+class UnsupportedBodyError(ServiceError):
+    """The body is not of a type this route takes."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class TooLargeError(ServiceError):
+    """The upload is larger than allowed."""
+
+    code = "too_large"
+    status = 413
+
+
+class RangeError(ServiceError):
+    """The range lies outside of the file."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+
+class NotFoundError(ServiceError):
+    """There is no such resource."""
+
+    code = "not_found"
+    status = 404
+
+
+class ConflictError(ServiceError):
+    """The state of the resource does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class JobNotFoundError(NotFoundError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class EvaluationNotFoundError(NotFoundError):
+    """There is no such evaluation."""
+
+    code = "evaluation_not_found"
+
+
+class JobNotFinishedError(ConflictError):
+    """The job has no summary yet."""
+
+    code = "job_not_finished"
+
+
+class JobWithoutSummaryError(ConflictError):
+    """The job ended without a summary."""
+
+    code = "job_without_summary"
+
+
+class AlreadyFinishedError(ConflictError):
+    """It has ended and cannot be cancelled any more."""
+
+    code = "already_finished"

@@ -1,0 +1,163 @@
+"""The tables. Every resource belongs to a tenant; whatever a worker can claim shares the columns of `Run`."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
+
+from api import ids
+from api.db import UtcDateTime
+
+DEFAULT_TENANT = "default"
+
+
+class RunState(StrEnum):
+    """`queued -> running -> succeeded | failed`, and `queued | running -> cancelling -> cancelled`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that migrations can refer to it on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(none_as_null=True),
+        RunState: Enum(
+            RunState, native_enum=False, length=16, values_callable=lambda states: [str(s) for s in states]
+        ),
+    }
+
+
+class Resource(Base):
+    """What a client can name: an id, an owner, and when it came to be."""
+
+    __abstract__ = True
+
+    id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True, sort_order=-3)
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), sort_order=-2)
+    created_at: Mapped[datetime] = mapped_column(sort_order=-1)
+
+
+class Run(Resource):
+    """What a worker can claim. Only `api.runs` changes these columns."""
+
+    __abstract__ = True
+    task: ClassVar[str]
+    """Name of the task that runs it."""
+
+    state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
+    attempt: Mapped[int] = mapped_column(default=0)
+    """Grows with every claim and guards every write of a run: a fence against workers that were given up."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """Attempts whose worker vanished; capped, while attempts that were handed back cost nothing."""
+    worker: Mapped[str | None] = mapped_column(String(255))
+    lease_expires_at: Mapped[datetime | None]
+    stage: Mapped[str | None] = mapped_column(String(32))
+    progress: Mapped[float] = mapped_column(default=0.0)
+    step: Mapped[int] = mapped_column(default=0)
+    steps: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[dict[str, Any] | None]
+    eta_seconds: Mapped[float | None]
+    error: Mapped[dict[str, Any] | None]
+    """`code`, `detail` and, for a bad log, `errors` as in a problem document."""
+    started_at: Mapped[datetime | None]
+    """When its first attempt began."""
+    finished_at: Mapped[datetime | None]
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
+        """The lists a client reads, and what the keeper looks for."""
+        return (
+            Index(None, "tenant_id", "id"),
+            Index(None, "tenant_id", "state", "id"),
+            Index(None, "state", "lease_expires_at"),
+        )
+
+
+class Dataset(Resource):
+    """An interaction log in storage."""
+
+    __tablename__ = "datasets"
+
+    name: Mapped[str | None] = mapped_column(Text)
+    """The client's name for the file."""
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    storage_key: Mapped[str] = mapped_column(Text)
+    profile: Mapped[dict[str, Any] | None]
+    """Known once the whole log has been read."""
+
+
+class Job(Run):
+    """A distillation: a log goes in, a summary comes out."""
+
+    __tablename__ = "jobs"
+    task = "td3.distil"
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    spec: Mapped[dict[str, Any]]
+    metrics: Mapped[dict[str, Any] | None]
+    dataset: Mapped[Dataset] = relationship(lazy="joined")
+    summary: Mapped["Summary | None"] = relationship(lazy="joined")
+
+
+class Summary(Base):
+    """The artefact of a job that succeeded."""
+
+    __tablename__ = "summaries"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH))
+    created_at: Mapped[datetime]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    storage_key: Mapped[str] = mapped_column(Text)
+
+
+class Evaluation(Run):
+    """A comparison of what learners gain from a job's summary."""
+
+    __tablename__ = "evaluations"
+    task = "td3.evaluate"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    spec: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any] | None]
+    job: Mapped[Job] = relationship()
+
+
+class OutboxMessage(Base):
+    """Somebody must wake up for this run: written with the run, deleted by the claim.
+
+    A message can be lost until the very moment of the claim (by a broker that restarts, by a worker that dies
+    with it in its hands), so the row stays until then.
+    """
+
+    __tablename__ = "outbox"
+
+    run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    task: Mapped[str] = mapped_column(String(64))
+    sends: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    """When it is to be sent, or sent again."""

@@ -1,0 +1,32 @@
+"""A client's wish to end a run."""
+
+from sqlalchemy import and_, case, delete, update
+from sqlalchemy.orm import Session
+
+from api.db import now
+from api.models import OutboxMessage, Run, RunState
+
+
+def request_cancel(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
+    """Cancel what is queued at once; flag what is running, for its worker to end.
+
+    Returns:
+        The new state, or `None` where nothing was left to ask for: unknown, asked for before, or ended.
+    """
+    queued = model.state == RunState.QUEUED
+    state = session.scalar(
+        update(model)
+        .where(
+            and_(model.id == run_id, model.tenant_id == tenant_id),
+            model.state.in_((RunState.QUEUED, RunState.RUNNING)),
+        )
+        .values(
+            state=case((queued, RunState.CANCELLED), else_=RunState.CANCELLING),
+            finished_at=case((queued, now(session)), else_=None),
+        )
+        .returning(model.state)
+        .execution_options(synchronize_session=False)
+    )
+    if state is RunState.CANCELLED:
+        session.execute(delete(OutboxMessage).where(OutboxMessage.run_id == run_id))
+    return state

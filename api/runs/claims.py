@@ -1,0 +1,204 @@
+"""Claim, renew, report, end: what one attempt may do to its run, each as one conditional update."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from api import outbox
+from api.db import now
+from api.errors import LeaseLostError
+from api.models import OutboxMessage, Run, RunState
+
+FRESH: Mapping[str, Any] = {
+    "stage": None,
+    "progress": 0.0,
+    "step": 0,
+    "steps": 0,
+    "losses": None,
+    "eta_seconds": None,
+}
+"""Values of the progress columns before any work is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run something, for as long as no other attempt has begun."""
+
+    model: type[Run]
+    run_id: str
+    attempt: int
+
+    @property
+    def holds(self) -> ColumnElement[bool]:
+        """The fence: true of the row while this attempt is its current one and has not ended."""
+        return and_(
+            self.model.id == self.run_id,
+            self.model.attempt == self.attempt,
+            self.model.state.in_((RunState.RUNNING, RunState.CANCELLING)),
+        )
+
+
+def claim(
+    session: Session, model: type[Run], run_id: str, *, worker: str, lease: timedelta, max_attempts: int
+) -> Claim | None:
+    """Take the run if it is queued, or if its worker vanished and the cap allows one more attempt.
+
+    Returns:
+        `None` where there is nothing to take: a duplicate message, a cancelled run, or one that is being run.
+    """
+    at = now(session)
+    abandoned = and_(
+        model.state == RunState.RUNNING, model.lease_expires_at < at, model.crashes + 1 < max_attempts
+    )
+    attempt = session.scalar(
+        update(model)
+        .where(model.id == run_id, or_(model.state == RunState.QUEUED, abandoned))
+        .values(
+            state=RunState.RUNNING,
+            attempt=model.attempt + 1,
+            crashes=model.crashes + case((model.state == RunState.RUNNING, 1), else_=0),
+            worker=worker,
+            lease_expires_at=at + lease,
+            started_at=func.coalesce(model.started_at, at),
+            **FRESH,
+        )
+        .returning(model.attempt)
+        .execution_options(synchronize_session=False)
+    )
+    if attempt is None:
+        return None
+    session.execute(delete(OutboxMessage).where(OutboxMessage.run_id == run_id))
+    return Claim(model, run_id, attempt)
+
+
+def renew(session: Session, held: Claim, *, lease: timedelta) -> RunState:
+    """Extend the lease; the heartbeat's write.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    return _write(session, held, lease_expires_at=now(session) + lease)
+
+
+def report(
+    session: Session,
+    held: Claim,
+    *,
+    stage: str,
+    progress: float,
+    step: int,
+    steps: int,
+    losses: Mapping[str, float],
+    eta_seconds: float | None,
+) -> RunState:
+    """Write how far the run has come, and learn whether it is to be cancelled.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    return _write(
+        session,
+        held,
+        stage=stage,
+        progress=progress,
+        step=step,
+        steps=steps,
+        losses=dict(losses),
+        eta_seconds=eta_seconds,
+    )
+
+
+def current_state(session: Session, held: Claim) -> RunState:
+    """Whether the run is to go on or to be cancelled, without writing anything.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    state = session.scalar(select(held.model.state).where(held.holds))
+    return _or_lost(held, state)
+
+
+def succeed(session: Session, held: Claim, **results: Any) -> RunState:
+    """End the run with its `results`, unless a client asked in time for it to be cancelled.
+
+    Returns:
+        SUCCEEDED, or CANCELLED: then nothing of the results may be kept.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    return _end(
+        session, held, RunState.SUCCEEDED, finished_at=now(session), progress=1.0, eta_seconds=0.0, **results
+    )
+
+
+def fail(session: Session, held: Claim, error: Mapping[str, Any]) -> RunState:
+    """End the run with an error, or as cancelled where that was asked for.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    return _end(session, held, RunState.FAILED, finished_at=now(session), eta_seconds=None, error=dict(error))
+
+
+def cancelled(session: Session, held: Claim) -> RunState:
+    """End the run as the client asked.
+
+    Raises:
+        LeaseLostError: The claim holds no more, or nobody asked.
+    """
+    state = _update(
+        session,
+        held,
+        held.model.state == RunState.CANCELLING,
+        state=RunState.CANCELLED,
+        finished_at=now(session),
+        lease_expires_at=None,
+        eta_seconds=None,
+    )
+    return _or_lost(held, state)
+
+
+def hand_back(session: Session, held: Claim) -> RunState:
+    """Let another worker take the run over at once, because this one is told to stop.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    state = _end(session, held, RunState.QUEUED, **FRESH)
+    if state is RunState.QUEUED:
+        outbox.add(session, held.model, held.run_id)
+    return state
+
+
+def _end(session: Session, held: Claim, outcome: RunState, **values: Any) -> RunState:
+    """Leave `running` for `outcome`, or else `cancelling` for `cancelled`."""
+    running = held.model.state == RunState.RUNNING
+    state = _update(session, held, running, state=outcome, lease_expires_at=None, **values)
+    return state or cancelled(session, held)
+
+
+def _write(session: Session, held: Claim, **values: Any) -> RunState:
+    return _or_lost(held, _update(session, held, **values))
+
+
+def _update(
+    session: Session, held: Claim, *conditions: ColumnElement[bool], **values: Any
+) -> RunState | None:
+    return session.scalar(
+        update(held.model)
+        .where(held.holds, *conditions)
+        .values(**values)
+        .returning(held.model.state)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _or_lost(held: Claim, state: RunState | None) -> RunState:
+    if state is None:
+        raise LeaseLostError(f"attempt {held.attempt} of {held.run_id} was superseded or ended by others")
+    return state

@@ -1,0 +1,119 @@
+"""What the service can be told from outside; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ByteSize, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api.errors import SettingsError
+
+
+def _in_data_dir(name: str, scheme: str) -> Any:
+    """Default factory for the URL of something that lives in the data folder."""
+    return lambda known: f"{scheme}{(known['data_dir'].absolute() / name).as_posix()}"
+
+
+class Settings(BaseSettings):
+    """Read from `TD3_...` variables; every default suits the embedded profile."""
+
+    model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore")
+
+    host: str = Field(
+        default="127.0.0.1", description="Address the API listens on; loopback unless told otherwise."
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    data_dir: Path = Field(
+        default=Path("var"),
+        description="Folder of the embedded database and storage, and of work in progress.",
+    )
+    database_url: str = Field(
+        default_factory=_in_data_dir("td3.sqlite3", "sqlite:///"),
+        repr=False,
+        description="`sqlite:///...` or `postgresql://...`; left out: a file in the data folder.",
+    )
+    broker_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="`redis://host:port/db` of a Redis or Valkey; the embedded profile runs one.",
+    )
+    storage_url: str = Field(
+        default_factory=_in_data_dir("storage", "file://"),
+        repr=False,
+        description="`file:///folder`, or `s3://bucket/prefix` with credentials and endpoint in `AWS_...`.",
+    )
+    max_upload_bytes: ByteSize = Field(
+        default=ByteSize(8 * 2**30), gt=0, description="Largest log accepted, as sent; larger ones get a 413."
+    )
+    validate_whole_bytes: ByteSize = Field(
+        default=ByteSize(256 * 2**20),
+        ge=0,
+        description="Logs up to this size are validated whole before the answer, larger ones at their head.",
+    )
+    validate_head_bytes: ByteSize = Field(
+        default=ByteSize(4 * 2**20),
+        gt=0,
+        description="How much of a larger log is validated before the answer.",
+    )
+    lease_seconds: float = Field(default=60, gt=0, description="How long a silent worker keeps its run.")
+    heartbeat_seconds: float = Field(default=10, gt=0, description="How often a worker extends its lease.")
+    sweep_seconds: float = Field(
+        default=10, gt=0, description="How often the keeper looks for what was left behind."
+    )
+    resend_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="A queued run that nobody claimed is announced again, at doubling intervals.",
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="A run whose worker vanished this often is given up as failed."
+    )
+    device: str = Field(
+        default="auto", description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ..."
+    )
+    torch_threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of a run; left out: torch decides."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
+    )
+
+    @property
+    def required_broker_url(self) -> str:
+        """The broker's URL.
+
+        Raises:
+            SettingsError: There is none.
+        """
+        if not self.broker_url:
+            raise SettingsError(
+                "TD3_BROKER_URL is not set: expected redis://host:port/db of a Redis or Valkey"
+            )
+        return self.broker_url
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where uploads are received."""
+        return self.data_dir / "uploads"
+
+    @property
+    def work_dir(self) -> Path:
+        """Where runs keep their files."""
+        return self.data_dir / "work"
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: A variable holds what it must not; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"TD3_{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from None

@@ -1,0 +1,1 @@
+"""Alembic migrations, a package so that they are found wherever the service is started."""

@@ -1,0 +1,90 @@
+"""A migrated database, and what else the tests of the service start from."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.orm import Session
+
+from api import outbox
+from api.db import Database, now
+from api.ids import new_id
+from api.migrate import upgrade
+from api.models import DEFAULT_TENANT, Dataset, Job
+from td3core.config import JobSpec
+from tests.servers.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy, which is faster than to migrate for every test."""
+    path = tmp_path_factory.mktemp("migrated") / "td3.sqlite3"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """Name of a migrated database to clone."""
+    with postgres_server.database() as url:
+        migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database with our tables, on SQLite and on PostgreSQL in turn."""
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "td3.sqlite3")
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with server.database(template=request.getfixturevalue("migrated_postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    """The same, open."""
+    database = Database(migrated_url)
+    yield database
+    database.close()
+
+
+def migrate(url: str) -> None:
+    database = Database(url)
+    upgrade(database.engine)
+    database.close()
+
+
+@pytest.fixture
+def queued_job(database: Database) -> str:
+    """Id of a job that waits for a worker, written as the service writes it."""
+    with database.transaction() as session:
+        return add_job(session).id
+
+
+def add_job(session: Session, *, tenant_id: str = DEFAULT_TENANT) -> Job:
+    """Write a queued job, its dataset and its message."""
+    created_at = now(session)
+    dataset = Dataset(
+        id=new_id("ds"),
+        tenant_id=tenant_id,
+        created_at=created_at,
+        name="log.csv",
+        bytes=3,
+        sha256="0" * 64,
+        storage_key="logs/0",
+    )
+    job = Job(
+        id=new_id("job"),
+        tenant_id=tenant_id,
+        created_at=created_at,
+        dataset=dataset,
+        spec=JobSpec().model_dump(mode="json"),
+    )
+    session.add(job)
+    outbox.add(session, Job, job.id)
+    return job
