@@ -8,7 +8,8 @@ import time
 from rich.console import Console
 from rich.markup import escape
 
-from api.settings import Settings
+from api.errors import SettingsError
+from api.settings import load_settings
 from embedded.errors import EmbeddedError
 from embedded.service import running_service
 
@@ -19,15 +20,15 @@ def main() -> int:
     """Serve with the settings of the environment; the exit code is 1 if the service could not go on."""
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, signal.default_int_handler)
-    settings = Settings()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"Starting TD3 Service; its data and logs are in {settings.data_dir.resolve()}")
     try:
+        settings = load_settings()
+        console.print(f"Starting TD3 Service; its data and logs are in {settings.data_dir.resolve()}")
         with running_service(
             data_dir=settings.data_dir,
             environment=os.environ,
             host=settings.host,
-            port=settings.port,
+            port=settings.port or None,
             broker_url=settings.broker_url,
         ) as service:
             console.print(
@@ -40,7 +41,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 0
-    except EmbeddedError as error:
+    except (SettingsError, EmbeddedError) as error:
         console.print("[bold red]Error:[/]", escape(str(error)))
         return 1
 

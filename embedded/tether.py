@@ -1,10 +1,10 @@
 """Become a command that ends when the process that started it ends, even if that one is SIGKILLed.
 
 Run as a script: `python -I -S tether.py PARENT_PID DEATH_SIGNAL OWNER COMMAND...`, where OWNER is `-` or
-`UID:GID` and COMMAND begins with a path. It sets the kernel's parent-death signal (prctl(2), PR_SET_PDEATHSIG),
-then replaces itself with COMMAND, so that the process id stays. A script rather than a `preexec_fn`: Python
-code between fork and exec may deadlock when the parent has threads. Only Linux has that signal; elsewhere
-COMMAND just starts.
+`UID:GID` and COMMAND begins with a path. It sets the kernel's parent-death signal (prctl(2),
+PR_SET_PDEATHSIG), then replaces itself with COMMAND, so that the process id stays. A script rather than a
+`preexec_fn`: Python code between fork and exec may deadlock when the parent has threads. Only Linux has that
+signal; elsewhere COMMAND just starts.
 """
 
 import ctypes

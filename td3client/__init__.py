@@ -1,0 +1,22 @@
+"""The Python client of TD3 Service and its `td3` command line; needs none of the service's own packages."""
+
+from td3client.client import Client
+from td3client.errors import (
+    ClientError,
+    DamagedDownloadError,
+    RunFailedError,
+    ServiceProblem,
+    UnreachableError,
+)
+from td3client.resources import Evaluation, Job
+
+__all__ = [
+    "Client",
+    "ClientError",
+    "DamagedDownloadError",
+    "Evaluation",
+    "Job",
+    "RunFailedError",
+    "ServiceProblem",
+    "UnreachableError",
+]

@@ -1,0 +1,175 @@
+"""The HTTP client: one method an operation, plain dictionaries out, errors that say what to do."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from td3client.errors import DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
+from td3client.resources import FINISHED, Evaluation, Job, Page, Run, Summary
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+# The answer to an upload comes after the log has been validated.
+UPLOAD_SECONDS = 600.0
+DOWNLOAD_ATTEMPTS = 5
+CHUNK_BYTES = 1 << 20
+
+R = TypeVar("R", bound=Run)
+
+
+class Client:
+    """Talks to one service, directly (no proxy); use it as a context manager, or `close` it."""
+
+    def __init__(self, base_url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.base_url, timeout=timeout, transport=httpx.HTTPTransport(retries=2)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(self, log: Path, spec: Mapping[str, Any] | None = None) -> Job:
+        """Upload the interaction log, in constant memory, and start a job on it.
+
+        Args:
+            log: CSV, TSV, JSON Lines, Parquet or RecBole `.inter`, also compressed.
+            spec: What differs from the default job spec.
+
+        Raises:
+            ServiceProblem: The log or the spec was refused; `errors` lists why.
+            UnreachableError: The service does not answer.
+        """
+        with log.open("rb") as dataset:
+            # The spec goes first, so that a wrong one is refused before the log travels.
+            return self._call(
+                "POST",
+                "/jobs",
+                data={"spec": json.dumps(spec)} if spec else None,
+                files={"dataset": (log.name, dataset, "application/octet-stream")},
+                timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
+            )
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now."""
+        return self._call("GET", f"/jobs/{job_id}")
+
+    def jobs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
+        """A page of jobs, the newest first."""
+        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+        return self._call("GET", "/jobs", params=params)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; it does so within one outer step."""
+        return self._call("POST", f"/jobs/{job_id}/cancel")
+
+    def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
+        """Start an evaluation of the summary of a job that succeeded."""
+        return self._call("POST", f"/jobs/{job_id}/evaluations", json=dict(spec or {}))
+
+    def evaluation(self, evaluation_id: str) -> Evaluation:
+        """The evaluation as it is now."""
+        return self._call("GET", f"/evaluations/{evaluation_id}")
+
+    def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
+        """Yield the job again and again until it has succeeded.
+
+        Raises:
+            RunFailedError: It failed or was cancelled, after it was yielded in that state.
+        """
+        return _until_success(lambda: self.job(job_id), poll)
+
+    def wait_evaluation(self, evaluation_id: str, *, poll: float = 1.0) -> Iterator[Evaluation]:
+        """Yield the evaluation again and again until it has succeeded; raises as `wait` does."""
+        return _until_success(lambda: self.evaluation(evaluation_id), poll)
+
+    def download_summary(self, job_id: str, path: Path) -> Path:
+        """Save the summary's archive as `path`, or in the folder `path` under the job's id; returns where.
+
+        What an interrupted download left in `<path>.part` is taken up again, also by a later call, and only
+        an archive with the right SHA-256 gets the name.
+
+        Raises:
+            ServiceProblem: The job has no summary (yet).
+            DamagedDownloadError: What arrived is not what the service announced.
+        """
+        summary = self.job(job_id)["summary"]
+        target = path / f"{job_id}.zip" if path.is_dir() else path
+        part = target.with_name(f"{target.name}.part")
+        if summary is None:
+            self._call("GET", f"/jobs/{job_id}/summary")  # answers with the reason
+            raise RunFailedError(job_id, "has no summary", None)
+        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+            try:
+                self._append_rest(summary, part)
+                break
+            except UnreachableError:
+                if attempt == DOWNLOAD_ATTEMPTS:
+                    raise
+        with part.open("rb") as archive:
+            actual = hashlib.file_digest(archive, "sha256").hexdigest()
+        if actual != summary["sha256"]:
+            part.unlink()
+            raise DamagedDownloadError(target, expected=summary["sha256"], actual=actual)
+        return part.replace(target)
+
+    def _append_rest(self, summary: Summary, part: Path) -> None:
+        """Fetch what `part` lacks; the whole if the server's archive is not the one it was begun with."""
+        have = part.stat().st_size if part.exists() else 0
+        if have >= summary["bytes"]:
+            return
+        headers = {"Range": f"bytes={have}-", "If-Range": f'"{summary["sha256"]}"'} if have else {}
+        with self._naming_errors(), self._http.stream("GET", summary["href"], headers=headers) as response:
+            _raise_for_problem(response)
+            resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+            with part.open("ab" if resumed else "wb") as archive:
+                for chunk in response.iter_bytes(CHUNK_BYTES):
+                    archive.write(chunk)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        with self._naming_errors():
+            response = self._http.request(method, path, **options)
+            _raise_for_problem(response)
+            return response.json()
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+
+
+def _raise_for_problem(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    response.read()
+    is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
+    fields = (
+        response.json() if is_problem else {"detail": f"HTTP {response.status_code}: {response.text[:500]}"}
+    )
+    raise ServiceProblem(response.status_code, fields)
+
+
+def _until_success(read: Callable[[], R], poll: float) -> Iterator[R]:
+    while True:
+        run = read()
+        yield run
+        if run["state"] == "succeeded":
+            return
+        if run["state"] in FINISHED:
+            error = run["error"]
+            raise RunFailedError(run["id"], run["state"], error["detail"] if error else None)
+        time.sleep(poll)

@@ -1,0 +1,128 @@
+"""How runs and their results look on a terminal."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from td3client.resources import Evaluation, Job, Run, Spread
+
+PLAIN_SECONDS = 10.0
+SOURCES = ("full", "summary", "floor", "random", "longest", "popularity")
+
+R = TypeVar("R", bound=Run)
+
+
+def follow(console: Console, runs: Iterable[R], *, title: str) -> R:
+    """Draw the run's progress until `runs` ends, and return the run as it ended.
+
+    A terminal gets a bar; anything else a line at each new stage and every ten seconds.
+    """
+    return _follow_bar(console, runs, title) if console.is_terminal else _follow_lines(console, runs, title)
+
+
+def _follow_bar(console: Console, runs: Iterable[R], title: str) -> R:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, expand=True) as progress:
+        task = progress.add_task(title, total=1.0, detail="")
+        run = None
+        for run in runs:
+            progress.update(
+                task,
+                completed=run["progress"],
+                description=f"{title} [cyan]{_stage(run)}[/]",
+                detail=_detail(run),
+            )
+    return _last(run)
+
+
+def _follow_lines(console: Console, runs: Iterable[R], title: str) -> R:
+    shown: tuple[str, float] | None = None
+    run = None
+    for run in runs:
+        now = time.monotonic()
+        if shown is None or shown[0] != _stage(run) or now - shown[1] >= PLAIN_SECONDS:
+            shown = (_stage(run), now)
+            console.print(f"{title} {_stage(run)} {run['progress']:4.0%} {_detail(run)}", highlight=False)
+    return _last(run)
+
+
+def _last(run: R | None) -> R:
+    if run is None:
+        raise ValueError("there was no run to follow")
+    return run
+
+
+def _stage(run: Run) -> str:
+    return (run["stage"] if run["state"] == "running" else None) or run["state"]
+
+
+def _detail(run: Run) -> str:
+    """Step, losses and time left, as far as they are known."""
+    if run["state"] != "running":
+        return ""
+    parts: list[str] = []
+    if run["steps"]:
+        parts.append(f"step {run['step'] or 0}/{run['steps']}")
+    parts += [f"{name} {value:.4g}" for name, value in (run["losses"] or {}).items()]
+    if run["eta_seconds"] is not None:
+        parts.append(f"{duration(run['eta_seconds'])} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 05 s` or `2 h 10 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def jobs_table(jobs: Iterable[Job]) -> Table:
+    """One line a job."""
+    table = Table("job", "state", "progress", "log", "created")
+    for job in jobs:
+        state = _stage(job) if job["state"] == "running" else job["state"]
+        table.add_row(job["id"], state, f"{job['progress']:.0%}", job["dataset"]["name"], job["created_at"])
+    return table
+
+
+def evaluation_tables(evaluation: Evaluation, *, cutoff: int = 10) -> list[Table]:
+    """A table a learner: what it was trained on against how well it then ranks, and what of that is kept."""
+    tables: list[Table] = []
+    metrics = [f"{name}@{cutoff}" for name in ("hr", "ndcg", "mrr")]
+    for learner, sources in (evaluation["results"] or {}).items():
+        table = Table(
+            "trained on", *(metric.upper() for metric in metrics), title=f"{learner}, mean ± std over seeds"
+        )
+        for source in sorted(sources, key=_source_order):
+            table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
+        table.add_section()
+        recovery = (evaluation["recovery"] or {}).get(learner, {})
+        for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
+            table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
+        tables.append(table)
+    return tables
+
+
+def _source_order(source: str) -> int:
+    return SOURCES.index(source) if source in SOURCES else len(SOURCES)
+
+
+def _spread(spread: Spread | None) -> str:
+    return "" if spread is None else f"{spread['mean']:.4f} ± {spread['std']:.4f}"
+
+
+def _share(shares: Mapping[str, float | None], key: str) -> str:
+    share = shares.get(key)
+    return "" if share is None else f"{share:.3f}"
