@@ -1,0 +1,64 @@
+# TD3 Service. `make help` lists what there is; everything else happens inside .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Two cores are assumed; one torch thread a process, or the processes take turns on them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check lint bench clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## create .venv and install the pinned dependencies into it
+	@echo "Installed in $(VENV)."
+
+$(STAMP): pyproject.toml constraints.txt
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	  python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	  echo "Creating $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing the pinned dependencies into $(VENV): about 2 GB, one to three minutes the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the whole path on the sample log, or on LOG=path/to/log.csv
+	@$(BIN)/python -m embedded.demo $(if $(LOG),'$(LOG)')
+
+serve: $(STAMP) ## run the service until Ctrl-C, on TD3_HOST (127.0.0.1) and TD3_PORT (8000)
+	@$(BIN)/python -m embedded
+
+test: lint ## everything in `check`, and every test, against real servers, with coverage
+	@echo "Running every test"
+	@$(PYTEST) --cov --cov-report=term
+
+check: lint ## the quick part: format, lint, types, import contracts, unit tests
+	@echo "Running the unit tests"
+	@$(PYTEST) -m "not acceptance and not slow"
+
+lint: $(STAMP)
+	@echo "Checking format, lint, types and import contracts"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure speed and quality
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove .venv and caches; data in var/ stays
+	@echo "Removing $(VENV), caches and build output"
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
