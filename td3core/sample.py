@@ -1,7 +1,8 @@
 """A synthetic interaction log with real structure: `python -m td3core.sample OUT.csv.gz`.
 
-The log that ships as `examples/sample.csv.gz` is this generator's output; it stands for no real user. With `w`
-the items' popularity, `k(j)` the genre of item j, and `pi_u(t)` user u's taste, a distribution over the genres:
+The log that ships as `examples/sample.csv.gz` is this generator's output; it stands for no real user.
+With `w` the items' popularity, `k(j)` the genre of item j, and `pi_u(t)` user u's taste, a distribution over
+the genres:
 
 - popularity skew: `w_j` proportional to `rank(j) ** -0.7`, Zipf's law over a random order of the items;
 - drifting tastes: `pi_u(t) = softmax(theta_u(t))`, where every entry of `theta_u` follows the stationary
@@ -14,8 +15,8 @@ the items' popularity, `k(j)` the genre of item j, and `pi_u(t)` user u's taste,
       a F_ij + b pi_u(t)[k(j)] w_j / sum(w_l : k(l) = k(j)) + (1 - a - b) w_j,    a = 0.35, b = 0.5
 
   and the first one is drawn from the other two terms alone;
-- a user has `12 + floor(Exp(31))` interactions, at most 150, which begin at a uniform moment of 2024 and come in
-  sessions: a gap is log-normal, around three minutes or, one time in five, around two days.
+- a user has `12 + floor(Exp(31))` interactions, at most 150, which begin at a uniform moment of 2024 and
+  come in sessions: a gap is log-normal, around three minutes or, one time in five, around two days.
 """
 
 import argparse

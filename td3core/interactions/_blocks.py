@@ -37,7 +37,7 @@ def cut_blocks(
         UnreadableLogError: if the text, or one line of it, is larger than the limits.
     """
     pending, line = bytearray(), 1
-    for chunk in _head(_without_bom(chunks), limits, head_bytes):
+    for chunk in _head(_slices(_without_bom(chunks), limits.block_bytes), limits, head_bytes):
         pending += chunk
         if len(pending) < limits.block_bytes:
             continue
@@ -57,6 +57,12 @@ def cut_blocks(
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for index, chunk in enumerate(chunks):
         yield chunk if index else chunk.removeprefix(_BOM)
+
+
+def _slices(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), size):
+            yield chunk[start : start + size]
 
 
 def _head(chunks: Iterable[bytes], limits: Limits, head_bytes: int | None) -> Iterator[bytes]:

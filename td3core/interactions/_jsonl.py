@@ -16,6 +16,7 @@ from td3core.interactions._values import LINE
 
 _KEY_LINES = 1000
 """Lines whose keys are looked at to find the columns."""
+_NO_TEXT = object()
 
 
 def find_keys(block: Block) -> list[str]:
@@ -58,24 +59,27 @@ class JsonLinesFormat:
         """The well-formed records with their line numbers, and what is wrong with the others."""
         names = self.columns.by_role()
         problems: list[LogProblem] = []
-        rows: list[dict[str, str | int | None]] = []
+        rows: list[dict[str, object]] = []
         for line, record in _lines(block):
             if not isinstance(record, dict):
                 problems.append(record)
                 continue
-            odd = [
-                name for name in names.values() if not isinstance(record.get(name), str | int | float | None)
-            ]
-            odd += [name for name in names.values() if isinstance(record.get(name), bool)]
-            problems += [
-                LogProblem("it is neither text nor a number", line, name, shown(json.dumps(record[name])))
-                for name in odd
-            ]
+            texts = {role: _text(record.get(name)) for role, name in names.items()}
+            odd = [names[role] for role, text in texts.items() if text is _NO_TEXT]
+            for name in odd:
+                value = shown(json.dumps(record[name]))
+                problems.append(LogProblem("it is neither text nor a number", line, name, value))
             if not odd:
-                values = {role: record.get(name) for role, name in names.items()}
-                rows.append({LINE: line, **{k: None if v is None else str(v) for k, v in values.items()}})
+                rows.append({**texts, LINE: line})
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
         return pl.DataFrame(rows, schema=schema), problems
+
+
+def _text(value: object) -> object:
+    """Text as it is, numbers in decimal, None where there is nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _NO_TEXT
 
 
 def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:

@@ -32,7 +32,7 @@ class ProblemReport:
         message = "1 problem in the log" if self.total == 1 else f"{self.total:,} problems in the log"
         for first in self.problems[:1]:
             where = f"line {first.line}" + ("" if first.column is None else f", column {first.column}")
-            value = "" if first.value is None else f" ({first.value!r})"
+            value = "" if not first.value else f" ({first.value!r})"
             message += f"; the first, {where}: {first.reason}{value}"
         raise BadRowsError(message, self.problems, self.total)
 

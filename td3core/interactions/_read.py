@@ -20,6 +20,7 @@ from td3core.interactions._source import Source, open_source
 from td3core.interactions._values import ValueParser
 
 _TYPICAL_ROW_BYTES = 32
+_STRING_HEADER_BYTES = 16  # which polars does not count
 
 
 class TextFormat(Protocol):
@@ -73,7 +74,7 @@ def read_log(
     frames: list[pl.DataFrame] = []
     size = 0
     for frame in parsed:
-        size += int(frame.estimated_size())
+        size += int(frame.estimated_size()) + _STRING_HEADER_BYTES * 2 * frame.height
         if size > limits.log_bytes:
             raise UnreadableLogError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
         if report.total:  # it will be refused: only the count goes on
