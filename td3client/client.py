@@ -17,7 +17,6 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 # The answer to an upload comes after the log has been validated.
 UPLOAD_SECONDS = 600.0
 DOWNLOAD_ATTEMPTS = 5
-CHUNK_BYTES = 1 << 20
 
 R = TypeVar("R", bound=Run)
 
@@ -130,12 +129,14 @@ class Client:
         have = part.stat().st_size if part.exists() else 0
         if have >= summary["bytes"]:
             return
-        headers = {"Range": f"bytes={have}-", "If-Range": f'"{summary["sha256"]}"'} if have else {}
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": f'"{summary["sha256"]}"'}
         with self._naming_errors(), self._http.stream("GET", summary["href"], headers=headers) as response:
             _raise_for_problem(response)
             resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
             with part.open("ab" if resumed else "wb") as archive:
-                for chunk in response.iter_bytes(CHUNK_BYTES):
+                for chunk in response.iter_raw():
                     archive.write(chunk)
 
     def _call(self, method: str, path: str, **options: Any) -> Any:

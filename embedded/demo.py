@@ -1,0 +1,99 @@
+"""`python -m embedded.demo [LOG]`: the whole path over HTTP, from a log to an evaluated summary."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from embedded.errors import EmbeddedError
+from embedded.service import running_service
+from td3client import Client, ClientError
+from td3client.display import duration, evaluation_tables, follow
+
+SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample-log.csv.gz"
+OUTPUT_DIR = Path("var/demo")
+POLL_SECONDS = 0.5
+# Smaller than the defaults, so that the demo takes minutes on two cores.
+JOB_SPEC: dict[str, Any] = {"summary": {"users": 30}, "outer": {"steps": 100}}
+EVALUATION_SPEC: dict[str, Any] = {"seeds": 2}
+# The demo does not touch the services that these variables may point to.
+SERVICE_VARIABLES = ("TD3_DATABASE_URL", "TD3_BROKER_URL", "TD3_STORAGE_URL")
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def demo(
+    log: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, dir_okay=False, help="An interaction log; left out: the synthetic sample."
+        ),
+    ] = None,
+) -> None:
+    """Run the service on a fresh folder, distil a log, fetch the summary and evaluate it."""
+    for sig in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, signal.default_int_handler)
+    try:
+        run(log or SAMPLE_LOG)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        sys.exit(130)
+    except (EmbeddedError, ClientError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print("[bold red]Error:[/]", escape(str(error)))
+        sys.exit(1)
+
+
+def run(log: Path) -> None:
+    """Go the path once, telling what happens.
+
+    Raises:
+        EmbeddedError: The service could not start.
+        ClientError: A request was refused, or a run failed.
+    """
+    started = time.monotonic()
+    OUTPUT_DIR.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td3-demo-")))
+        console.print("[bold]1.[/] Starting the service: API, worker, keeper and broker, on loopback")
+        environment = {name: value for name, value in os.environ.items() if name not in SERVICE_VARIABLES}
+        service = stack.enter_context(running_service(data_dir=data_dir, environment=environment))
+        client = stack.enter_context(Client(service.url))
+        console.print(f"   ready at {service.url}")
+
+        synthetic = " (synthetic, made by python -m td3core.sample)" if log == SAMPLE_LOG else ""
+        console.print(f"[bold]2.[/] Submitting {log}{synthetic}; spec {JOB_SPEC}, the rest by default")
+        job = client.submit(log, JOB_SPEC)
+        job = follow(console, client.wait(job["id"], poll=POLL_SECONDS), title="  distilling")
+        profile = job["dataset"]["profile"] or {}
+        console.print(
+            f"   {profile.get('users')} users, {profile.get('items')} items, "
+            f"{profile.get('interactions')} interactions distilled"
+        )
+
+        summary = client.download_summary(job["id"], OUTPUT_DIR / "summary.zip")
+        console.print(f"[bold]3.[/] Downloaded {summary}, {summary.stat().st_size / 1000:.0f} kB")
+
+        console.print(
+            f"[bold]4.[/] Training fresh learners on it and on what it competes with; {EVALUATION_SPEC}"
+        )
+        evaluation = client.evaluate(job["id"], EVALUATION_SPEC)
+        evaluation = follow(
+            console, client.wait_evaluation(evaluation["id"], poll=POLL_SECONDS), title="  evaluating"
+        )
+        for table in evaluation_tables(evaluation):
+            console.print(table)
+        console.print("[bold]5.[/] Stopping the service")
+    console.print(f"Done in {duration(time.monotonic() - started)}. To use the summary:")
+    console.print(f"   .venv/bin/python -c \"import td3core; print(td3core.load_summary('{summary}'))\"")
+
+
+if __name__ == "__main__":
+    typer.run(demo)

@@ -1,0 +1,102 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.td3client.scripted import Answer, ScriptedService
+
+RUN: dict[str, Any] = {
+    "id": "job_1",
+    "state": "running",
+    "stage": "distilling",
+    "progress": 0.5,
+    "step": 7,
+    "steps": 14,
+    "losses": {"outer": 0.25},
+    "eta_seconds": 65.2,
+    "error": None,
+    "summary": None,
+    "dataset": {"name": "clicks.csv"},
+    "created_at": "2026-01-02T03:04:05Z",
+}
+
+
+def td3(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "td3client", *arguments, "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedService, tmp_path: Path) -> None:
+    log, spec = tmp_path / "log.csv", tmp_path / "spec.json"
+    log.write_text("user,item\n")
+    spec.write_text('{"seed": 4}')
+    scripted.script = {
+        "POST /jobs": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "GET /jobs/job_1": [Answer.json(RUN), Answer.json({**RUN, "state": "succeeded", "progress": 1.0})],
+    }
+    done = td3("submit", str(log), "--spec", str(spec), "--wait", url=scripted.url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "job_1",
+        "job distilling  50% step 7/14, outer 0.25, 1 min 05 s left",
+        "job succeeded 100% ",
+    ]
+    assert b'{"seed": 4}' in scripted.requests[0].body
+
+
+def test_waiting_for_a_job_that_fails_ends_with_its_reason(scripted: ScriptedService) -> None:
+    error = {"code": "diverged", "detail": "the outer loss is NaN [at step 3]"}
+    scripted.script = {"GET /jobs/job_1": [Answer.json({**RUN, "state": "failed", "error": error})]}
+    done = td3("wait", "job_1", url=scripted.url)
+    assert done.returncode == 1
+    assert done.stderr == "Error: job_1 failed: the outer loss is NaN [at step 3]\n"
+
+
+def test_status_is_json_and_jobs_a_table(scripted: ScriptedService) -> None:
+    scripted.script = {
+        "GET /jobs/job_1": [Answer.json(RUN)],
+        "GET /jobs?limit=20": [Answer.json({"items": [RUN], "next_cursor": None})],
+    }
+    assert json.loads(td3("status", "job_1", url=scripted.url).stdout) == RUN
+    assert "clicks.csv" in td3("jobs", url=scripted.url).stdout
+
+
+def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: ScriptedService) -> None:
+    def spread(mean: float) -> dict[str, Any]:
+        return {"mean": mean, "std": 0.01, "values": [mean]}
+
+    evaluation: dict[str, Any] = {
+        **RUN,
+        "id": "eval_1",
+        "state": "succeeded",
+        "results": {"sasrec": {"summary": {"ndcg@10": spread(0.18)}, "full": {"ndcg@10": spread(0.2)}}},
+        "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": None}}},
+    }
+    scripted.script = {
+        "POST /jobs/job_1/evaluations": [Answer.json({**evaluation, "state": "queued"}, status=202)],
+        "GET /evaluations/eval_1": [Answer.json(evaluation)],
+    }
+    done = td3("evaluate", "job_1", "--spec", '{"seeds": 5}', url=scripted.url)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(scripted.requests[0].body) == {"seeds": 5}
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
+    assert ["full", "", "0.2000 ± 0.0100", ""] in rows
+    assert rows.index(["full", "", "0.2000 ± 0.0100", ""]) + 1 == rows.index(
+        ["summary", "", "0.1800 ± 0.0100", ""]
+    )
+    assert ["recovery", "", "0.900", ""] in rows
+
+
+@pytest.mark.parametrize("spec", ["[1]", "{nonsense", "no/such/file.json"])
+def test_a_spec_that_cannot_be_read_is_refused_before_anything_is_sent(
+    scripted: ScriptedService, tmp_path: Path, spec: str
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    done = td3("submit", str(log), "--spec", spec, url=scripted.url)
+    assert done.returncode == 2
+    assert "--spec" in done.stderr
+    assert scripted.requests == []

@@ -1,0 +1,158 @@
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embedded.process import free_port
+from td3client import Client, DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
+from tests.td3client.scripted import Answer, ScriptedService
+
+ARCHIVE = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+
+
+def job(state: str = "running", **fields: Any) -> Answer:
+    return Answer.json({"id": "job_1", "state": state, "summary": None, "error": None, **fields})
+
+
+def finished_job(sha256: str = SHA256) -> Answer:
+    summary = {"bytes": len(ARCHIVE), "sha256": sha256, "href": "/jobs/job_1/summary"}
+    return job("succeeded", summary=summary)
+
+
+def partial(start: int) -> Answer:
+    total = len(ARCHIVE)
+    return Answer(ARCHIVE[start:], 206, {"Content-Range": f"bytes {start}-{total - 1}/{total}"})
+
+
+def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:
+    log = tmp_path / "clicks.csv"
+    log.write_bytes(b"user,item\n1,2\n")
+    scripted.script["POST /jobs"] = [job("queued")]
+    with Client(scripted.url) as client:
+        assert client.submit(log, {"summary": {"users": 30}})["state"] == "queued"
+    body = scripted.requests[0].body
+    assert body.index(b'name="spec"') < body.index(b'name="dataset"; filename="clicks.csv"')
+    assert b'{"summary": {"users": 30}}' in body
+    assert b"user,item\n1,2\n" in body
+
+
+def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    problem = {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": "2 rows of the log cannot be used",
+        "code": "bad_rows",
+        "errors": [
+            {"line": 3, "column": "timestamp", "value": "soon", "reason": "not a number"},
+            {"field": "summary.users", "got": -1, "expected": "at least 1"},
+        ],
+    }
+    scripted.script["POST /jobs"] = [
+        Answer.json(problem, status=422, content_type="application/problem+json; charset=utf-8")
+    ]
+    with Client(scripted.url) as client, pytest.raises(ServiceProblem) as raised:
+        client.submit(log)
+    assert raised.value.status == 422
+    assert raised.value.code == "bad_rows"
+    assert raised.value.errors[0]["line"] == 3
+    assert str(raised.value).splitlines() == [
+        "2 rows of the log cannot be used",
+        "  line 3, column timestamp, got 'soon': not a number",
+        "  field summary.users, got -1, expected 'at least 1'",
+    ]
+
+
+def test_an_answer_that_is_no_problem_document_is_still_told(scripted: ScriptedService) -> None:
+    scripted.script["GET /jobs/job_1"] = [Answer(b"<h1>Bad Gateway</h1>", 502)]
+    with (
+        Client(scripted.url) as client,
+        pytest.raises(ServiceProblem, match="HTTP 502: <h1>Bad Gateway</h1>"),
+    ):
+        client.job("job_1")
+
+
+def test_nobody_there_is_unreachable() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with Client(url) as client, pytest.raises(UnreachableError, match=f"{url}: .*refused"):
+        client.job("job_1")
+
+
+def test_wait_yields_until_success(scripted: ScriptedService) -> None:
+    scripted.script["GET /jobs/job_1"] = [job("queued"), job("running"), job("succeeded")]
+    with Client(scripted.url) as client:
+        states = [seen["state"] for seen in client.wait("job_1", poll=0)]
+    assert states == ["queued", "running", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (job("failed", error={"code": "diverged", "detail": "loss is NaN"}), "job_1 failed: loss is NaN"),
+        (job("cancelled"), "job_1 cancelled"),
+    ],
+)
+def test_wait_yields_the_end_and_raises(scripted: ScriptedService, answer: Answer, message: str) -> None:
+    scripted.script["GET /jobs/job_1"] = [job("running"), answer]
+    seen: list[str] = []
+    with Client(scripted.url) as client, pytest.raises(RunFailedError, match=f"^{message}$"):
+        seen.extend(run["state"] for run in client.wait("job_1", poll=0))
+
+
+def test_download_goes_to_a_file_or_into_a_folder(scripted: ScriptedService, tmp_path: Path) -> None:
+    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    with Client(scripted.url) as client:
+        assert client.download_summary("job_1", tmp_path) == tmp_path / "job_1.zip"
+        assert client.download_summary("job_1", tmp_path / "mine.zip") == tmp_path / "mine.zip"
+    assert (tmp_path / "mine.zip").read_bytes() == (tmp_path / "job_1.zip").read_bytes() == ARCHIVE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job_1.zip", "mine.zip"]
+
+
+def test_download_takes_up_where_the_connection_broke(scripted: ScriptedService, tmp_path: Path) -> None:
+    scripted.script = {
+        "GET /jobs/job_1": [finished_job()],
+        "GET /jobs/job_1/summary": [Answer(ARCHIVE, cut_after=1000), partial(1000)],
+    }
+    with Client(scripted.url) as client:
+        client.download_summary("job_1", tmp_path / "s.zip")
+    assert (tmp_path / "s.zip").read_bytes() == ARCHIVE
+    resumed = scripted.requests[-1].headers
+    assert (resumed["Range"], resumed["If-Range"]) == ("bytes=1000-", f'"{SHA256}"')
+
+
+def test_download_begins_anew_when_the_server_has_another_archive(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    (tmp_path / "s.zip.part").write_bytes(b"of another summary")
+    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    with Client(scripted.url) as client:
+        client.download_summary("job_1", tmp_path / "s.zip")
+    assert (tmp_path / "s.zip").read_bytes() == ARCHIVE
+
+
+def test_a_damaged_download_never_gets_the_name(scripted: ScriptedService, tmp_path: Path) -> None:
+    scripted.script = {
+        "GET /jobs/job_1": [finished_job()],
+        "GET /jobs/job_1/summary": [Answer(ARCHIVE[:-1] + b"!")],
+    }
+    with Client(scripted.url) as client, pytest.raises(DamagedDownloadError, match=SHA256):
+        client.download_summary("job_1", tmp_path / "s.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_of_an_unfinished_job_tells_the_services_reason(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    problem = {"title": "Conflict", "status": 409, "detail": "job_1 is running", "code": "not_finished"}
+    scripted.script = {
+        "GET /jobs/job_1": [job("running")],
+        "GET /jobs/job_1/summary": [
+            Answer.json(problem, status=409, content_type="application/problem+json")
+        ],
+    }
+    with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="job_1 is running"):
+        client.download_summary("job_1", tmp_path)
