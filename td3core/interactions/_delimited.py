@@ -121,11 +121,15 @@ class DelimitedFormat:
             text = self.dialect.separator.join(record)
             if len(record) != len(self.header):
                 reason = f"it has {len(record)} fields, the header {len(self.header)}"
-                problems.append(LogProblem(reason, line, value=shown(text)))
+                problems.append(LogProblem(reason, line, value=shown(_escaped(text))))
             elif not _is_unicode(text):
-                problems.append(LogProblem("it is not UTF-8 text", line, value=shown(text)))
+                problems.append(LogProblem("it is not UTF-8 text", line, value=shown(_escaped(text))))
             else:
                 yield line, record
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_unicode(text: str) -> bool:

@@ -64,22 +64,31 @@ class JsonLinesFormat:
             if not isinstance(record, dict):
                 problems.append(record)
                 continue
-            texts = {role: _text(record.get(name)) for role, name in names.items()}
-            odd = [names[role] for role, text in texts.items() if text is _NO_TEXT]
-            for name in odd:
-                value = shown(json.dumps(record[name]))
-                problems.append(LogProblem("it is neither text nor a number", line, name, value))
-            if not odd:
-                rows.append({**texts, LINE: line})
+            row: dict[str, object] = {LINE: line}
+            for role, name in names.items():
+                row[role] = _text(record.get(name))
+                if row[role] is _NO_TEXT:
+                    value = shown(json.dumps(record[name]))
+                    problems.append(LogProblem("it is neither text nor a number", line, name, value))
+            if _NO_TEXT not in row.values():
+                rows.append(row)
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
         return pl.DataFrame(rows, schema=schema), problems
 
 
 def _text(value: object) -> object:
     """Text as it is, numbers in decimal, None where there is nothing."""
-    if value is None or isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _NO_TEXT
+    match value:
+        case None:
+            return None
+        case str():  # half of a surrogate pair, which JSON can spell, is no text
+            return _NO_TEXT if any("\ud800" <= letter <= "\udfff" for letter in value) else value
+        case bool():
+            return _NO_TEXT
+        case int() | float():
+            return str(value)
+        case _:
+            return _NO_TEXT
 
 
 def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
@@ -93,7 +102,7 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
             yield (
                 line,
                 LogProblem(
-                    "it is not UTF-8 text", line, value=shown(data.decode("utf-8", "surrogateescape"))
+                    "it is not UTF-8 text", line, value=shown(data.decode("utf-8", "backslashreplace"))
                 ),
             )
         except (json.JSONDecodeError, RecursionError) as error:

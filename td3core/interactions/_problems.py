@@ -38,8 +38,5 @@ class ProblemReport:
 
 
 def shown(value: str | None) -> str | None:
-    """A value as an error can show it: short, and with undecodable bytes escaped."""
-    if value is None:
-        return None
-    text = value.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    """A value as an error shows it: at its beginning."""
+    return value if value is None or len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"

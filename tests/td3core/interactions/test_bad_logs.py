@@ -112,7 +112,7 @@ def test_text_that_is_not_utf8(tmp_path: Path, name: str) -> None:
     (problem,) = refusal(tmp_path / name, content).problems
     assert (problem.line, problem.reason) == (3, "it is not UTF-8 text")
     assert problem.value is not None
-    assert r"caf\udce9" in problem.value
+    assert r"caf\xe9" in problem.value
 
 
 def test_bad_lines_of_json(tmp_path: Path) -> None:
@@ -127,6 +127,7 @@ def test_bad_lines_of_json(tmp_path: Path) -> None:
         '{"user": "a", "item": 1, "ts": NaN}',
         '{"user": "[a", "item": 1, "ts": 5}',
         "[" * 100_000,
+        r'{"user": "a\ud800", "item": 1, "ts": 5}',
     ]
     error = refusal(tmp_path / "log.jsonl", "\n".join(lines).encode())
     assert [(problem.line, problem.column, problem.value) for problem in error.problems] == [
@@ -138,6 +139,7 @@ def test_bad_lines_of_json(tmp_path: Path) -> None:
         (7, "item", "[1]"),
         (8, "ts", "nan"),
         (10, None, "[" * 99 + "…"),
+        (11, "user", r'"a\ud800"'),
     ]
 
 

@@ -1,0 +1,155 @@
+"""The filter, the size checks, the profile, and validation as a whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from td3core.config import DataConfig
+from td3core.errors import BadRowsError, LogTooSmallError
+from td3core.interactions import (
+    InteractionLog,
+    LogProfile,
+    check_size,
+    filter_log,
+    profile_log,
+    validate_log,
+)
+
+
+def log_of(*sequences: str) -> InteractionLog:
+    """One user a word, one item a letter."""
+    rows = [(f"u{user}", item) for user, items in enumerate(sequences) for item in items]
+    return InteractionLog(pl.DataFrame(rows, schema={"user": pl.String, "item": pl.String}, orient="row"))
+
+
+def words(log: InteractionLog) -> list[str]:
+    return log.frame.group_by("user", maintain_order=True).agg(pl.col("item").str.join(""))["item"].to_list()
+
+
+def test_a_single_pass_counts_users_and_items_on_the_same_log() -> None:
+    # d occurs once, so it goes; the first user had four interactions when users were counted, and stays with three
+    log = log_of("abcd", "abca", "abc")
+    data = DataConfig(min_user_interactions=4, min_item_interactions=2)
+    assert words(filter_log(log, data)) == ["abc", "abca"]
+
+
+def test_iterated_goes_on_until_nothing_changes() -> None:
+    log = log_of("abcd", "abca", "abcb", "abc")
+    data = DataConfig(min_user_interactions=4, min_item_interactions=2, core_filter="iterated")
+    assert words(filter_log(log, data)) == ["abca", "abcb"]
+
+
+def test_users_left_with_too_little_to_split_are_dropped_after_a_single_pass() -> None:
+    # x and y occur once each: the first user is left with two of four
+    log = log_of("abxy", "abab", "abba")
+    data = DataConfig(min_user_interactions=3, min_item_interactions=2)
+    assert words(filter_log(log, data)) == ["abab", "abba"]
+
+
+def test_low_ratings_go_before_the_counting() -> None:
+    frame = log_of("aab", "aab", "aabb").frame.with_columns(
+        rating=pl.Series([1.0, 5, 5, 5, 4, 5, 5, 5, 5, 1], dtype=pl.Float64)
+    )
+    data = DataConfig(min_rating=4.0, min_user_interactions=3, min_item_interactions=1)
+    assert words(filter_log(InteractionLog(frame), data)) == ["aab", "aab"]
+
+
+def test_repeated_interactions_are_kept() -> None:
+    log = log_of("aaab", "abbb")
+    assert words(filter_log(log, DataConfig(min_user_interactions=3, min_item_interactions=1))) == [
+        "aaab",
+        "abbb",
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text("abcde", min_size=1, max_size=9), min_size=2, max_size=8),
+    st.integers(3, 5),
+    st.integers(1, 4),
+)
+def test_what_iterated_leaves_meets_both_minima_and_is_the_largest_such_part(
+    sequences: list[str], min_user: int, min_item: int
+) -> None:
+    data = DataConfig(min_user_interactions=min_user, min_item_interactions=min_item, core_filter="iterated")
+    expected = dict(enumerate(sequences))
+    while True:  # by hand: drop one offender at a time
+        text = "".join(expected.values())
+        rare = next((item for item in text if text.count(item) < min_item), None)
+        short = next((user for user, items in expected.items() if len(items) < min_user), None)
+        if rare is not None:
+            expected = {user: items.replace(rare, "") for user, items in expected.items()}
+        elif short is not None:
+            del expected[short]
+        else:
+            break
+    log = log_of(*sequences)
+    try:
+        kept = words(filter_log(log, data))
+    except LogTooSmallError:
+        assert len(expected) < 2 or len(set("".join(expected.values()))) < 2
+    else:
+        assert kept == list(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("sequences", "said"),
+    [
+        ([], "holds no interactions"),
+        (["abcabc"], "one user only"),
+        (["aaaa", "aaaa"], "one item only"),
+        (["abc", "ab", "ba"], "1 of 3 users have 3 or more interactions"),
+    ],
+)
+def test_a_log_too_small_for_any_setting(sequences: list[str], said: str) -> None:
+    with pytest.raises(LogTooSmallError, match=said):
+        check_size(log_of(*sequences))
+
+
+def test_a_filter_that_leaves_nothing_says_what_was_there_and_what_to_lower() -> None:
+    with pytest.raises(LogTooSmallError) as caught:
+        filter_log(log_of("abcd", "abcd"), DataConfig(min_user_interactions=9, min_item_interactions=2))
+    assert "leaves 0 interactions, 0 users, 0 items of 8 interactions, 2 users, 4 items" in str(caught.value)
+    assert "lower data.min_user_interactions 9 or data.min_item_interactions 2" in str(caught.value)
+
+
+def test_the_profile() -> None:
+    log = log_of("abca", "ab", "cad", "ab")
+    frame = log.frame.with_columns(timestamp=pl.int_range(5, 5 + pl.len()))
+    assert profile_log(InteractionLog(frame)) == LogProfile(
+        users=4,
+        items=4,
+        interactions=11,
+        density=11 / 16,
+        shortest_sequence=2,
+        median_sequence=2.5,
+        longest_sequence=4,
+        first_timestamp=5,
+        last_timestamp=15,
+    )
+    assert profile_log(log).first_timestamp is None
+    assert profile_log(log_of()).interactions == 0
+
+
+def test_validation_profiles_what_is_left_after_the_filter(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,item\n" + "".join(f"u{n % 4},i{n % 3}\n" for n in range(40)) + "u9,i0\n")
+    assert validate_log(path, DataConfig()).interactions == 40
+
+
+def test_validation_of_a_head_checks_rows_but_not_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,ts\na,b,1\na,b,x\n")
+    assert validate_log(path, DataConfig(), head_bytes=20).interactions == 1
+    with pytest.raises(BadRowsError):
+        validate_log(path, DataConfig(), head_bytes=26)
+
+
+def test_reading_logs_never_loads_torch() -> None:
+    code = "import sys, td3core.interactions; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
