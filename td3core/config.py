@@ -1,4 +1,4 @@
-"""What a job can ask for: frozen, torch-free models that give the job spec its schema and its only defaults."""
+"""What a job can ask for: frozen, torch-free models that hold the schema and the only defaults."""
 
 from typing import Annotated, Literal, Self
 
@@ -16,33 +16,44 @@ LearnerKind = Literal["sasrec"]
 
 
 class ColumnsConfig(Config):
-    """Names of the log's columns; a name left out is guessed from the usual ones (`user_id`, `userId`, ...)."""
+    """Names of the log's columns; a name left out is guessed from the usual ones (`user_id`, ...)."""
 
-    user: str | None = Field(None, min_length=1, description="Column that identifies the user.")
-    item: str | None = Field(None, min_length=1, description="Column that identifies the item.")
+    user: str | None = Field(default=None, min_length=1, description="Column that identifies the user.")
+    item: str | None = Field(default=None, min_length=1, description="Column that identifies the item.")
     timestamp: str | None = Field(
-        None, min_length=1, description="Column to order by; without one the order of the file counts."
+        default=None,
+        min_length=1,
+        description="Column to order by; without one the order of the file counts.",
     )
-    rating: str | None = Field(None, min_length=1, description="Column that `min_rating` is compared with.")
+    rating: str | None = Field(
+        default=None, min_length=1, description="Column that `min_rating` is compared with."
+    )
 
 
 class DataConfig(Config):
     """How the log is read and which interactions are kept."""
 
-    format: LogFormat = Field("auto", description="`auto` goes by the file's name, then by its first bytes.")
+    format: LogFormat = Field(
+        default="auto", description="`auto` goes by the file's name, then by its first bytes."
+    )
     columns: ColumnsConfig = ColumnsConfig()
-    min_rating: float | None = Field(None, description="Drop interactions rated lower than this.")
+    min_rating: float | None = Field(default=None, description="Drop interactions rated lower than this.")
     min_user_interactions: int = Field(
-        5,
+        default=5,
         ge=3,
         le=1000,
         description="Users with fewer interactions are dropped; 3 is what leave-last-out needs.",
     )
     min_item_interactions: int = Field(
-        5, ge=1, le=1000, description="Items with fewer interactions are dropped."
+        default=5, ge=1, le=1000, description="Items with fewer interactions are dropped."
     )
     core_filter: Literal["single", "iterated"] = Field(
-        "single", description="Apply the two minima once to the whole log, or until nothing changes (k-core)."
+        default="single",
+        description="Apply the two minima once to the whole log, or until nothing changes (k-core).",
+    )
+    exclude_seen: bool = Field(
+        default=True,
+        description="Rank a held-out item among the items not in its user's history; false: all.",
     )
 
 
@@ -50,12 +61,14 @@ class LearnerConfig(Config):
     """The recommender that is trained: the teacher, the inner learner and, by default, the evaluated one."""
 
     kind: LearnerKind = "sasrec"
-    embedding_size: int = Field(32, ge=2, le=1024, description="Width d3 of the item embedding.")
-    layers: int = Field(1, ge=1, le=12)
-    heads: int = Field(1, ge=1, le=16)
-    inner_size: int = Field(64, ge=1, le=8192, description="Width of the feed-forward layer.")
-    max_length: int = Field(50, ge=2, le=2048, description="How many of the latest interactions it sees.")
-    dropout: float = Field(0.5, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
+    embedding_size: int = Field(default=32, ge=2, le=1024, description="Width d3 of the item embedding.")
+    layers: int = Field(default=1, ge=1, le=12)
+    heads: int = Field(default=1, ge=1, le=16)
+    inner_size: int = Field(default=64, ge=1, le=8192, description="Width of the feed-forward layer.")
+    max_length: int = Field(
+        default=50, ge=2, le=2048, description="How many of the latest interactions it sees."
+    )
+    dropout: float = Field(default=0.5, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -67,25 +80,29 @@ class LearnerConfig(Config):
 class TeacherConfig(Config):
     """Ordinary training on the real log: the teacher, its item embedding V, and the full-data ceiling."""
 
-    max_epochs: int = Field(100, ge=1, le=10_000)
-    batch_size: int = Field(64, ge=1, le=65_536, description="Sequence chunks a step.")
-    lr: float = Field(3e-3, gt=0, le=1)
-    weight_decay: float = Field(0.0, ge=0, le=1)
+    max_epochs: int = Field(default=100, ge=1, le=10_000)
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="Sequence chunks a step.")
+    lr: float = Field(default=3e-3, gt=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0, le=1)
     patience: int = Field(
-        6, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."
+        default=6, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."
     )
 
 
 class SummaryConfig(Config):
     """Size of the synthetic sequence summary."""
 
-    users: int = Field(60, ge=1, le=10_000, description="Synthetic users, mu.")
-    length: int = Field(50, ge=2, le=2048, description="Steps of each synthetic sequence, zeta.")
+    users: int = Field(default=60, ge=1, le=10_000, description="Synthetic users, mu.")
+    length: int = Field(default=50, ge=2, le=2048, description="Steps of each synthetic sequence, zeta.")
     rank_users: int | None = Field(
-        None, ge=1, description="Width d1 of the user factor U, at most `users`; left out: min(users, 32)."
+        default=None,
+        ge=1,
+        description="Width d1 of the user factor U, at most `users`; left out: min(users, 32).",
     )
     rank_time: int | None = Field(
-        None, ge=1, description="Width d2 of the time factor T, at most `length`; left out: min(length, 32)."
+        default=None,
+        ge=1,
+        description="Width d2 of the time factor T, at most `length`; left out: min(length, 32).",
     )
 
     @property
@@ -114,48 +131,66 @@ class SummaryConfig(Config):
 class InnerConfig(Config):
     """The inner loop: a fresh learner takes Adam steps on the summary."""
 
-    steps: int = Field(200, ge=1, le=10_000, description="Steps of a learner's life.")
-    window: int = Field(30, ge=1, le=1000, description="Differentiated steps (RaT-BPTT window).")
-    lr: float = Field(5e-3, gt=0, le=1)
-    weight_decay: float = Field(5e-5, ge=0, le=1)
+    steps: int = Field(default=200, ge=1, le=10_000, description="Steps of a learner's life.")
+    window: int = Field(default=30, ge=1, le=1000, description="Differentiated steps (RaT-BPTT window).")
+    lr: float = Field(default=5e-3, gt=0, le=1)
+    weight_decay: float = Field(default=5e-5, ge=0, le=1)
     batch_users: int | None = Field(
-        None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
+        default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
     )
     supervision: Literal["all", "paper"] = Field(
-        "all",
+        default="all",
         description="`paper`: the last and one random position of each sequence; `all`: every position.",
     )
+    positions: int | None = Field(
+        default=None,
+        ge=1,
+        description="With `supervision: all`, supervise so many random positions; left out: all.",
+    )
     warm_up: Literal["pool", "rat"] = Field(
-        "pool",
-        description="How a learner reaches the window's start: `rat` draws a fresh one and runs a random number of "
+        default="pool",
+        description="How a learner reaches the window: `rat` draws a fresh one and runs a random number of "
         "undifferentiated steps; `pool` keeps learners alive from one outer step to the next.",
     )
-    pool_size: int = Field(8, ge=1, le=256, description="Learners kept alive with `warm_up: pool`.")
+    pool_size: int = Field(default=8, ge=1, le=256, description="Learners kept alive with `warm_up: pool`.")
+    learners: int = Field(default=1, ge=1, le=64, description="Learners unrolled at once in an outer step.")
+
+    def batch_of(self, users: int) -> int:
+        """Synthetic users a step, of so many."""
+        return min(users, self.batch_users or max(1, users // 2))
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
         if self.window > self.steps:
             raise ValueError(f"window {self.window} is longer than the inner loop of {self.steps} steps")
+        if self.warm_up == "pool" and self.learners > self.pool_size:
+            raise ValueError(f"learners {self.learners} is more than the pool_size of {self.pool_size}")
         return self
 
 
 class OuterConfig(Config):
     """The outer loop: the summary's factors move along the hypergradient."""
 
-    steps: int = Field(300, ge=1, le=100_000)
-    lr: float = Field(3e-2, gt=0, le=10)
-    weight_decay: float = Field(1e-4, ge=0, le=1)
-    clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
-    batch_size: int = Field(128, ge=1, le=65_536, description="Real sequence chunks a step.")
-    alignment: float = Field(0.0, ge=0, description="Weight lambda of the surrogate alignment objective.")
-    validate_every: int = Field(20, ge=1, description="Outer steps between two validations of the summary.")
-    validation_learners: int = Field(2, ge=1, le=32, description="Learners a validation averages over.")
+    steps: int = Field(default=300, ge=1, le=100_000)
+    lr: float = Field(default=3e-2, gt=0, le=10)
+    weight_decay: float = Field(default=1e-4, ge=0, le=1)
+    clip: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
+    batch_size: int = Field(default=128, ge=1, le=65_536, description="Real sequence chunks a step.")
+    alignment: float = Field(
+        default=0.0, ge=0, description="Weight lambda of the surrogate alignment objective."
+    )
+    validate_every: int = Field(
+        default=20, ge=1, description="Outer steps between two validations of the summary."
+    )
+    validation_learners: int = Field(
+        default=2, ge=1, le=32, description="Learners a validation averages over."
+    )
 
 
 class JobSpec(Config):
     """Everything a distillation job can be told; every field has a default."""
 
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     data: DataConfig = DataConfig()
     learner: LearnerConfig = LearnerConfig()
     teacher: TeacherConfig = TeacherConfig()
@@ -167,7 +202,7 @@ class JobSpec(Config):
     def _learner_sees_whole_sequence(self) -> Self:
         if self.summary.length > self.learner.max_length:
             raise ValueError(
-                f"summary.length {self.summary.length} is longer than learner.max_length {self.learner.max_length}"
+                f"summary.length {self.summary.length} exceeds learner.max_length {self.learner.max_length}"
             )
         return self
 
@@ -179,24 +214,31 @@ class EvaluationSpec(Config):
     """What an evaluation trains, how often, and how it ranks."""
 
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
-        ("sasrec",), min_length=1, description="Learners trained afresh on every source."
+        default=("sasrec",), min_length=1, description="Learners trained afresh on every source."
     )
-    seeds: int = Field(3, ge=1, le=50, description="Fresh learners a source; their spread is reported.")
-    seed: int = Field(0, ge=0, lt=2**31, description="First of the seeds.")
+    seeds: int = Field(
+        default=3, ge=1, le=50, description="Fresh learners a source; their spread is reported."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
     sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
-        ("full", "summary", "floor", "random", "longest", "popularity"),
+        default=("full", "summary", "floor", "random", "longest", "popularity"),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` also `floor`.",
+        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too.",
     )
     protocol: Literal["full", "uni100"] = Field(
-        "full",
+        default="full",
         description="Rank the target among all items, or among 100 drawn uniformly from the unseen ones.",
     )
     cutoffs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Strict(False)] = Field(
-        (5, 10, 20), min_length=1, description="The k of HR@k, NDCG@k and MRR@k."
+        default=(5, 10, 20), min_length=1, description="The k of HR@k, NDCG@k and MRR@k."
     )
-    exclude_seen: bool = Field(
-        False, description="Leave the items of the user's own history out of the ranking (full protocol)."
+    exclude_seen: bool | None = Field(
+        default=None,
+        description="As `data.exclude_seen` of the job, which it takes when left out (full protocol).",
     )
-    split: Literal["test", "valid"] = Field("test", description="Which held-out interaction is predicted.")
-    steps: int = Field(200, ge=1, le=10_000, description="Training steps on the summary and on the subsets.")
+    split: Literal["test", "valid"] = Field(
+        default="test", description="Which held-out interaction is predicted."
+    )
+    steps: int = Field(
+        default=200, ge=1, le=10_000, description="Training steps on the summary and on the subsets."
+    )

@@ -1,0 +1,87 @@
+"""Real sequences as padded tensors.
+
+Padding goes to the right and is the id one past the last item: a causal learner cannot see it, and its own outputs are
+not used, so no learner needs a padding mask. Where the authors make one sample of every prefix, all positions of a
+chunk give the same predictions for a fraction of the tokens.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from td3core.sequences import Sequences
+
+_BATCHES_A_BUCKET = 16
+
+
+class Histories(NamedTuple):
+    """The latest interactions of every user."""
+
+    items: Int[Tensor, "users length"]
+    lengths: Int[Tensor, " users"]
+
+
+def latest_items(sequences: Sequences, *, length: int, device: torch.device) -> Histories:
+    """Return every user's last `length` items, padded on the right."""
+    lengths = np.minimum(sequences.lengths, length)
+    starts = sequences.offsets[1:] - lengths
+    items = _gather(sequences, starts, lengths, length)
+    return Histories(torch.from_numpy(items).to(device), torch.from_numpy(lengths).to(device))
+
+
+def chunk_batches(
+    sequences: Sequences,
+    *,
+    length: int,
+    batch_size: int,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> Iterator[Int[Tensor, "chunks steps"]]:
+    """Yield one epoch: chunks of up to `length + 1` items that overlap by one, so that each transition comes once.
+
+    Where a user's first chunk ends is drawn anew each epoch. Chunks of like length share a batch.
+    """
+    starts, ends = _cut(sequences, length, generator)
+    lengths = ends - starts
+    order = generator.permutation(len(starts))
+    bucket = batch_size * _BATCHES_A_BUCKET
+    batches: list[NDArray[np.int64]] = []
+    for first in range(0, len(order), bucket):
+        by_length = order[first : first + bucket]
+        by_length = by_length[np.argsort(lengths[by_length], kind="stable")]
+        batches += [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
+    for index in generator.permutation(len(batches)):
+        chunks = batches[index]
+        width = int(lengths[chunks].max())
+        items = _gather(sequences, starts[chunks], lengths[chunks], width)
+        yield torch.from_numpy(items).to(device, non_blocking=True)
+
+
+def _cut(
+    sequences: Sequences, length: int, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where chunks start and end (exclusive) in `sequences.items`."""
+    transitions = np.maximum(sequences.lengths - 1, 0)
+    first = np.minimum(generator.integers(1, length + 1, size=len(transitions)), transitions)
+    chunks = np.where(transitions > 0, 1 + -(-(transitions - first) // length), 0)
+    user = np.repeat(np.arange(len(chunks)), chunks)
+    number = np.arange(len(user)) - np.repeat(np.cumsum(chunks) - chunks, chunks)
+    base = sequences.offsets[:-1][user]
+    starts = base + np.where(number > 0, first[user] + (number - 1) * length, 0)
+    ends = base + np.minimum(first[user] + number * length, transitions[user]) + 1
+    return starts, ends
+
+
+def _gather(
+    sequences: Sequences, starts: NDArray[np.int64], lengths: NDArray[np.int64], width: int
+) -> NDArray[np.int64]:
+    """Return items (rows, width) from each start on, padded on the right."""
+    steps = np.arange(width)
+    inside = steps < lengths[:, None]
+    index = np.where(inside, starts[:, None] + steps, 0)
+    return np.where(inside, sequences.items[index], sequences.n_items)

@@ -1,0 +1,112 @@
+"""Sums over the whole catalogue, in blocks and twice differentiable, with no graph of the item axis.
+
+Both functions read a query h against the item factor V (rows v_i) and share one softmax p_i ~ exp(h . v_i):
+
+- `log_partition(h, V) = log sum_i exp(h . v_i)`, whose derivative by h is
+- `expected_embedding(h, V) = sum_i p_i v_i`, whose derivative by h is the covariance of v under p.
+
+V is frozen: nothing flows into it. Only one block of rows of p exists at a time, forwards and backwards.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_BLOCK = 1 << 19  # scores at a time: 2 MiB in float32, so that a block stays in the cache between passes
+
+
+class Sums(NamedTuple):
+    """What one pass over the catalogue gives for each query."""
+
+    log_partitions: Float[Tensor, "*batch"]
+    means: Float[Tensor, "*batch d3"]
+
+
+def catalogue_sums(queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"]) -> Sums:
+    """Return log-partitions and expected embeddings, without a graph."""
+    log_sums, means = _sums(queries.detach().reshape(-1, queries.shape[-1]), items)
+    return Sums(log_sums.view(queries.shape[:-1]), means.view_as(queries))
+
+
+def log_partition(
+    queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"], known: Sums | None = None
+) -> Float[Tensor, "*batch"]:
+    """Return `logsumexp(queries @ items.T)` over the catalogue; twice differentiable by the queries.
+
+    A caller that goes through the same queries again hands in the sums it has, and saves that pass.
+    """
+    sums = catalogue_sums(queries, items) if known is None else known
+    flat = queries.reshape(-1, queries.shape[-1])
+    log_sums = _LogPartition.apply(flat, items, sums.log_partitions.flatten(), sums.means.view_as(flat))
+    return cast(Tensor, log_sums).view(queries.shape[:-1])
+
+
+def expected_embedding(
+    queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"]
+) -> Float[Tensor, "*batch d3"]:
+    """Return `softmax(queries @ items.T) @ items`: attention whose keys and values are the items."""
+    sums = catalogue_sums(queries, items)
+    flat = queries.reshape(-1, queries.shape[-1])
+    means = _ExpectedEmbedding.apply(flat, items, sums.log_partitions.flatten(), sums.means.view_as(flat))
+    return cast(Tensor, means).view_as(queries)
+
+
+class _LogPartition(torch.autograd.Function):
+    """The sums are known already; this gives them their derivative, and so does the next class."""
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, items: Tensor, log_sums: Tensor, means: Tensor) -> Tensor:
+        ctx.save_for_backward(queries, items, log_sums, means)
+        return log_sums.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor) -> tuple[Tensor, None, None, None]:
+        means = cast(Tensor, _ExpectedEmbedding.apply(*ctx.saved_tensors))
+        return adjoints[0][:, None] * means, None, None, None
+
+
+class _ExpectedEmbedding(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, items: Tensor, log_sums: Tensor, means: Tensor) -> Tensor:
+        ctx.save_for_backward(queries, items, log_sums, means)
+        return means.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's own signature
+        ctx: Any, *adjoints: Tensor
+    ) -> tuple[Tensor, None, None, None]:
+        queries, items, log_sums, means = ctx.saved_tensors
+        (adjoint,) = adjoints
+        pulled = torch.empty_like(queries)
+        for rows, scores in _score_blocks(queries, items):
+            weighted = scores.sub_(log_sums[rows, None]).exp_()
+            weighted *= adjoint[rows] @ items.T
+            torch.mm(weighted, items, out=pulled[rows])
+        return pulled - (adjoint * means).sum(-1, keepdim=True) * means, None, None, None
+
+
+def _sums(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log-partitions (rows,) and expected embeddings (rows, d3)."""
+    log_sums = queries.new_empty(queries.shape[0])
+    means = torch.empty_like(queries)
+    for rows, scores in _score_blocks(queries, items):
+        highest = scores.amax(-1, keepdim=True)
+        weights = scores.sub_(highest).exp_()
+        total = weights.sum(-1, keepdim=True)
+        log_sums[rows] = (total.log() + highest).squeeze(-1)
+        torch.mm(weights, items, out=means[rows])
+        means[rows] /= total
+    return log_sums, means
+
+
+def _score_blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield (rows, scores) block by block; the scores may be overwritten."""
+    rows_a_block = max(1, _BLOCK // items.shape[0])
+    for start in range(0, queries.shape[0], rows_a_block):
+        rows = slice(start, start + rows_a_block)
+        yield rows, queries[rows] @ items.T

@@ -1,0 +1,76 @@
+"""Training a fresh learner on embedded sequences, the item factor frozen: a summary, or real users as they are."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from td3core.batches import latest_items
+from td3core.config import InnerConfig
+from td3core.learners import Learner
+from td3core.sequences import Sequences
+from td3core.unroll import InnerLoop, draw_batches
+
+
+class EmbeddedTraining:
+    """A learner in training; `run` takes it some steps on."""
+
+    def __init__(
+        self,
+        embeddings: Float[Tensor, "mu zeta d3"],
+        *,
+        items: Float[Tensor, "items d3"],
+        learner: Learner,
+        inner: InnerConfig,
+        seed: int,
+        mask: Float[Tensor, "mu zeta"] | None = None,
+    ) -> None:
+        self.embeddings = embeddings
+        self.inner = inner
+        self.mask = mask
+        self._generator = torch.Generator(items.device).manual_seed(seed)
+        self._loop = InnerLoop(learner=learner, items=items, lr=inner.lr, weight_decay=inner.weight_decay)
+        self._cohort = self._loop.start(1, generator=self._generator)
+
+    @property
+    def parameters(self) -> Float[Tensor, "1 parameters"]:
+        """The weights as they are now."""
+        return self._cohort.parameters
+
+    def run(self, steps: int) -> None:
+        """Take so many steps."""
+        users, length = self.embeddings.shape[:2]
+        for batch in draw_batches(
+            steps=steps,
+            learners=1,
+            users=users,
+            batch_users=self.inner.batch_of(users),
+            length=length,
+            supervision=self.inner.supervision if self.mask is None else "all",
+            positions=self.inner.positions if self.mask is None else None,
+            generator=self._generator,
+            device=self.embeddings.device,
+        ):
+            self._cohort, _ = self._loop.step(self._cohort, self.embeddings, batch, self.mask)
+
+
+def embed_users(
+    train: Sequences, users: NDArray[np.int64], items: Float[Tensor, "items d3"], *, length: int
+) -> tuple[Float[Tensor, "mu zeta d3"], Float[Tensor, "mu zeta"]]:
+    """Return the last `length` items of real users, embedded, and the mask that tells them from padding."""
+    latest = latest_items(train, length=length, device=items.device).items[
+        torch.from_numpy(users).to(items.device)
+    ]
+    real = latest < items.shape[0]
+    return items[latest.clamp(max=items.shape[0] - 1)], real.to(items.dtype)
+
+
+def random_users(train: Sequences, n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `n` distinct users uniformly."""
+    return generator.choice(train.n_users, n, replace=False)
+
+
+def longest_users(train: Sequences, n: int) -> NDArray[np.int64]:
+    """Return the `n` users with the longest sequences, the first of equals."""
+    return np.argsort(-train.lengths, kind="stable")[:n]

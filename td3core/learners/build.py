@@ -1,0 +1,18 @@
+"""From a learner's config to the learner."""
+
+from td3core.config import LearnerConfig
+from td3core.learners.base import Learner
+from td3core.learners.sasrec import SASRec
+
+
+def build_learner(config: LearnerConfig) -> Learner:
+    """Build the learner that `config.kind` names."""
+    match config.kind:
+        case "sasrec":
+            return SASRec(
+                embedding_size=config.embedding_size,
+                layers=config.layers,
+                heads=config.heads,
+                inner_size=config.inner_size,
+                max_length=config.max_length,
+            )

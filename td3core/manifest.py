@@ -1,0 +1,46 @@
+"""What an artefact says of itself."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from td3core.config import JobSpec
+from td3core.interactions import LogProfile
+
+FORMAT: Literal["td3-summary"] = "td3-summary"
+FORMAT_VERSION: Literal[1] = 1
+
+USAGE = (
+    "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
+    "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item sequences; "
+    "`summary.expected_embeddings()` is X = softmax(H V^T) V with H = G x1 U x2 T. "
+    "factors.safetensors holds G as `core`, U as `users`, T as `time` and V as `items`; "
+    "row r of V is the item of `row` r in items.parquet."
+)
+
+
+class DatasetInfo(BaseModel):
+    """The log that was distilled."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = Field(description="The client's file name.")
+    sha256: str = Field(description="Of the file as it was submitted.")
+    given: LogProfile = Field(description="The log as it came.")
+    kept: LogProfile = Field(description="The log after the filters; what was distilled.")
+
+
+class Manifest(BaseModel):
+    """The artefact's `manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["td3-summary"] = FORMAT
+    format_version: Literal[1] = FORMAT_VERSION
+    code_version: str
+    seed: int
+    spec: JobSpec
+    dataset: DatasetInfo
+    metrics: dict[str, Any] = Field(description="Validation figures of teacher and summary.")
+    usage: str = USAGE
+    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")

@@ -1,0 +1,214 @@
+"""A job from the log to the artefact, and an evaluation of one: iterators of progress."""
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from td3core.artifact import load_summary, save_summary
+from td3core.config import DataConfig, EvaluationSpec, JobSpec
+from td3core.distill import Distillation
+from td3core.errors import InvalidLogError
+from td3core.evaluate import Evaluator
+from td3core.fidelity import EvaluationResult
+from td3core.interactions import LogProfile, filter_log, profile_log, read_log
+from td3core.learners import build_learner
+from td3core.manifest import DatasetInfo, Manifest
+from td3core.progress import Progress, Stage, relay
+from td3core.ranking import RankingTask
+from td3core.sequences import Sequences, build_sequences, leave_last_out
+from td3core.summary import Summary
+from td3core.train import train_on_log
+from td3core.version import VERSION
+
+_STAGES: dict[Stage, tuple[float, float]] = {
+    "reading": (0.0, 0.01),
+    "teacher": (0.01, 0.3),
+    "distilling": (0.3, 1.0),
+    "packing": (1.0, 1.0),
+}  # where each stage of a distillation begins and ends in the fraction of the whole
+_VALIDATION_CUTOFF = 10
+
+
+class DistillationRun:
+    """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`."""
+
+    def __init__(
+        self,
+        log: Path,
+        spec: JobSpec,
+        *,
+        log_name: str | None = None,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.log = log
+        self.spec = spec
+        self.log_name = log_name
+        self.device = device
+        self.dtype = dtype
+        self.profile: LogProfile | None = None
+        """The log after the filters; none before it was read."""
+        self._summary: Summary | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """The result.
+
+        Raises:
+            RuntimeError: the run has not come to its end.
+        """
+        if self._summary is None:
+            raise RuntimeError("the run has no summary before it was iterated to its end")
+        return self._summary
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Validation figures of teacher and summary, ready for JSON."""
+        return self.summary.manifest.metrics
+
+    def save(self, path: Path) -> None:
+        """Write the artefact."""
+        save_summary(self.summary, path)
+
+    def __iter__(self) -> Iterator[Progress]:
+        started = time.monotonic()
+        yield from relay(self._run(), lambda progress: _with_eta(_placed(progress), started))
+
+    def _run(self) -> Generator[Progress, None, None]:
+        yield Progress("reading", 0, 1)
+        given, kept, sequences = _read(self.log, self.spec.data, self.log_name)
+        self.profile = kept
+        split = leave_last_out(sequences)
+        learner = build_learner(self.spec.learner)
+        task = RankingTask(
+            split,
+            part="valid",
+            max_length=learner.max_length,
+            cutoffs=(_VALIDATION_CUTOFF,),
+            exclude_seen=self.spec.data.exclude_seen,
+            device=self.device,
+        )
+        yield Progress("reading", 1, 1)
+        teacher = yield from train_on_log(
+            learner,
+            split.train,
+            task,
+            config=self.spec.teacher,
+            dropout=self.spec.learner.dropout,
+            seed=self.spec.seed,
+            stage="teacher",
+            device=self.device,
+            dtype=self.dtype,
+        )
+        distillation = Distillation(
+            learner=learner,
+            teacher=teacher,
+            train=split.train,
+            task=task,
+            summary=self.spec.summary,
+            inner=self.spec.inner,
+            outer=self.spec.outer,
+            seed=self.spec.seed,
+        )
+        yield from distillation
+        best = distillation.best
+        assert best is not None  # the last outer step is always validated
+        yield Progress("packing", 0, 1)
+        metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
+        self._summary = Summary(
+            factors=best.factors,
+            items=teacher.items,
+            item_ids=tuple(sequences.item_ids.to_list()),
+            manifest=Manifest(
+                code_version=VERSION,
+                seed=self.spec.seed,
+                spec=self.spec,
+                dataset=DatasetInfo(name=self.log_name, sha256=_sha256(self.log), given=given, kept=kept),
+                metrics={
+                    "teacher": {metric: teacher.score},
+                    "summary": {metric: best.score, "outer_step": best.step},
+                },
+            ),
+        )
+        yield Progress("packing", 1, 1)
+
+
+class EvaluationRun:
+    """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`."""
+
+    def __init__(
+        self,
+        artifact: Path,
+        log: Path,
+        spec: EvaluationSpec,
+        *,
+        log_name: str | None = None,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.artifact = artifact
+        self.log = log
+        self.spec = spec
+        self.log_name = log_name
+        self.device = device
+        self.dtype = dtype
+        self._result: EvaluationResult | None = None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What was found, ready for JSON.
+
+        Raises:
+            RuntimeError: the run has not come to its end.
+        """
+        if self._result is None:
+            raise RuntimeError("the run has no result before it was iterated to its end")
+        return self._result.model_dump(mode="json")
+
+    def __iter__(self) -> Iterator[Progress]:
+        started = time.monotonic()
+        yield from relay(self._run(), lambda progress: _with_eta(progress, started))
+
+    def _run(self) -> Generator[Progress, None, None]:
+        yield Progress("evaluating", 0, 1)
+        summary = load_summary(self.artifact)
+        _, _, sequences = _read(self.log, summary.manifest.spec.data, self.log_name)
+        if tuple(sequences.item_ids.to_list()) != summary.item_ids:
+            raise InvalidLogError(
+                f"the log has {sequences.n_items} items after its filters, and they are not the "
+                f"{len(summary.item_ids)} of the summary: it is not the log that was distilled"
+            )
+        evaluator = Evaluator(
+            summary, leave_last_out(sequences), self.spec, device=self.device, dtype=self.dtype
+        )
+        self._result = yield from evaluator.run()
+
+
+def _read(log: Path, config: DataConfig, name: str | None) -> tuple[LogProfile, LogProfile, Sequences]:
+    """Return the profile as given, the profile of what is kept, and the sequences."""
+    given = read_log(log, config, name=name)
+    kept = filter_log(given, config)
+    return profile_log(given), profile_log(kept), build_sequences(kept)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _placed(progress: Progress) -> Progress:
+    begin, end = _STAGES[progress.stage]
+    return replace(progress, fraction=begin + (end - begin) * progress.step / progress.steps)
+
+
+def _with_eta(progress: Progress, started: float) -> Progress:
+    """Estimate the time left from the time taken so far."""
+    if not progress.fraction:
+        return progress
+    elapsed = time.monotonic() - started
+    return replace(progress, eta_seconds=elapsed * (1 - progress.fraction) / progress.fraction)

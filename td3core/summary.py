@@ -1,0 +1,122 @@
+"""The synthetic sequence summary, as the one who trains on it holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from td3core.config import LearnerConfig
+from td3core.embedded import EmbeddedTraining
+from td3core.learners import Learner, build_learner
+from td3core.manifest import Manifest
+from td3core.tucker import Factors, expected_embeddings, soft_sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Factors U, T and G, the item factor V, and the ids behind V's rows."""
+
+    factors: Factors
+    items: Float[Tensor, "items d3"]
+    item_ids: tuple[str, ...]
+    manifest: Manifest
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
+        """Return the same summary on another device or in another precision."""
+        dtype = dtype or self.items.dtype
+        factors = Factors(*(factor.to(device, dtype) for factor in self.factors))
+        return replace(self, factors=factors, items=self.items.to(device, dtype))
+
+    def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
+        """Return S: at every step of every synthetic user a distribution over the items."""
+        return soft_sequences(self.factors, self.items)
+
+    def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
+        """Return X = S V, what a learner on the shared item factor consumes."""
+        return expected_embeddings(self.factors, self.items)
+
+    def sample(self, n: int, *, seed: int = 0, distinct: bool = True) -> list[list[str]]:
+        """Draw `n` sequences of item ids, going round the synthetic users.
+
+        Each step is drawn from its own distribution; with `distinct` no item comes twice in a sequence.
+
+        Raises:
+            ValueError: `n` is below one, or `distinct` sequences are longer than the catalogue.
+        """
+        mu, zeta = self.factors.users.shape[0], self.factors.time.shape[0]
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        if distinct and zeta > len(self.item_ids):
+            raise ValueError(f"{zeta} distinct items do not exist in a catalogue of {len(self.item_ids)}")
+        generator = torch.Generator(self.items.device).manual_seed(seed)
+        rows = torch.arange(n, device=self.items.device) % mu
+        drawn = torch.empty(n, zeta, dtype=torch.int64, device=self.items.device)
+        open_items = torch.ones(n, len(self.item_ids), dtype=torch.bool, device=self.items.device)
+        for step, weights in enumerate(self.soft_sequences().unbind(1)):
+            choice = torch.multinomial(weights[rows].clamp_min(1e-30) * open_items, 1, generator=generator)
+            drawn[:, step] = choice.squeeze(1)
+            if distinct:
+                open_items.scatter_(1, choice, False)
+        return [[self.item_ids[item] for item in sequence] for sequence in drawn.tolist()]
+
+    def train(
+        self, *, steps: int | None = None, seed: int = 0, learner: LearnerConfig | None = None
+    ) -> "Recommender":
+        """Train a fresh learner on the summary; by default as the distillation did in its inner loop.
+
+        Raises:
+            ValueError: the learner's embedding or length does not fit the summary.
+        """
+        spec = self.manifest.spec
+        config = learner or spec.learner
+        if config.embedding_size != self.items.shape[1]:
+            raise ValueError(
+                f"the learner's embedding_size is {config.embedding_size}, the item factor's {self.items.shape[1]}"
+            )
+        if config.max_length < self.factors.time.shape[0]:
+            raise ValueError(
+                f"the learner's max_length is {config.max_length}, the summary's {self.factors.time.shape[0]}"
+            )
+        built = build_learner(config)
+        training = EmbeddedTraining(
+            self.expected_embeddings(), items=self.items, learner=built, inner=spec.inner, seed=seed
+        )
+        training.run(spec.inner.steps if steps is None else steps)
+        return Recommender(built, training.parameters, self.items, self.item_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Recommender:
+    """A trained learner that speaks the client's item ids."""
+
+    learner: Learner
+    parameters: Float[Tensor, "1 parameters"]
+    items: Float[Tensor, "items d3"]
+    item_ids: tuple[str, ...]
+
+    @torch.no_grad()
+    def recommend(
+        self, history: Sequence[str], *, k: int = 10, exclude_seen: bool = True
+    ) -> list[tuple[str, float]]:
+        """Return the `k` best next items with their scores, best first, for a history of item ids, oldest first.
+
+        Raises:
+            ValueError: no item of the history is in the catalogue. Single unknown items are passed over.
+        """
+        row_of = {item: row for row, item in enumerate(self.item_ids)}
+        rows = [row_of[item] for item in history if item in row_of]
+        if not rows:
+            raise ValueError(f"none of the {len(history)} items of the history is in the catalogue")
+        latest = torch.tensor(rows[-self.learner.max_length :], device=self.items.device)
+        output = self.learner(self.parameters, self.items[latest][None, None])[0, 0, -1]
+        scores = self.items @ output
+        if exclude_seen:
+            scores[rows] = -torch.inf
+        best = scores.topk(min(k, len(self.item_ids)))
+        return [
+            (self.item_ids[row], score)
+            for row, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            if score > -torch.inf
+        ]
