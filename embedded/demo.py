@@ -18,7 +18,7 @@ from embedded.service import running_service
 from td3client import Client, ClientError
 from td3client.display import duration, evaluation_tables, follow
 
-SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample-log.csv.gz"
+SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample.csv.gz"
 OUTPUT_DIR = Path("var/demo")
 POLL_SECONDS = 0.5
 # Smaller than the defaults, so that the demo takes minutes on two cores.

@@ -19,8 +19,13 @@ READY_SECONDS = 90.0
 MIGRATION_SECONDS = 120.0
 # What a child may take to end by itself: the API finishes its requests, the worker hands its job back.
 GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0}
-MODULES = {"api": "api", "worker": "worker", "keeper": "worker.keeper"}
+MODULES = {"migrate": "api.migrate", "api": "api", "worker": "worker", "keeper": "worker.keeper"}
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def command(name: str) -> list[str]:
+    """How a process of the service is run, `api`, `worker`, `keeper` or `migrate`."""
+    return [sys.executable, "-m", MODULES[name]]
 
 
 class Service:
@@ -32,11 +37,11 @@ class Service:
         reachable = ANY_HOST.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         self.children: dict[str, ChildProcess] = {}
-        self._environment = environment
+        self.environment = environment
 
     def start(self, name: str) -> ChildProcess:
         """Start the child `name`, one of `api`, `worker` and `keeper`, in the place of one that ended."""
-        child = self._run(name, MODULES[name])
+        child = self._run(name, command(name))
         self.children[name] = child
         return child
 
@@ -51,7 +56,7 @@ class Service:
         Raises:
             ChildDiedError: The migration failed; the message ends with its log.
         """
-        migration = self._run("migrate", "api.migrate")
+        migration = self._run("migrate", command("migrate"))
         try:
             if migration.wait(MIGRATION_SECONDS) != 0:
                 migration.check_alive()
@@ -87,12 +92,12 @@ class Service:
         api = self.children["api"]
         raise NotReadyError("api", seconds=READY_SECONDS, log=api.log, tail=api.log_tail())
 
-    def _run(self, name: str, module: str) -> ChildProcess:
+    def _run(self, name: str, command: list[str]) -> ChildProcess:
         return ChildProcess(
             name,
-            [sys.executable, "-m", module],
+            command,
             log=self.log_dir / f"{name}.log",
-            env=self._environment,
+            env=self.environment,
         )
 
 
