@@ -68,8 +68,8 @@ def now(session: Session) -> datetime:
     """The time by the one clock that all processes of a deployment share.
 
     Leases are granted by one machine and judged by another, so they are measured on the database's clock,
-    however wrong a worker's own may be. SQLite has no server: there all processes run on one machine and share
-    its clock. `clock_timestamp()`, because `now()` is the start of the transaction, which may have waited.
+    however wrong a worker's own may be. SQLite has no server: there all processes run on one machine and
+    share its clock. `clock_timestamp()`, as `now()` is the start of the transaction, which may have waited.
     """
     if session.get_bind().dialect.name == "postgresql":
         return session.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
@@ -96,8 +96,8 @@ def _sqlite_engine(url: URL) -> Engine:
     """SQLite with readers that never wait, and writers that queue up instead of failing half-way.
 
     A transaction that starts as a reader and then writes gets SQLITE_BUSY at once if another wrote meanwhile,
-    busy timeout or not; so writers take the lock at their BEGIN. Python's sqlite3 would choose its own moments
-    to begin, which is why SQLAlchemy emits BEGIN (its documentation on "SQLite transactions").
+    busy timeout or not; so writers take the lock at their BEGIN. Python's sqlite3 would choose its own
+    moments to begin, which is why SQLAlchemy emits BEGIN (its documentation on "SQLite transactions").
     """
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import redis
+from pydantic import ByteSize
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
 
@@ -13,7 +16,9 @@ from api.db import Database, now
 from api.ids import new_id
 from api.migrate import upgrade
 from api.models import DEFAULT_TENANT, Dataset, Job
+from api.settings import Settings
 from td3core.config import JobSpec
+from tests.api.live import running_api
 from tests.servers.postgres import PostgresServer
 
 
@@ -53,6 +58,33 @@ def database(migrated_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture
+def settings(migrated_url: str, broker_url: str, tmp_path: Path) -> Settings:
+    """Settings of a service of its own: database, broker and folder."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=migrated_url,
+        broker_url=broker_url,
+        max_upload_bytes=ByteSize(2 * 2**20),
+        validate_whole_bytes=ByteSize(2**20),
+        validate_head_bytes=ByteSize(2**16),
+    )
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of a running API."""
+    with running_api(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[redis.Redis]:
+    """What travels through the broker, to look at."""
+    with redis.Redis.from_url(broker_url) as client:
+        yield client
+
+
 def migrate(url: str) -> None:
     database = Database(url)
     upgrade(database.engine)
@@ -83,7 +115,7 @@ def add_job(session: Session, *, tenant_id: str = DEFAULT_TENANT) -> Job:
         tenant_id=tenant_id,
         created_at=created_at,
         dataset=dataset,
-        spec=JobSpec().model_dump(mode="json"),
+        spec=JobSpec.model_validate({}).model_dump(mode="json"),
     )
     session.add(job)
     outbox.add(session, Job, job.id)

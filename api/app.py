@@ -1,0 +1,75 @@
+"""The application: routes, errors, middleware, and what lives as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from api import health, openapi, problems, scratch
+from api.context import open_context
+from api.evaluations import routes as evaluation_routes
+from api.jobs import download
+from api.jobs import routes as job_routes
+from api.openapi import answer
+from api.request_log import RequestLogMiddleware
+from api.settings import Settings, load_settings
+from td3core.version import VERSION
+
+log = structlog.get_logger(__name__)
+
+LINKS = {
+    "jobs": "/jobs",
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "alive": "/healthz",
+    "ready": "/readyz",
+}
+
+root = APIRouter(tags=["service"])
+
+
+@root.get(
+    "/",
+    summary="What is here",
+    responses={200: answer("Links.", {"name": "TD3 Service", "version": VERSION, "links": LINKS})},
+)
+async def index() -> dict[str, str | dict[str, str]]:
+    """Where to start."""
+    return {"name": "TD3 Service", "version": VERSION, "links": LINKS}
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; it opens its connections when it starts.
+
+    Raises:
+        SettingsError: A setting is missing or wrong.
+    """
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if cleared := scratch.clear_abandoned(settings.uploads_dir):
+            log.info("uploads.cleared", folders=cleared)
+        app.state.context = open_context(settings)
+        yield
+        app.state.context.close()
+
+    app = FastAPI(
+        title="TD3 Service",
+        version=VERSION,
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        openapi_tags=[
+            {"name": "jobs", "description": "A log goes in, a summary comes out."},
+            {"name": "evaluations", "description": "How good is the summary?"},
+            {"name": "health", "description": "For whatever looks after the service."},
+        ],
+    )
+    app.openapi = lambda: openapi.describe(app)
+    problems.install(app)
+    app.add_middleware(RequestLogMiddleware)
+    for router in (root, job_routes.router, download.router, evaluation_routes.router, health.router):
+        app.include_router(router)
+    return app

@@ -1,0 +1,101 @@
+"""Evaluations over HTTP: made and listed below their job, followed by their own id."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+
+from api.auth import Tenant
+from api.context import Service
+from api.errors import (
+    AlreadyFinishedError,
+    EvaluationNotFoundError,
+    InvalidCursorError,
+    InvalidRequestError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    JobWithoutSummaryError,
+)
+from api.evaluations import service
+from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
+from api.openapi import answer
+from api.pagination import Cursor, Limit, Page
+from api.problems import documented
+from td3core.config import EvaluationSpec
+
+router = APIRouter(tags=["evaluations"])
+
+
+@router.post(
+    "/jobs/{job_id}/evaluations",
+    status_code=202,
+    summary="Evaluate a summary",
+    responses={
+        202: answer("The evaluation is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
+        **documented(JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, InvalidRequestError),
+    },
+)
+def create_evaluation(
+    job_id: str,
+    response: Response,
+    context: Service,
+    tenant: Tenant,
+    spec: Annotated[
+        EvaluationSpec | None,
+        Body(
+            openapi_examples={
+                "defaults": {"summary": "All defaults", "value": {}},
+                "five seeds": {"summary": "Against the floor", "value": {"seeds": 5, "cutoffs": [10]}},
+            }
+        ),
+    ] = None,
+) -> EvaluationOut:
+    """Train fresh learners on the job's summary, beside full data and the usual baselines."""
+    with context.database.transaction() as session:
+        evaluation = EvaluationOut.of(
+            service.submit(session, job_id, spec or EvaluationSpec.model_validate({}), tenant_id=tenant)
+        )
+    context.outbox.deliver([evaluation.id])
+    response.headers["Location"] = evaluation.links["self"]
+    return evaluation
+
+
+@router.get(
+    "/jobs/{job_id}/evaluations",
+    summary="List a job's evaluations",
+    responses={
+        200: answer("A page, newest first.", {"items": [SUCCEEDED_EXAMPLE], "next_cursor": None}),
+        **documented(JobNotFoundError, InvalidCursorError),
+    },
+)
+def list_evaluations(
+    job_id: str, context: Service, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+) -> Page[EvaluationOut]:
+    """All evaluations of the job's summary, newest first."""
+    with context.database.reading() as session:
+        return service.page(session, job_id, tenant_id=tenant, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/evaluations/{evaluation_id}",
+    summary="Follow an evaluation",
+    responses={200: answer("The evaluation.", SUCCEEDED_EXAMPLE), **documented(EvaluationNotFoundError)},
+)
+def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant) -> EvaluationOut:
+    """Progress, and in the end the results."""
+    with context.database.reading() as session:
+        return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant))
+
+
+@router.post(
+    "/evaluations/{evaluation_id}/cancel",
+    status_code=202,
+    summary="Cancel an evaluation",
+    responses={
+        202: answer("It is cancelled, or will be within a step.", CANCELLING_EXAMPLE),
+        **documented(EvaluationNotFoundError, AlreadyFinishedError),
+    },
+)
+def cancel_evaluation(evaluation_id: str, context: Service, tenant: Tenant) -> EvaluationOut:
+    """A queued one is cancelled at once, a running one when its worker has stopped."""
+    with context.database.transaction() as session:
+        return EvaluationOut.of(service.cancel(session, evaluation_id, tenant_id=tenant))

@@ -1,0 +1,78 @@
+"""What can be decided about evaluations."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import outbox
+from api.db import now
+from api.errors import AlreadyFinishedError, EvaluationNotFoundError
+from api.evaluations.schemas import EvaluationOut
+from api.ids import new_id
+from api.jobs import service as jobs
+from api.models import Evaluation, RunState
+from api.pagination import Page, page_of
+from api.runs.cancel import request_cancel
+from td3core.config import EvaluationSpec
+
+
+def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: str) -> Evaluation:
+    """Queue an evaluation of the job's summary and announce it.
+
+    Raises:
+        JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError: There is nothing to evaluate.
+    """
+    summary = jobs.summary_of(session, job_id, tenant_id=tenant_id)
+    evaluation = Evaluation(
+        id=new_id("eval"),
+        tenant_id=tenant_id,
+        created_at=now(session),
+        job_id=summary.job_id,
+        spec=spec.model_dump(mode="json"),
+    )
+    session.add(evaluation)
+    outbox.add(session, Evaluation, evaluation.id)
+    session.flush()
+    return evaluation
+
+
+def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
+    """Find an evaluation of this tenant.
+
+    Raises:
+        EvaluationNotFoundError: It has none of this id.
+    """
+    evaluation = session.scalar(
+        select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
+    )
+    if evaluation is None:
+        raise EvaluationNotFoundError(f"There is no evaluation {evaluation_id}.")
+    return evaluation
+
+
+def page(
+    session: Session, job_id: str, *, tenant_id: str, limit: int, cursor: str | None
+) -> Page[EvaluationOut]:
+    """List the evaluations of a job, newest first.
+
+    Raises:
+        JobNotFoundError: There is no such job.
+    """
+    job = jobs.get(session, job_id, tenant_id=tenant_id)
+    query = select(Evaluation).where(Evaluation.tenant_id == tenant_id, Evaluation.job_id == job.id)
+    return page_of(session, query, Evaluation, EvaluationOut.of, limit=limit, cursor=cursor)
+
+
+def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
+    """Ask for the evaluation to end. Asking again changes nothing.
+
+    Raises:
+        EvaluationNotFoundError: There is none.
+        AlreadyFinishedError: It has ended otherwise.
+    """
+    asked = request_cancel(session, Evaluation, evaluation_id, tenant_id=tenant_id)
+    evaluation = get(session, evaluation_id, tenant_id=tenant_id)
+    if asked is None and evaluation.state not in (RunState.CANCELLING, RunState.CANCELLED):
+        raise AlreadyFinishedError(
+            f"The evaluation {evaluation_id} has {evaluation.state} and cannot be cancelled any more."
+        )
+    return evaluation

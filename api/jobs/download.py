@@ -1,0 +1,70 @@
+"""The summary of a job as a download that can be resumed."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.auth import Tenant
+from api.context import Service
+from api.errors import (
+    JobNotFinishedError,
+    JobNotFoundError,
+    JobWithoutSummaryError,
+    RangeError,
+    StorageError,
+)
+from api.jobs import service
+from api.problems import documented
+from api.ranges import not_modified, requested_slice
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+ARCHIVE: dict[str, Any] = {
+    "content": {"application/zip": {"schema": {"type": "string", "contentMediaType": "application/zip"}}},
+    "headers": {
+        "ETag": {"description": "The sha256 of the archive, quoted.", "schema": {"type": "string"}},
+        "Content-Disposition": {"description": "A file name.", "schema": {"type": "string"}},
+        "Accept-Ranges": {"description": "`bytes`", "schema": {"type": "string"}},
+    },
+}
+
+
+@router.get(
+    "/{job_id}/summary",
+    response_class=Response,
+    summary="Download the summary",
+    responses={
+        200: {"description": "The archive.", **ARCHIVE},
+        206: {"description": "The range that was asked for.", **ARCHIVE},
+        304: {"description": "The client has it already (`If-None-Match`)."},
+        **documented(JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, RangeError, StorageError),
+    },
+)
+@router.head("/{job_id}/summary", response_class=Response, include_in_schema=False)
+def download_summary(job_id: str, request: Request, context: Service, tenant: Tenant) -> Response:
+    """The zip archive of factors, items and a manifest; takes `Range`, `If-Range` and `If-None-Match`."""
+    with context.database.reading() as session:
+        summary = service.summary_of(session, job_id, tenant_id=tenant)
+    etag = f'"{summary.sha256}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="td3-summary-{job_id}.zip"',
+    }
+    if not_modified(request.headers, etag):
+        return Response(status_code=304, headers=headers)
+    wanted = requested_slice(request.headers, size=summary.bytes, etag=etag)
+    headers["Content-Length"] = str(wanted.end - wanted.start)
+    if wanted.partial:
+        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{summary.bytes}"
+    status = 206 if wanted.partial else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type="application/zip")
+    return StreamingResponse(
+        context.storage.read(summary.storage_key, start=wanted.start, end=wanted.end),
+        status,
+        headers,
+        "application/zip",
+    )

@@ -1,0 +1,168 @@
+"""Jobs over HTTP."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+
+from api import scratch
+from api.auth import Tenant
+from api.context import Context, Service
+from api.datasets import service as datasets
+from api.errors import (
+    AlreadyFinishedError,
+    BadRequestError,
+    InvalidCursorError,
+    InvalidRequestError,
+    InvalidSpecError,
+    JobNotFoundError,
+    StorageError,
+    TooLargeError,
+    UnsupportedBodyError,
+)
+from api.jobs import service
+from api.jobs.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, RUNNING_EXAMPLE, JobOut
+from api.jobs.spec import parse_spec
+from api.models import RunState
+from api.multipart import Upload, receive_upload
+from api.openapi import answer
+from api.pagination import Cursor, Limit, Page
+from api.problems import documented
+from td3core.config import JobSpec
+from td3core.interactions import LogProfile
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["dataset"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "dataset": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "The interaction log: CSV, TSV, JSON Lines (each also .gz or "
+                            ".zst), Parquet, or RecBole's .inter.",
+                        },
+                        "spec": {"$ref": "#/components/schemas/JobSpec"},
+                    },
+                },
+                "encoding": {"spec": {"contentType": "application/json"}},
+                "examples": {
+                    "defaults": {
+                        "summary": "Only a log",
+                        "value": {"dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n..."},
+                    },
+                    "small summary": {
+                        "summary": "A log and some wishes",
+                        "value": {
+                            "dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n...",
+                            "spec": {"seed": 7, "summary": {"users": 30, "length": 50}},
+                        },
+                    },
+                },
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit a log",
+    responses={
+        202: answer("The job is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
+        **documented(
+            BadRequestError,
+            TooLargeError,
+            UnsupportedBodyError,
+            InvalidRequestError,
+            InvalidSpecError,
+            StorageError,
+        ),
+    },
+    openapi_extra=UPLOAD_BODY,
+)
+async def create_job(request: Request, response: Response, context: Service, tenant: Tenant) -> JobOut:
+    """Upload an interaction log, optionally with a spec, and queue its distillation.
+
+    A log with bad rows is refused with a problem that lists the first of them by line.
+    """
+    settings = context.settings
+    place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
+    async with contextmanager_in_threadpool(place) as folder:
+        upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
+        spec = parse_spec(upload.spec)
+        profile = await run_sync(datasets.validate, upload, spec.data, settings, limiter=context.validations)
+        job = await run_in_threadpool(_accept, context, tenant, upload, spec, profile)
+    response.headers["Location"] = job.links["self"]
+    return job
+
+
+def _accept(
+    context: Context, tenant: str, upload: Upload, spec: JobSpec, profile: LogProfile | None
+) -> JobOut:
+    """Keep the log, write the job, and only then send its message."""
+    key = datasets.store(upload, context.storage, tenant_id=tenant)
+    with context.database.transaction() as session:
+        dataset = datasets.create(session, upload, tenant_id=tenant, storage_key=key, profile=profile)
+        job = JobOut.of(service.submit(session, dataset, spec))
+    context.outbox.deliver([job.id])
+    return job
+
+
+@router.get(
+    "",
+    summary="List jobs",
+    responses={
+        200: answer("A page of jobs, newest first.", {"items": [RUNNING_EXAMPLE], "next_cursor": None}),
+        **documented(InvalidCursorError),
+    },
+)
+def list_jobs(
+    context: Service,
+    tenant: Tenant,
+    state: Annotated[
+        Sequence[RunState],
+        Query(description="Only jobs in this state; may be repeated.", examples=[["running"]]),
+    ] = (),
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[JobOut]:
+    """All jobs, newest first, or those in the states asked for."""
+    with context.database.reading() as session:
+        return service.page(session, tenant_id=tenant, states=state, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{job_id}",
+    summary="Follow a job",
+    responses={200: answer("The job.", RUNNING_EXAMPLE), **documented(JobNotFoundError)},
+)
+def get_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+    """State, stage, progress, losses and time left, as of the last half second."""
+    with context.database.reading() as session:
+        return JobOut.of(service.get(session, job_id, tenant_id=tenant))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job",
+    responses={
+        202: answer("It is cancelled, or will be within a step.", CANCELLING_EXAMPLE),
+        **documented(JobNotFoundError, AlreadyFinishedError),
+    },
+)
+def cancel_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+    """A queued job is cancelled at once, a running one when its worker has stopped; asking twice is fine."""
+    with context.database.transaction() as session:
+        return JobOut.of(service.cancel(session, job_id, tenant_id=tenant))

@@ -1,0 +1,100 @@
+"""What a client sees of a job."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from api.datasets.schemas import DatasetOut
+from api.models import Job, RunState, Summary
+from api.runs.schemas import RunOut, run_fields
+from td3core.config import JobSpec
+
+JOB_ID = "job_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"
+
+
+class SummaryOut(BaseModel):
+    """The archive a job ended in."""
+
+    bytes: int = Field(examples=[184320])
+    sha256: str = Field(description="Also its ETag.")
+    href: str = Field(description="Where to download it.", examples=[f"/jobs/{JOB_ID}/summary"])
+
+    @classmethod
+    def of(cls, summary: Summary) -> "SummaryOut":
+        """Shape a row."""
+        return cls(bytes=summary.bytes, sha256=summary.sha256, href=f"/jobs/{summary.job_id}/summary")
+
+
+class JobOut(RunOut):
+    """A distillation: a log goes in, a summary comes out."""
+
+    spec: JobSpec = Field(description="As it runs, with every default filled in.")
+    dataset: DatasetOut
+    summary: SummaryOut | None = Field(description="Once it has succeeded.")
+    metrics: dict[str, Any] | None = Field(description="What the run measured of itself.")
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        """Shape a row."""
+        here = f"/jobs/{job.id}"
+        links = {"self": here, "evaluations": f"{here}/evaluations"}
+        if not job.state.ended:
+            links["cancel"] = f"{here}/cancel"
+        if job.summary:
+            links["summary"] = f"{here}/summary"
+        return cls(
+            **run_fields(job),
+            spec=JobSpec.model_validate(job.spec),
+            dataset=DatasetOut.of(job.dataset),
+            summary=SummaryOut.of(job.summary) if job.summary else None,
+            metrics=job.metrics,
+            links=links,
+        )
+
+
+_DATASET = {
+    "id": "ds_0199b2f0c3d27d0d8a52e3bdb4d1c0f1",
+    "name": "ratings.csv",
+    "bytes": 1979173,
+    "sha256": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+    "profile": {"users": 943, "items": 1349, "interactions": 99287},
+}
+
+QUEUED_EXAMPLE: dict[str, Any] = {
+    "id": JOB_ID,
+    "state": RunState.QUEUED,
+    "stage": None,
+    "progress": 0.0,
+    "step": 0,
+    "steps": 0,
+    "losses": None,
+    "eta_seconds": None,
+    "attempt": 0,
+    "error": None,
+    "created_at": "2026-01-15T09:30:00Z",
+    "started_at": None,
+    "finished_at": None,
+    "links": {
+        "self": f"/jobs/{JOB_ID}",
+        "evaluations": f"/jobs/{JOB_ID}/evaluations",
+        "cancel": f"/jobs/{JOB_ID}/cancel",
+    },
+    "spec": JobSpec.model_validate({"summary": {"users": 30}}).model_dump(mode="json"),
+    "dataset": _DATASET,
+    "summary": None,
+    "metrics": None,
+}
+
+RUNNING_EXAMPLE = QUEUED_EXAMPLE | {
+    "state": RunState.RUNNING,
+    "stage": "distilling",
+    "progress": 0.62,
+    "step": 186,
+    "steps": 300,
+    "losses": {"outer": 6.31},
+    "eta_seconds": 94.0,
+    "attempt": 1,
+    "started_at": "2026-01-15T09:30:01Z",
+}
+
+CANCELLING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.CANCELLING}

@@ -1,0 +1,88 @@
+"""What can be decided about jobs."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import outbox
+from api.db import now
+from api.errors import (
+    AlreadyFinishedError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    JobWithoutSummaryError,
+)
+from api.ids import new_id
+from api.jobs.schemas import JobOut
+from api.models import Dataset, Job, RunState, Summary
+from api.pagination import Page, page_of
+from api.runs.cancel import request_cancel
+from td3core.config import JobSpec
+
+
+def submit(session: Session, dataset: Dataset, spec: JobSpec) -> Job:
+    """Queue a job on the dataset and announce it."""
+    job = Job(
+        id=new_id("job"),
+        tenant_id=dataset.tenant_id,
+        created_at=now(session),
+        dataset=dataset,
+        spec=spec.model_dump(mode="json"),
+    )
+    session.add(job)
+    outbox.add(session, Job, job.id)
+    session.flush()
+    return job
+
+
+def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
+    """Find a job of this tenant.
+
+    Raises:
+        JobNotFoundError: It has none of this id.
+    """
+    job = session.scalar(select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id))
+    if job is None:
+        raise JobNotFoundError(f"There is no job {job_id}.")
+    return job
+
+
+def page(
+    session: Session, *, tenant_id: str, states: Sequence[RunState], limit: int, cursor: str | None
+) -> Page[JobOut]:
+    """List this tenant's jobs, newest first, those in one of `states` if any are named."""
+    query = select(Job).where(Job.tenant_id == tenant_id)
+    if states:
+        query = query.where(Job.state.in_(states))
+    return page_of(session, query, Job, JobOut.of, limit=limit, cursor=cursor)
+
+
+def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
+    """Ask for the job to end. Asking again changes nothing.
+
+    Raises:
+        JobNotFoundError: There is none.
+        AlreadyFinishedError: It has ended otherwise.
+    """
+    asked = request_cancel(session, Job, job_id, tenant_id=tenant_id)
+    job = get(session, job_id, tenant_id=tenant_id)
+    if asked is None and job.state not in (RunState.CANCELLING, RunState.CANCELLED):
+        raise AlreadyFinishedError(f"The job {job_id} has {job.state} and cannot be cancelled any more.")
+    return job
+
+
+def summary_of(session: Session, job_id: str, *, tenant_id: str) -> Summary:
+    """The archive the job ended in.
+
+    Raises:
+        JobNotFoundError: There is no such job.
+        JobNotFinishedError: It has not ended yet.
+        JobWithoutSummaryError: It ended without one.
+    """
+    job = get(session, job_id, tenant_id=tenant_id)
+    if job.summary is not None:
+        return job.summary
+    if job.state.ended:
+        raise JobWithoutSummaryError(f"The job {job_id} has {job.state}; it has no summary.")
+    raise JobNotFinishedError(f"The job {job_id} is {job.state}; its summary comes when it has succeeded.")

@@ -1,0 +1,206 @@
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, update
+
+from api.db import Database
+from api.models import DEFAULT_TENANT, Job, OutboxMessage, RunState
+from api.runs import claims
+from api.runs.cancel import request_cancel
+from api.settings import Settings
+from td3core.errors import BadRowsError, DivergedError, LogProblem
+from worker.execute import Attempt, Finish, Work, execute
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    """Settings whose leases run out while a test can wait."""
+    return settings.model_copy(update={"lease_seconds": 1.0, "heartbeat_seconds": 0.1})
+
+
+def run(settings: Settings, run_id: str, work: Work, *, stopping: bool = False) -> RunState | None:
+    return execute(Job, run_id, work, settings=settings, worker="w1", stopping=lambda: stopping)
+
+
+def report(attempt: Attempt, *, step: int = 1, stage: str = "distilling") -> None:
+    attempt.watch.report(
+        stage=stage, progress=step / 10, step=step, steps=10, losses={"outer": 2.5}, eta_seconds=1.0
+    )
+
+
+def succeed(attempt: Attempt) -> Finish:
+    report(attempt)
+    return lambda session, held: claims.succeed(session, held, metrics={"ndcg@10": 0.5})
+
+
+def raising(error: Exception) -> Work:
+    def work(attempt: Attempt) -> Finish:
+        report(attempt)
+        raise error
+
+    return work
+
+
+def job(database: Database, run_id: str) -> Job:
+    with database.reading() as session:
+        return session.get_one(Job, run_id)
+
+
+def test_work_that_ends_well(database: Database, queued_job: str, settings: Settings) -> None:
+    seen: list[Job] = []
+    files: list[object] = []
+
+    def work(attempt: Attempt) -> Finish:
+        (attempt.folder / "log").write_text("x")
+        files.append(attempt.folder)
+        finish = succeed(attempt)
+        seen.append(job(database, queued_job))
+        return finish
+
+    assert run(settings, queued_job, work) is RunState.SUCCEEDED
+    assert (seen[0].state, seen[0].stage, seen[0].step, seen[0].losses, seen[0].worker) == (
+        RunState.RUNNING,
+        "distilling",
+        1,
+        {"outer": 2.5},
+        "w1",
+    )
+    row = job(database, queued_job)
+    assert (row.state, row.metrics, row.progress) == (RunState.SUCCEEDED, {"ndcg@10": 0.5}, 1.0)
+    assert files
+    assert list(settings.work_dir.iterdir()) == []
+
+
+def test_a_duplicate_message_does_no_work(database: Database, queued_job: str, settings: Settings) -> None:
+    assert run(settings, queued_job, succeed) is RunState.SUCCEEDED
+    assert run(settings, queued_job, raising(AssertionError("it ran twice"))) is None
+    assert job(database, queued_job).attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DivergedError(), {"code": "diverged", "detail": "Training left the finite numbers."}),
+        (
+            BadRowsError("1 bad row", [LogProblem("not a number", line=3, column="rating", value="x")]),
+            {
+                "code": "bad_rows",
+                "detail": "1 bad row",
+                "errors": [{"line": 3, "column": "rating", "value": "x", "reason": "not a number"}],
+            },
+        ),
+        (
+            MemoryError(),
+            {"code": "out_of_memory", "detail": "The run needs more memory than its worker has."},
+        ),
+        (
+            ZeroDivisionError("secret path"),
+            {
+                "code": "internal_error",
+                "detail": "Something unforeseen happened; the worker's log has the details.",
+            },
+        ),
+    ],
+)
+def test_errors_end_the_run_with_their_code(
+    database: Database, queued_job: str, settings: Settings, error: Exception, expected: dict[str, object]
+) -> None:
+    assert run(settings, queued_job, raising(error)) is RunState.FAILED
+    row = job(database, queued_job)
+    assert (row.state, row.error, row.metrics) == (RunState.FAILED, expected, None)
+    assert list(settings.work_dir.iterdir()) == []
+
+
+def test_a_cancel_is_honoured_at_the_very_next_report(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    steps: list[int] = []
+
+    def work(attempt: Attempt) -> Finish:
+        for step in range(1, 10):
+            report(attempt, step=step)
+            steps.append(step)
+            if step == 3:
+                with database.transaction() as session:
+                    request_cancel(session, Job, queued_job, tenant_id=DEFAULT_TENANT)
+        raise AssertionError("it went on")
+
+    assert run(settings, queued_job, work) is RunState.CANCELLED
+    assert steps == [1, 2, 3]
+    assert job(database, queued_job).state is RunState.CANCELLED
+
+
+def test_a_cancel_at_the_last_moment_keeps_nothing(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    def work(attempt: Attempt) -> Finish:
+        finish = succeed(attempt)
+        with database.transaction() as session:
+            request_cancel(session, Job, queued_job, tenant_id=DEFAULT_TENANT)
+        return finish
+
+    assert run(settings, queued_job, work) is RunState.CANCELLED
+    assert job(database, queued_job).metrics is None
+
+
+def test_a_stopping_worker_hands_the_run_back(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    assert run(settings, queued_job, succeed, stopping=True) is RunState.QUEUED
+    row = job(database, queued_job)
+    assert (row.state, row.attempt, row.crashes) == (RunState.QUEUED, 1, 0)
+    with database.reading() as session:
+        assert session.scalars(select(OutboxMessage.run_id)).all() == [queued_job]
+    assert run(settings, queued_job, succeed) is RunState.SUCCEEDED
+
+
+def supersede(database: Database, run_id: str) -> None:
+    """What a keeper and another worker do when the lease has run out."""
+    with database.transaction() as session:
+        session.execute(
+            update(Job).where(Job.id == run_id).values(attempt=Job.attempt + 1, worker="w2", stage="theirs")
+        )
+
+
+@pytest.mark.parametrize("then", [report, lambda attempt: None])
+def test_a_superseded_run_stops_without_a_trace(
+    database: Database, queued_job: str, settings: Settings, then: Callable[[Attempt], None]
+) -> None:
+    def work(attempt: Attempt) -> Finish:
+        finish = succeed(attempt)
+        supersede(database, queued_job)
+        then(attempt)
+        return finish
+
+    assert run(settings, queued_job, work) is None
+    row = job(database, queued_job)
+    assert (row.state, row.attempt, row.worker, row.stage) == (RunState.RUNNING, 2, "w2", "theirs")
+    assert row.metrics is None
+    assert list(settings.work_dir.iterdir()) == []
+
+
+def test_the_heartbeat_keeps_a_silent_run_alive(database: Database, queued_job: str, quick: Settings) -> None:
+    leases: list[object] = []
+
+    def work(attempt: Attempt) -> Finish:
+        leases.append(job(database, queued_job).lease_expires_at)
+        threading.Event().wait(1.5)  # longer than a lease, without one report
+        leases.append(job(database, queued_job).lease_expires_at)
+        return succeed(attempt)
+
+    assert run(quick, queued_job, work) is RunState.SUCCEEDED
+    assert leases[0] < leases[1]  # type: ignore[operator]
+
+
+def test_the_heartbeat_notices_that_the_run_is_lost(
+    database: Database, queued_job: str, quick: Settings
+) -> None:
+    def work(attempt: Attempt) -> Finish:
+        supersede(database, queued_job)
+        threading.Event().wait(0.5)
+        with pytest.raises(claims.LeaseLostError):
+            attempt.watch._lease.check()
+        return succeed(attempt)
+
+    assert run(quick, queued_job, work) is None

@@ -1,0 +1,31 @@
+"""`python -m worker`: take runs from the queue and do them, one at a time, each in a process of its own."""
+
+import argparse
+import sys
+
+from api.errors import SettingsError
+from api.queue import QUEUE
+
+
+def main() -> None:
+    """Run the worker until SIGTERM or Ctrl-C; the run in hand then goes back to the queue."""
+    parser = argparse.ArgumentParser(
+        prog="python -m worker", description=__doc__, epilog="Settings come from TD3_... variables."
+    )
+    parser.add_argument("--name", default="td3@%h", help="name among Celery's nodes (default: td3@%%h)")
+    arguments = parser.parse_args()
+    try:
+        from worker.app import app
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+    app.worker_main(
+        [
+            "worker",
+            *("--queues", QUEUE, "--hostname", arguments.name, "--pool", "prefork", "--concurrency", "1"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

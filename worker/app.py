@@ -1,0 +1,60 @@
+"""The Celery application of the worker: `celery -A worker.app worker`, or with our settings `python -m worker`."""
+
+import os
+import socket
+
+import structlog
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
+
+from api.logs import configure_logging
+from api.models import Evaluation, Job
+from api.queue import make_celery
+from api.settings import load_settings
+from worker.distil import distil_job
+from worker.evaluate import evaluate_job
+from worker.execute import execute
+from worker.stopping import request_stop
+
+settings = load_settings()
+app = make_celery(settings.required_broker_url)
+_main_pid = os.getpid()
+
+log = structlog.get_logger(__name__)
+
+
+@setup_logging.connect
+def _set_up_logging(**_: object) -> None:
+    configure_logging(level=settings.log_level, style=settings.log_format)
+
+
+@worker_shutting_down.connect
+def _stop_the_run(**_: object) -> None:
+    """A warm shutdown would wait for hours; the run is handed back instead."""
+    request_stop()
+
+
+@worker_process_init.connect
+def _die_with_the_worker(**_: object) -> None:
+    """Celery has just asked the kernel to kill this child with its parent (PR_SET_PDEATHSIG).
+
+    A parent that ended before that would leave it running, which nobody else notices.
+    """
+    if os.getppid() != _main_pid:
+        os._exit(1)
+
+
+def worker_name() -> str:
+    """Who ran it, for people who read the row."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+@app.task(name=Job.task)
+def distil(run_id: str) -> None:
+    """Run a job, if it is there to be claimed."""
+    execute(Job, run_id, distil_job, settings=settings, worker=worker_name())
+
+
+@app.task(name=Evaluation.task)
+def evaluate(run_id: str) -> None:
+    """Run an evaluation, if it is there to be claimed."""
+    execute(Evaluation, run_id, evaluate_job, settings=settings, worker=worker_name())

@@ -1,0 +1,40 @@
+"""An evaluation: archive and log from storage, td3core, results into the row."""
+
+from sqlalchemy.orm import Session
+
+from api.models import Evaluation, RunState
+from api.runs import claims
+from api.runs.claims import Claim
+from td3core.config import EvaluationSpec
+from worker.execute import Attempt, Finish
+from worker.follow import follow
+
+
+def evaluate_job(attempt: Attempt) -> Finish:
+    """Run the evaluation; the finish writes its results."""
+    from td3core.pipeline import EvaluationRun
+    from worker.device import naming_memory_errors, prepare_device
+
+    with attempt.database.reading() as session:
+        evaluation = session.get_one(Evaluation, attempt.run_id)
+        job = evaluation.job
+        dataset, summary = job.dataset, job.summary
+    assert summary is not None  # jobs without one are refused when the evaluation is created
+    log, archive = attempt.folder / "log", attempt.folder / "summary.zip"
+    attempt.storage.download(dataset.storage_key, log)
+    attempt.storage.download(summary.storage_key, archive)
+    run = EvaluationRun(
+        archive,
+        log,
+        EvaluationSpec.model_validate(evaluation.spec),
+        log_name=dataset.name,
+        device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
+    )
+    with naming_memory_errors():
+        follow(run, attempt.watch)
+    result = run.result
+
+    def finish(session: Session, held: Claim) -> RunState:
+        return claims.succeed(session, held, result=result)
+
+    return finish

@@ -1,0 +1,125 @@
+"""One attempt at a run: claim it, do the work, and end it in exactly one way."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from api import scratch
+from api.db import Database
+from api.errors import LeaseLostError, StorageError
+from api.models import Run, RunState
+from api.runs import claims
+from api.runs.claims import Claim
+from api.settings import Settings
+from api.storage import Storage, open_storage
+from td3core.errors import InvalidLogError, Td3Error
+from worker.lease import Lease, RunCancelledError, Watch, WorkerStoppingError
+from worker.stopping import stop_requested
+
+REPORT_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+Finish = Callable[[Session, Claim], RunState]
+"""Writes the end of a run that came to its end; called again if the database was away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the work of a run is done with."""
+
+    run_id: str
+    settings: Settings
+    database: Database
+    storage: Storage
+    watch: Watch
+    folder: Path
+
+
+Work = Callable[[Attempt], Finish]
+
+
+def execute(
+    model: type[Run],
+    run_id: str,
+    work: Work,
+    *,
+    settings: Settings,
+    worker: str,
+    stopping: Callable[[], bool] = stop_requested,
+) -> RunState | None:
+    """Claim the run, do its work and write its end; `None` where nothing was there to claim, or it was lost."""
+    database = Database(settings.database_url)
+    try:
+        lease = timedelta(seconds=settings.lease_seconds)
+        with database.transaction() as session:
+            held = claims.claim(
+                session, model, run_id, worker=worker, lease=lease, max_attempts=settings.max_attempts
+            )
+        if held is None:
+            log.info("run.nothing_to_claim", run=run_id)
+            return None
+        with structlog.contextvars.bound_contextvars(run=run_id, attempt=held.attempt):
+            heartbeat = timedelta(seconds=settings.heartbeat_seconds)
+            with Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
+                watch = Watch(database, kept, stopping=stopping, every=REPORT_SECONDS)
+                return _attempt(kept, watch, work, run_id, settings, database)
+    finally:
+        database.close()
+
+
+def _attempt(
+    lease: Lease, watch: Watch, work: Work, run_id: str, settings: Settings, database: Database
+) -> RunState | None:
+    log.info("run.started")
+    for name in scratch.clear_abandoned(settings.work_dir):
+        log.info("work.cleared", folder=name)
+    try:
+        with scratch.scratch_folder(settings.work_dir, prefix=run_id) as folder:
+            storage = open_storage(settings.storage_url)
+            attempt = Attempt(run_id, settings, database, storage, watch, folder)
+            end = _end_of(functools.partial(work, attempt))
+            state = lease.write(end)
+    except LeaseLostError as error:
+        log.warning("run.lease_lost", reason=str(error))
+        return None
+    log.info("run.ended", state=state)
+    return state
+
+
+def _end_of(work: Callable[[], Finish]) -> Finish:
+    """Do the work, and say how what became of it is to be written."""
+    try:
+        return work()
+    except RunCancelledError:
+        return claims.cancelled
+    except WorkerStoppingError:
+        return claims.hand_back
+    except (LeaseLostError, OperationalError):
+        raise  # nothing can or may be written: the lease expires, and the keeper takes over
+    except InvalidLogError as error:
+        return _failure(error.code, str(error), errors=[asdict(problem) for problem in error.problems])
+    except (Td3Error, StorageError) as error:
+        log.warning("run.failed", code=error.code, detail=str(error))
+        return _failure(error.code, str(error))
+    except MemoryError:
+        log.exception("run.out_of_memory")
+        return _failure("out_of_memory", "The run needs more memory than its worker has.")
+    except Exception:
+        log.exception("run.internal_error")
+        return _failure("internal_error", "Something unforeseen happened; the worker's log has the details.")
+
+
+def _failure(code: str, detail: str, **more: Any) -> Finish:
+    return functools.partial(_fail, error={"code": code, "detail": detail, **more})
+
+
+def _fail(session: Session, held: Claim, *, error: dict[str, Any]) -> RunState:
+    return claims.fail(session, held, error)

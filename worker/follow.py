@@ -1,0 +1,21 @@
+"""Iterate a run of td3core to its end, reporting every step."""
+
+import math
+from collections.abc import Iterable
+
+from td3core.progress import Progress
+from worker.lease import Watch
+
+
+def follow(run: Iterable[Progress], watch: Watch) -> None:
+    """Pass each report on; `watch` raises where the run has to stop."""
+    for progress in run:
+        watch.report(
+            stage=progress.stage,
+            progress=progress.fraction,
+            step=progress.step,
+            steps=progress.steps,
+            # JSON knows no NaN or infinity; td3core ends a run that diverges with an error of its own.
+            losses={name: value for name, value in progress.losses.items() if math.isfinite(value)},
+            eta_seconds=progress.eta_seconds,
+        )

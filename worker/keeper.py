@@ -1,0 +1,81 @@
+"""`python -m worker.keeper`: looks after what others left behind. Any number of keepers may run.
+
+Every few seconds it queues again, or ends, the runs whose worker vanished, and sends the messages that a crash or a
+lost broker kept from arriving. A process of its own rather than a Celery task, for a busy worker would starve it.
+"""
+
+import argparse
+import signal
+import sys
+import threading
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from api.db import Database
+from api.errors import SettingsError
+from api.logs import configure_logging
+from api.models import Evaluation, Job
+from api.outbox import Outbox
+from api.queue import make_celery
+from api.runs.sweep import sweep_expired
+from api.settings import Settings, load_settings
+
+RUNS = (Job, Evaluation)
+
+log = structlog.get_logger(__name__)
+
+
+def sweep(database: Database, outbox: Outbox, *, max_attempts: int) -> None:
+    """One round; safe beside another keeper's."""
+    requeued: list[str] = []
+    for model in RUNS:
+        with database.transaction() as session:
+            swept = sweep_expired(session, model, max_attempts=max_attempts)
+        for outcome, run_ids in (
+            ("requeued", swept.requeued),
+            ("failed", swept.failed),
+            ("cancelled", swept.cancelled),
+        ):
+            for run_id in run_ids:
+                log.warning("keeper.lease_expired", run=run_id, outcome=outcome)
+        requeued += swept.requeued
+    sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
+    if sent:
+        log.info("keeper.sent", messages=sent)
+
+
+def keep(settings: Settings, stop: threading.Event) -> None:
+    """Sweep until told to stop; a database that is away is waited for."""
+    database = Database(settings.database_url)
+    celery = make_celery(settings.required_broker_url)
+    outbox = Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds))
+    log.info("keeper.started", every_seconds=settings.sweep_seconds)
+    while not stop.is_set():
+        try:
+            sweep(database, outbox, max_attempts=settings.max_attempts)
+        except OperationalError as error:
+            log.warning("keeper.database_unavailable", error=str(error.orig))
+        stop.wait(settings.sweep_seconds)
+    celery.close()
+    database.close()
+    log.info("keeper.stopped")
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    argparse.ArgumentParser(prog="python -m worker.keeper", description=__doc__).parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = load_settings()
+        configure_logging(level=settings.log_level, style=settings.log_format)
+        keep(settings, stop)
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

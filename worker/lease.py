@@ -1,0 +1,161 @@
+"""Holding on to a claim: a heartbeat that renews it, and the writes of the run that depend on it."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, TypeVar
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from api.db import Database
+from api.errors import LeaseLostError
+from api.models import RunState
+from api.runs import claims
+from api.runs.claims import Claim
+
+RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """A claim, kept alive from a thread of its own with a session of its own while the run computes."""
+
+    def __init__(self, database: Database, held: Claim, *, lease: timedelta, heartbeat: timedelta) -> None:
+        self.held = held
+        self._database = database
+        self._lease = lease
+        self._heartbeat = heartbeat
+        self._renewed_at = time.monotonic()
+        self._lost = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{held.run_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Stop the run if the claim is known to be lost.
+
+        Raises:
+            LeaseLostError: It is. Nothing may be written any more.
+        """
+        if self._lost.is_set() or self._expired():
+            raise LeaseLostError(f"attempt {self.held.attempt} of {self.held.run_id} lost its lease")
+
+    def write(self, write: Callable[[Session, Claim], T]) -> T:
+        """Write through an outage of the database, for as long as the lease may still be ours.
+
+        Raises:
+            LeaseLostError: The claim holds no more, or nobody can tell.
+        """
+        while True:
+            self.check()
+            try:
+                with self._database.transaction() as session:
+                    return write(session, self.held)
+            except OperationalError as error:
+                log.warning("lease.database_unavailable", error=str(error.orig))
+                time.sleep(RETRY_SECONDS)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._heartbeat.total_seconds()):
+            before = time.monotonic()
+            try:
+                with self._database.transaction() as session:
+                    claims.renew(session, self.held, lease=self._lease)
+            except OperationalError as error:
+                log.warning("heartbeat.database_unavailable", error=str(error.orig))
+                if self._expired():
+                    self._lost.set()
+                    return
+            except LeaseLostError:
+                if not self._ended.is_set():
+                    self._lost.set()
+                return
+            else:
+                self._renewed_at = before
+
+    def _expired(self) -> bool:
+        """Whether the lease has run out since it was last known to be renewed, by this process's steady clock."""
+        return time.monotonic() - self._renewed_at > self._lease.total_seconds()
+
+
+class Watch:
+    """Tells the database how far the run is, and the run when it has to stop."""
+
+    def __init__(
+        self, database: Database, lease: Lease, *, stopping: Callable[[], bool], every: float
+    ) -> None:
+        self._database = database
+        self._lease = lease
+        self._stopping = stopping
+        self._every = every
+        self._reported_at = float("-inf")
+        self._stage = ""
+
+    def report(
+        self,
+        *,
+        stage: str,
+        progress: float,
+        step: int,
+        steps: int,
+        losses: dict[str, float],
+        eta_seconds: float | None,
+    ) -> None:
+        """Call at every step: reads the run's state each time, and writes progress now and then.
+
+        Raises:
+            RunCancelledError: A client asked for it.
+            WorkerStoppingError: This worker is told to stop.
+            LeaseLostError: The run is not ours any more.
+        """
+        self._lease.check()
+        if self._stopping():
+            raise WorkerStoppingError
+        due = stage != self._stage or time.monotonic() - self._reported_at >= self._every
+        held = self._lease.held
+        try:
+            if due:
+                with self._database.transaction() as session:
+                    state = claims.report(
+                        session,
+                        held,
+                        stage=stage,
+                        progress=progress,
+                        step=step,
+                        steps=steps,
+                        losses=losses,
+                        eta_seconds=eta_seconds,
+                    )
+                self._stage, self._reported_at = stage, time.monotonic()
+            else:
+                with self._database.reading() as session:
+                    state = claims.current_state(session, held)
+        except OperationalError as error:
+            # An outage costs progress reports, not hours of work; the heartbeat tells when the lease is gone.
+            log.warning("progress.database_unavailable", error=str(error.orig))
+            return
+        if state is RunState.CANCELLING:
+            raise RunCancelledError
+
+
+class RunCancelledError(Exception):
+    """A client asked for the run to end."""
+
+
+class WorkerStoppingError(Exception):
+    """The worker is told to stop."""
