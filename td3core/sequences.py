@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from td3core.errors import LogTooSmallError
-from td3core.interactions import InteractionLog
+from td3core.interactions import InteractionLog, number_ids
 
 IntArray = npt.NDArray[np.int64]
 
@@ -71,8 +71,8 @@ def build_sequences(log: InteractionLog) -> Sequences:
 
     Users and items are numbered by first appearance in the log, so the result depends on the log alone.
     """
-    user_ids, users = _rows(log.frame["user"])
-    item_ids, items = _rows(log.frame["item"])
+    user_ids, users = number_ids(log.frame["user"])
+    item_ids, items = number_ids(log.frame["item"])
     if "timestamp" in log.frame.columns:
         order = np.lexsort((log.frame["timestamp"].to_numpy(), users))
     else:
@@ -105,10 +105,3 @@ def leave_last_out(sequences: Sequences) -> Split:
 def popularity(train: Sequences) -> IntArray:
     """Interactions of each item."""
     return np.bincount(train.items, minlength=train.n_items).astype(np.int64)
-
-
-def _rows(ids: pl.Series) -> tuple[pl.Series, IntArray]:
-    """The distinct ids in order of first appearance, and for every id its row among them."""
-    vocabulary = ids.unique(maintain_order=True)
-    rows = ids.cast(pl.Enum(vocabulary)).to_physical().cast(pl.Int64).to_numpy()
-    return vocabulary, rows

@@ -3,6 +3,7 @@
 from td3core.interactions._blocks import Limits
 from td3core.interactions._filter import check_size, filter_log
 from td3core.interactions._log import InteractionLog
+from td3core.interactions._numbering import number_ids
 from td3core.interactions._profile import LogProfile, profile_log
 from td3core.interactions._read import read_log
 from td3core.interactions._validate import validate_log
@@ -13,6 +14,7 @@ __all__ = [
     "LogProfile",
     "check_size",
     "filter_log",
+    "number_ids",
     "profile_log",
     "read_log",
     "validate_log",

@@ -14,10 +14,18 @@ class Limits:
 
     text_bytes: int = 64 << 30
     """Decompressed text."""
+    expansion: int = 200
+    """Decompressed text for a byte of the file, where it is more than `modest_bytes`."""
+    modest_bytes: int = 256 << 20
+    """Decompressed text that any file may hold."""
     log_bytes: int = 8 << 30
     """The columns kept in memory: some 200 million interactions with short ids."""
     block_bytes: int = 16 << 20
     """Text looked at in one go; a line may be up to this long."""
+
+    def text_of(self, file_bytes: int) -> int:
+        """Bytes of text that may be read from a file of this size."""
+        return min(self.text_bytes, max(self.modest_bytes, self.expansion * file_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Block:
 
 
 def cut_blocks(
-    chunks: Iterable[bytes], limits: Limits, *, quoted: bool, head_bytes: int | None
+    chunks: Iterable[bytes], file_bytes: int, limits: Limits, *, quoted: bool, head_bytes: int | None
 ) -> Iterator[Block]:
     """Cut at line ends, outside quotes if the text is `quoted`; leave out a head's unfinished last line.
 
@@ -37,7 +45,8 @@ def cut_blocks(
         UnreadableLogError: if the text, or one line of it, is larger than the limits.
     """
     pending, line = bytearray(), 1
-    for chunk in _head(_slices(_without_bom(chunks), limits.block_bytes), limits, head_bytes):
+    slices = _slices(_without_bom(chunks), limits.block_bytes)
+    for chunk in _head(slices, limits.text_of(file_bytes), head_bytes):
         pending += chunk
         if len(pending) < limits.block_bytes:
             continue
@@ -65,15 +74,15 @@ def _slices(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
             yield chunk[start : start + size]
 
 
-def _head(chunks: Iterable[bytes], limits: Limits, head_bytes: int | None) -> Iterator[bytes]:
+def _head(chunks: Iterable[bytes], text_bytes: int, head_bytes: int | None) -> Iterator[bytes]:
     total = 0
     for chunk in chunks:
         if head_bytes is not None and total + len(chunk) >= head_bytes:
             yield chunk[: head_bytes - total]
             return
         total += len(chunk)
-        if total > limits.text_bytes:
-            raise UnreadableLogError(f"the log is larger than {limits.text_bytes:,} bytes of text")
+        if total > text_bytes:
+            raise UnreadableLogError(f"the file holds more than {text_bytes:,} bytes of text")
         yield chunk
 
 
@@ -86,7 +95,10 @@ def _last_record_end(data: bytearray, *, quoted: bool) -> int:
     last = data.rfind(b"\n")
     if not quoted:
         return last + 1
-    end = last
-    while end >= 0 and data.count(b'"', 0, end) % 2:
-        end = data.rfind(b"\n", 0, data.rfind(b'"', 0, end))
+    end, quotes = last, data.count(b'"')
+    quotes -= data.count(b'"', last + 1)
+    while end >= 0 and quotes % 2:
+        earlier = data.rfind(b"\n", 0, data.rfind(b'"', 0, end))
+        quotes -= data.count(b'"', earlier + 1, end)
+        end = earlier
     return (end if end >= 0 else last) + 1

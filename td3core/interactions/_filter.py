@@ -1,10 +1,15 @@
 """Which interactions are kept, and whether enough of them are left to distil."""
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from td3core.config import DataConfig
 from td3core.errors import LogTooSmallError
 from td3core.interactions._log import InteractionLog
+from td3core.interactions._numbering import IntArray, number_ids
+
+BoolArray = npt.NDArray[np.bool_]
 
 MIN_USERS = 2
 MIN_ITEMS = 2
@@ -22,18 +27,17 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
     Raises:
         LogTooSmallError: if the log is too small before or after.
     """
-    check_size(log)
-    frame = log.frame
+    users, items = _numbers(log)
+    _check_size(log, users, items)
+    keep = np.ones(len(log), dtype=np.bool_)
     if data.min_rating is not None:
-        frame = frame.filter(pl.col("rating") >= data.min_rating)
-    frame = _drop_rare(frame, data.min_user_interactions, data.min_item_interactions)
-    if data.core_filter == "iterated":
-        height = None
-        while frame.height != height:
-            height = frame.height
-            frame = _drop_rare(frame, data.min_user_interactions, data.min_item_interactions)
-    frame = _drop_rare(frame, MIN_SEQUENCE, 1)
-    kept = InteractionLog(frame)
+        keep = (log.frame["rating"] >= data.min_rating).fill_null(False).to_numpy()
+    minima = data.min_user_interactions, data.min_item_interactions
+    keep, before = _frequent(users, items, keep, *minima), keep
+    while data.core_filter == "iterated" and not np.array_equal(keep, before):
+        keep, before = _frequent(users, items, keep, *minima), keep
+    keep = _frequent(users, items, keep, MIN_SEQUENCE, 1)
+    kept = InteractionLog(log.frame.filter(pl.Series(keep)))
     if kept.n_users < MIN_USERS or kept.n_items < MIN_ITEMS:
         settings = [f"data.min_user_interactions {data.min_user_interactions}"]
         settings.append(f"data.min_item_interactions {data.min_item_interactions}")
@@ -53,13 +57,17 @@ def check_size(log: InteractionLog) -> None:
     Raises:
         LogTooSmallError: if the log is empty, or has too few users, items or interactions a user.
     """
+    _check_size(log, *_numbers(log))
+
+
+def _check_size(log: InteractionLog, users: IntArray, items: IntArray) -> None:
     if not len(log):
         raise LogTooSmallError("the log holds no interactions")
-    if log.n_users < MIN_USERS:
+    lengths = np.bincount(users)
+    if len(lengths) < MIN_USERS:
         raise LogTooSmallError(f"the log holds one user only ({_size(log)}); at least {MIN_USERS} are needed")
-    if log.n_items < MIN_ITEMS:
+    if items.max() + 1 < MIN_ITEMS:
         raise LogTooSmallError(f"the log holds one item only ({_size(log)}); at least {MIN_ITEMS} are needed")
-    lengths = log.frame.group_by("user").len()["len"]
     long_enough = int((lengths >= MIN_SEQUENCE).sum())
     if long_enough < MIN_USERS:
         raise LogTooSmallError(
@@ -68,8 +76,15 @@ def check_size(log: InteractionLog) -> None:
         )
 
 
-def _drop_rare(frame: pl.DataFrame, min_user: int, min_item: int) -> pl.DataFrame:
-    return frame.filter((pl.len().over("user") >= min_user) & (pl.len().over("item") >= min_item))
+def _numbers(log: InteractionLog) -> tuple[IntArray, IntArray]:
+    return number_ids(log.frame["user"])[1], number_ids(log.frame["item"])[1]
+
+
+def _frequent(users: IntArray, items: IntArray, keep: BoolArray, min_user: int, min_item: int) -> BoolArray:
+    """Which of the kept interactions have a user and an item that occur often enough among them."""
+    of_user = np.bincount(users[keep], minlength=users.max() + 1)
+    of_item = np.bincount(items[keep], minlength=items.max() + 1)
+    return keep & (of_user[users] >= min_user) & (of_item[items] >= min_item)
 
 
 def _size(log: InteractionLog) -> str:

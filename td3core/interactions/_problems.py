@@ -21,6 +21,15 @@ class ProblemReport:
         in_order = sorted(problems, key=lambda problem: problem.line or 0)
         self.problems += in_order[: self.limit - len(self.problems)]
 
+    @property
+    def full(self) -> bool:
+        """Whether further problems would only be counted."""
+        return len(self.problems) >= self.limit
+
+    def count(self, problems: int) -> None:
+        """Count problems without keeping them."""
+        self.total += problems
+
     def raise_if_any(self) -> None:
         """Refuse the log if anything was wrong with it.
 

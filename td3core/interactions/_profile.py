@@ -1,8 +1,10 @@
 """What a log looks like in a few numbers."""
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from td3core.interactions._log import InteractionLog
+from td3core.interactions._numbering import number_ids
 
 
 class LogProfile(BaseModel):
@@ -25,8 +27,8 @@ class LogProfile(BaseModel):
 
 def profile_log(log: InteractionLog) -> LogProfile:
     """Count users, items and interactions, and measure sequences and time span."""
-    lengths = log.frame.group_by("user").len()["len"].sort().to_numpy()
-    users, items = log.n_users, log.n_items
+    lengths = np.sort(np.bincount(number_ids(log.frame["user"])[1]))
+    users, items = len(lengths), log.n_items
     first = last = None
     if "timestamp" in log.frame.columns and len(log):
         first, last = log.frame.select(

@@ -96,6 +96,7 @@ def _read_text(
 ) -> Iterator[pl.DataFrame]:
     blocks = cut_blocks(
         source.chunks(may_be_cut=head_bytes is not None),
+        source.path.stat().st_size,
         limits,
         quoted=source.format in ("csv", "tsv"),
         head_bytes=head_bytes,
@@ -109,7 +110,8 @@ def _read_text(
         raw = text.parse(block)
         if raw is not None:
             values = parser.parse(raw)
-            if values.ok:
+            if values.ok or report.full:  # a full report needs no more line numbers
+                report.count(values.bad)
                 yield values.frame
                 continue
         raw, problems = text.examine(block)

@@ -31,9 +31,14 @@ class Parsed:
     reasons: pl.DataFrame
 
     @property
+    def bad(self) -> int:
+        """How many values cannot be used."""
+        return sum(len(column) - column.null_count() for column in self.reasons)
+
+    @property
     def ok(self) -> bool:
-        """Whether every value can be used."""
-        return all(column.null_count() == len(column) for column in self.reasons)
+        """Whether all of them can."""
+        return not self.bad
 
 
 @dataclass(slots=True)

@@ -256,7 +256,7 @@ def test_parquet_columns_of_useless_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"user,item\n" + b"a,b\n" * 500_000, "larger than 1,000,000 bytes of text"),
+        (b"user,item\n" + b"a,b\n" * 500_000, "more than 1,000,000 bytes of text"),
         (b"user,item\n" + bytes(500_000).replace(b"\0", b"x"), "line 2 is longer than 10,000 bytes"),
         (b"user,item\n" + b"a,b\n" * 20_000, "more than 500,000 bytes of memory"),
     ],
@@ -266,7 +266,19 @@ def test_a_bomb_runs_into_the_limits(
 ) -> None:
     limits = Limits(text_bytes=1_000_000, log_bytes=500_000, block_bytes=10_000)
     if "text" in said:
-        limits = Limits(text_bytes=1_000_000)
+        limits = Limits(modest_bytes=1_000_000)
     error = refusal(tmp_path / "log.csv", compress(content), limits=limits)
     assert type(error) is UnreadableLogError
     assert said in str(error)
+
+
+def test_text_that_is_not_compressed_may_be_larger_than_modest(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"user,item\n" + b"a,b\n" * 1000)
+    assert len(read_log(path, DataConfig(), limits=Limits(modest_bytes=10))) == 1000
+
+
+def test_many_quotes_after_a_stray_one_cost_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b'user,item\na,5"\n' + b'"a",b\n' * 300_000)
+    assert len(read_log(path, DataConfig(), limits=Limits(block_bytes=1 << 20))) == 300_001
