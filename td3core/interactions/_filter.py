@@ -38,7 +38,7 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
         keep, before = _frequent(users, items, keep, *minima), keep
     keep = _frequent(users, items, keep, MIN_SEQUENCE, 1)
     kept = InteractionLog(log.frame.filter(pl.Series(keep)))
-    if kept.n_users < MIN_USERS or kept.n_items < MIN_ITEMS:
+    if _distinct(users[keep]) < MIN_USERS or _distinct(items[keep]) < MIN_ITEMS:
         settings = [f"data.min_user_interactions {data.min_user_interactions}"]
         settings.append(f"data.min_item_interactions {data.min_item_interactions}")
         if data.min_rating is not None:
@@ -78,6 +78,10 @@ def _check_size(log: InteractionLog, users: IntArray, items: IntArray) -> None:
 
 def _numbers(log: InteractionLog) -> tuple[IntArray, IntArray]:
     return number_ids(log.frame["user"])[1], number_ids(log.frame["item"])[1]
+
+
+def _distinct(numbers: IntArray) -> int:
+    return int(np.count_nonzero(np.bincount(numbers)))
 
 
 def _frequent(users: IntArray, items: IntArray, keep: BoolArray, min_user: int, min_item: int) -> BoolArray:
