@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class InteractionLog:
     """Who interacted with what, in the order of the file.
 

@@ -74,13 +74,13 @@ def read_log(
     frames: list[pl.DataFrame] = []
     size = 0
     for frame in parsed:
+        if report.total:  # it will be refused: only the count goes on
+            frames.clear()
+            continue
+        frames.append(frame)
         size += int(frame.estimated_size()) + _STRING_HEADER_BYTES * 2 * frame.height
         if size > limits.log_bytes:
             raise UnreadableLogError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
-        if report.total:  # it will be refused: only the count goes on
-            frames.clear()
-        else:
-            frames.append(frame)
     report.raise_if_any()
     if frames:
         frame = pl.concat(frames, how="vertical_relaxed", rechunk=True)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from beartype import beartype
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import jaxtyped
 
@@ -70,6 +70,7 @@ def test_what_cannot_be_measured() -> None:
         hit_rate(torch.tensor([1]), 0)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_ranks_and_metrics_agree_with_sorting(data: st.DataObject) -> None:
     items = data.draw(st.integers(1, 8))

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from td3core.errors import LogTooSmallError
@@ -72,6 +72,7 @@ def test_a_user_too_short_to_split_is_refused() -> None:
 rows = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("vwxyz"), st.integers(0, 4)), max_size=40)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_any_log_keeps_every_interaction_in_stable_time_order(rows: list[Row]) -> None:
     expected: dict[str, list[str]] = {user: [] for user, _, _ in rows}
@@ -80,6 +81,7 @@ def test_any_log_keeps_every_interaction_in_stable_time_order(rows: list[Row]) -
     assert by_user(build_sequences(log_of(rows))) == expected
 
 
+@settings(deadline=None)
 @given(rows)
 def test_no_split_of_any_log_leaks(rows: list[Row]) -> None:
     counts = {user: sum(row[0] == user for row in rows) for user, _, _ in rows}

@@ -245,6 +245,15 @@ def test_parquet_under_an_explicit_text_format(tmp_path: Path) -> None:
     assert "data.format is csv, but the file is Parquet" in str(error)
 
 
+def test_parquet_with_damaged_pages(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": range(1000), "item": range(1000)}).write_parquet(path)
+    content = path.read_bytes()
+    error = refusal(path, content[:10] + bytes(200) + content[210:])
+    assert type(error) is UnreadableLogError
+    assert "the Parquet file is damaged" in str(error)
+
+
 def test_parquet_columns_of_useless_type(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pl.DataFrame({"user": [[1]], "item": [1]}).write_parquet(path)

@@ -103,6 +103,13 @@ def test_parquet_dates_are_microseconds_since_1970_in_utc(tmp_path: Path) -> Non
     ]
 
 
+def test_parquet_ratings_and_fractions_of_seconds(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["a"], "item": ["b"], "rating": [4], "ts": ["2.5"]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    log = read_log(tmp_path / "log.parquet", DataConfig(min_rating=3.0))
+    assert log.frame.rows() == [("a", "b", 2.5, 4.0)]
+
+
 def test_json_integers_become_their_decimal_text(tmp_path: Path) -> None:
     content = b'{"user": 12345678901234567890123, "item": 7}\n\n{"user": "007", "item": "7"}\r\n'
     assert read(tmp_path / "log.json", content).frame.rows() == [
