@@ -68,7 +68,7 @@ class LearnerConfig(Config):
     max_length: int = Field(
         default=50, ge=2, le=2048, description="How many of the latest interactions it sees."
     )
-    dropout: float = Field(default=0.5, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -85,7 +85,7 @@ class TeacherConfig(Config):
     lr: float = Field(default=3e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     patience: int = Field(
-        default=6, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."
+        default=10, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."
     )
 
 

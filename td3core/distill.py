@@ -116,7 +116,7 @@ class Distillation:
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
         parameters = cohort.parameters.detach().requires_grad_()
-        loss = self._outer_loss(parameters, next(self._real)) / len(parameters)
+        loss = self.outer_loss(parameters, next(self._real)) / len(parameters)
         (adjoint,) = torch.autograd.grad(loss, parameters)
         hypergradient = self.loop.pull_back(trajectory, frozen, adjoint)
         self._optimizer.zero_grad()
@@ -137,7 +137,7 @@ class Distillation:
             cohort, _ = self.loop.step(cohort, summary, batch)
         return cohort, torch.arange(self.inner.learners)
 
-    def _outer_loss(
+    def outer_loss(
         self, parameters: Float[Tensor, "learners parameters"], chunks: Int[Tensor, "chunks steps"]
     ) -> Float[Tensor, ""]:
         """Real next-item loss plus lambda times the alignment with the teacher, summed over the learners."""

@@ -93,18 +93,16 @@ class Evaluator:
         ]
         figures: dict[str, dict[str, list[Figures]]] = {}
         seconds: dict[str, dict[str, list[float]]] = {}
-        work, done, losses = sum(_WORK[source] for _, source, _ in units), 0.0, Figures()
+        work, fraction, losses = sum(_WORK[source] for _, source, _ in units), 0.0, Figures()
         for index, (kind, source, seed) in enumerate(units):
             started = time.monotonic()
-            before = Progress("evaluating", index, len(units), losses, done / work)
-            found = yield from relay(
-                self._score(kind, source, seed), partial(_within, before, share=_WORK[source] / work)
-            )
+            before, share = Progress("evaluating", index, len(units), losses, fraction), _WORK[source] / work
+            found = yield from relay(self._score(kind, source, seed), partial(_within, before, share=share))
             figures.setdefault(kind, {}).setdefault(source, []).append(found)
             seconds.setdefault(kind, {}).setdefault(source, []).append(time.monotonic() - started)
-            done += _WORK[source]
+            fraction += share
             losses = {f"{source} {name}": value for name, value in found.items() if name.startswith("ndcg")}
-            yield Progress("evaluating", index + 1, len(units), losses, done / work)
+            yield Progress("evaluating", index + 1, len(units), losses, fraction)
         results = {
             kind: {source: spreads(rows) for source, rows in by_source.items()}
             for kind, by_source in figures.items()

@@ -82,7 +82,7 @@ class InnerLoop:
         self,
         outputs: Float[Tensor, "learners batch supervised d3"],
         targets: Float[Tensor, "learners batch supervised d3"],
-        sums: Sums,
+        sums: Sums | None = None,
         weights: Float[Tensor, "learners batch supervised"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean KL divergence up to a constant, summed over the learners."""

@@ -1,0 +1,60 @@
+"""Small real pieces of the method in float64, where derivatives are compared to the last digits."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from td3core.config import JobSpec
+from td3core.learners import SASRec
+from td3core.pipeline import DistillationRun
+from td3core.sample import generate_sample_log
+
+TINY_SPEC = JobSpec.model_validate(
+    {
+        "learner": {"embedding_size": 16, "inner_size": 16, "max_length": 20, "dropout": 0.1},
+        "teacher": {"max_epochs": 6},
+        "summary": {"users": 6, "length": 12, "rank_users": 4, "rank_time": 5},
+        "inner": {"steps": 20, "window": 5, "pool_size": 3},
+        "outer": {"steps": 6, "validate_every": 3, "validation_learners": 1},
+    }
+)
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(5)
+
+
+@pytest.fixture
+def learner() -> SASRec:
+    return SASRec(embedding_size=8, layers=2, heads=2, inner_size=12, max_length=7)
+
+
+@pytest.fixture
+def items(generator: torch.Generator) -> torch.Tensor:
+    """An item factor of 11 items."""
+    return torch.randn(11, 8, dtype=torch.float64, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def tiny_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "tiny.csv"
+    generate_sample_log(users=60, items=40, seed=3).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_log: Path) -> DistillationRun:
+    """A distillation of the tiny log, run to its end once for all tests."""
+    run = DistillationRun(tiny_log, TINY_SPEC, log_name="tiny.csv", device=torch.device("cpu"))
+    for _ in run:
+        pass
+    return run
+
+
+@pytest.fixture(scope="session")
+def archive(finished_run: DistillationRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("archive") / "summary.zip"
+    finished_run.save(path)
+    return path

@@ -1,0 +1,55 @@
+"""The direct formulation, written as plainly as the paper states it: the reference for the fast one.
+
+S is built from the factors inside the graph, the loss is the KL divergence over all items, the inner loop is unrolled
+with ordinary autograd, and Adam is spelled out.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from td3core.learners import Learner
+from td3core.tucker import Factors
+from td3core.unroll import Batch
+
+
+def direct_summary(factors: Factors, items: Tensor) -> Tensor:
+    """S = softmax(G x1 U x2 T x3 V)."""
+    logits = torch.einsum("abc,ma,tb,ic->mti", factors.core, factors.users, factors.time, items)
+    return logits.softmax(-1)
+
+
+def direct_loss(learner: Learner, parameters: Tensor, items: Tensor, summary: Tensor, batch: Batch) -> Tensor:
+    """KL(S_t || softmax(o_{t-1} V^T)) at the supervised positions, averaged, summed over learners."""
+    targets = summary[batch.users]  # (learners, batch, length, items)
+    outputs = learner(parameters, targets @ items)
+    log_predicted = (outputs @ items.T).log_softmax(-1)[:, :, :-1]
+    divergence = functional.kl_div(log_predicted, targets[:, :, 1:], reduction="none").sum(-1)
+    if batch.positions is not None:
+        divergence = divergence.gather(2, batch.positions - 1)
+    return divergence.mean((1, 2)).sum()
+
+
+def direct_unroll(
+    learner: Learner,
+    factors: Factors,
+    items: Tensor,
+    parameters: Tensor,
+    batches: Sequence[Batch],
+    *,
+    lr: float,
+    weight_decay: float,
+) -> Tensor:
+    """Weights after the inner loop, with the whole graph behind them; S anew at every step."""
+    first, second = torch.zeros_like(parameters), torch.zeros_like(parameters)
+    for step, batch in enumerate(batches, start=1):
+        loss = direct_loss(learner, parameters, items, direct_summary(factors, items), batch)
+        (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+        gradient = gradient + weight_decay * parameters
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        root = (second / (1 - 0.999**step)).sqrt()
+        parameters = parameters - lr * (first / (1 - 0.9**step)) / (root + 1e-8)
+    return parameters

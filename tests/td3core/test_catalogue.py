@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from td3core import catalogue
+from td3core.catalogue import catalogue_sums, expected_embedding, log_partition
+
+
+@pytest.fixture
+def queries(generator: torch.Generator) -> torch.Tensor:
+    return torch.randn(2, 3, 8, dtype=torch.float64, generator=generator).requires_grad_()
+
+
+@pytest.fixture(params=[1 << 19, 22], ids=["one block", "blocks of two rows"])
+def _block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_BLOCK", request.param)
+
+
+@pytest.mark.usefixtures("_block")
+def test_log_partition_equals_logsumexp(queries: torch.Tensor, items: torch.Tensor) -> None:
+    torch.testing.assert_close(log_partition(queries, items), (queries @ items.T).logsumexp(-1))
+
+
+@pytest.mark.usefixtures("_block")
+def test_expected_embedding_equals_attention_over_the_items(
+    queries: torch.Tensor, items: torch.Tensor
+) -> None:
+    expected = (queries @ items.T).softmax(-1) @ items
+    torch.testing.assert_close(expected_embedding(queries, items), expected)
+
+
+@pytest.mark.usefixtures("_block")
+def test_derivatives_of_both_orders(queries: torch.Tensor, items: torch.Tensor) -> None:
+    assert torch.autograd.gradcheck(log_partition, (queries, items))
+    assert torch.autograd.gradgradcheck(log_partition, (queries, items))
+    assert torch.autograd.gradcheck(expected_embedding, (queries, items))
+
+
+def test_known_sums_are_used_instead_of_another_pass(queries: torch.Tensor, items: torch.Tensor) -> None:
+    sums = catalogue_sums(queries, items)
+    known = sums._replace(log_partitions=sums.log_partitions + 1)
+    torch.testing.assert_close(log_partition(queries, items, known), sums.log_partitions + 1)
+
+
+def test_large_scores_do_not_overflow(items: torch.Tensor) -> None:
+    queries = torch.full((1, 8), 1e4, dtype=torch.float64)
+    assert log_partition(queries, items).isfinite().all()
+    assert expected_embedding(queries, items).isfinite().all()

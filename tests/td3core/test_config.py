@@ -1,0 +1,52 @@
+import pytest
+from pydantic import ValidationError
+
+from td3core.config import EvaluationSpec, JobSpec, SummaryConfig
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "message"),
+    [
+        ('{"sumary": {}}', "sumary", "Extra inputs"),
+        ('{"summary": {"users": 0}}', "summary.users", "greater than or equal to 1"),
+        ('{"summary": {"users": "30"}}', "summary.users", "valid integer"),
+        ('{"summary": {"users": 8, "rank_users": 9}}', "summary", "rank_users 9 is out of range"),
+        ('{"summary": {"length": 8, "rank_time": 9}}', "summary", "rank_time 9 is out of range"),
+        ('{"summary": {"length": 60}}', "", "exceeds learner.max_length 50"),
+        ('{"learner": {"heads": 3}}', "learner", "not a multiple of heads 3"),
+        ('{"inner": {"steps": 10, "window": 20}}', "inner", "window 20 is longer"),
+        ('{"inner": {"learners": 9, "pool_size": 8}}', "inner", "more than the pool_size"),
+        ('{"outer": {"lr": 1e999}}', "outer.lr", "finite"),
+    ],
+)
+def test_a_wrong_field_is_named(document: str, field: str, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        JobSpec.model_validate_json(document)
+    (error,) = caught.value.errors()
+    assert ".".join(map(str, error["loc"])) == field
+    assert message in error["msg"]
+
+
+def test_ranks_default_to_what_fits() -> None:
+    assert (SummaryConfig(users=5, length=7).d1, SummaryConfig(users=5, length=7).d2) == (5, 7)
+    assert (SummaryConfig(users=99, length=50).d1, SummaryConfig(users=99, length=50).d2) == (32, 32)
+    assert SummaryConfig(users=99, rank_users=3).d1 == 3
+
+
+def test_every_field_has_a_default_and_a_schema() -> None:
+    assert JobSpec.model_validate_json("{}") == JobSpec()
+    assert EvaluationSpec.model_validate_json("{}") == EvaluationSpec()
+    assert set(JobSpec.model_json_schema()["properties"]) == set(JobSpec.model_fields)
+
+
+def test_lists_of_a_request_are_taken_and_checked() -> None:
+    assert EvaluationSpec.model_validate({"cutoffs": [1, 7]}).cutoffs == (1, 7)
+    for wrong in (
+        {"cutoffs": []},
+        {"cutoffs": [0]},
+        {"cutoffs": ["5"]},
+        {"learners": ["gpt"]},
+        {"seeds": True},
+    ):
+        with pytest.raises(ValidationError):
+            EvaluationSpec.model_validate(wrong)

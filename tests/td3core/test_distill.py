@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from td3core.config import DataConfig, InnerConfig, OuterConfig, SummaryConfig
+from td3core.distill import Distillation
+from td3core.errors import DivergedError
+from td3core.interactions import filter_log, read_log
+from td3core.learners import SASRec
+from td3core.pool import LearnerPool
+from td3core.ranking import RankingTask
+from td3core.sequences import build_sequences, leave_last_out
+from td3core.train import Trained
+from td3core.tucker import Factors
+from td3core.unroll import InnerLoop, InnerStep
+from tests.td3core.direct import direct_unroll
+
+CPU = torch.device("cpu")
+LEARNER = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=12)
+
+
+def distillation(tiny_log: Path, *, dtype: torch.dtype = torch.float32, **changes) -> Distillation:
+    split = leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
+    generator = torch.Generator().manual_seed(1)
+    items = torch.randn(split.train.n_items, 8, dtype=dtype, generator=generator)
+    parameters = LEARNER.initialise(1, generator=generator, dtype=dtype, device=CPU)
+    task = RankingTask(split, part="valid", max_length=12, cutoffs=(10,), device=CPU)
+    inner = {"steps": 12, "window": 4, "pool_size": 3} | changes.pop("inner", {})
+    outer = {"steps": 6, "validate_every": 2, "validation_learners": 1} | changes.pop("outer", {})
+    return Distillation(
+        learner=LEARNER,
+        teacher=Trained(items, parameters, 0.0),
+        train=split.train,
+        task=task,
+        summary=SummaryConfig(users=5, length=9, rank_users=3, rank_time=4),
+        inner=InnerConfig(**inner),
+        outer=OuterConfig(**outer),
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {},
+        {"learners": 3},
+        {"warm_up": "rat"},
+        {"warm_up": "rat", "learners": 2},
+        {"supervision": "paper"},
+        {"positions": 3},
+        {"window": 12, "warm_up": "rat"},
+    ],
+    ids=str,
+)
+def test_every_way_through_the_loop_runs_and_keeps_the_best(tiny_log: Path, inner: dict) -> None:
+    run = distillation(tiny_log, inner=inner, outer={"alignment": 1.0})
+    before = [factor.detach().clone() for factor in run.factors]
+    reports = list(run)
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
+    scores = [report.losses["ndcg@10"] for report in reports[1::2]]
+    assert run.best is not None
+    assert run.best.score == max(scores)
+    assert run.best.step == 2 * (scores.index(max(scores)) + 1)
+    for old, new in zip(before, run.factors, strict=True):
+        assert not torch.equal(old, new)
+
+
+def test_outer_step_follows_the_gradient_of_the_direct_formulation(tiny_log: Path) -> None:
+    """One whole outer step against plain autograd: factors -> S -> inner loop -> real loss and alignment."""
+    run = distillation(
+        tiny_log, dtype=torch.float64, inner={"steps": 4}, outer={"alignment": 0.5, "clip": 1e9}
+    )
+    drawn: list[InnerStep] = []
+    step_of_loop = run.loop.step
+
+    def recorded(*arguments):
+        cohort, step = step_of_loop(*arguments)
+        drawn.append(step)
+        return cohort, step
+
+    run.loop.step = recorded  # listens, changes nothing
+    chunks: list[torch.Tensor] = []
+    loss_of_run = run.outer_loss
+
+    def heard(parameters, batch):
+        chunks.append(batch)
+        return loss_of_run(parameters, batch)
+
+    run.outer_loss = heard
+    factors = Factors(*(factor.detach().clone().requires_grad_() for factor in run.factors))
+    loss = run._step()
+
+    items = run.teacher.items
+    start = drawn[0].before.clone().requires_grad_()
+    weights = direct_unroll(
+        LEARNER, factors, items, start, [step.batch for step in drawn], lr=5e-3, weight_decay=5e-5
+    )
+    inputs, targets = chunks[0][:, :-1].clamp(max=len(items) - 1), chunks[0][:, 1:]
+    real = targets < len(items)
+    outputs = LEARNER(weights, items[inputs][None])[0][real]
+    features = LEARNER(run.teacher.parameters, items[inputs][None])[0][real]
+    expected = torch.nn.functional.cross_entropy(outputs @ items.T, targets[real])
+    expected = expected + 0.5 * torch.nn.functional.mse_loss(outputs, features)
+    assert loss == pytest.approx(float(expected.detach()))
+    for ours, theirs in zip(run.factors, torch.autograd.grad(expected, factors), strict=True):
+        torch.testing.assert_close(ours.grad, theirs, rtol=1e-7, atol=1e-10)
+
+
+def test_same_seed_same_factors(tiny_log: Path) -> None:
+    runs = [distillation(tiny_log) for _ in range(2)]
+    for run in runs:
+        list(run)
+    for first, again in zip(*(run.factors for run in runs), strict=True):
+        assert torch.equal(first, again)
+
+
+def test_divergence_is_named_and_the_best_kept(tiny_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = distillation(tiny_log)
+    progress = iter(run)
+    next(progress), next(progress)
+    with torch.no_grad():
+        run.factors.core.fill_(torch.nan)
+    with pytest.raises(DivergedError, match="outer step 3"):
+        next(progress)
+    assert run.best is not None
+    assert run.best.step == 2
+    assert all(factor.isfinite().all() for factor in run.best.factors)
+
+
+def test_pool_ages_and_renews_its_learners() -> None:
+    generator = torch.Generator().manual_seed(0)
+    items = torch.randn(9, 8, generator=generator)
+    loop = InnerLoop(learner=LEARNER, items=items, lr=1e-3, weight_decay=0.0)
+    pool = LearnerPool(loop, size=3, lifetime=10, generator=generator)
+    pool.left[:] = torch.tensor([10, 4, 1])
+    cohort, places = pool.take(3)
+    marked = cohort._replace(parameters=torch.full_like(cohort.parameters, 7.0))
+    pool.put_back(places, marked, 4)
+    assert pool.left.tolist() == [6, 10, 10]
+    assert (pool.members.parameters[0] == 7.0).all()
+    for renewed in (1, 2):
+        assert not (pool.members.parameters[renewed] == 7.0).any()
+        assert pool.members.optimizer.step[renewed] == 0
+
+
+def test_real_batches_never_end(tiny_log: Path) -> None:
+    run = distillation(tiny_log, outer={"batch_size": 1_000})
+    first, second = next(run._real), next(run._real)
+    assert first.shape[0] == pytest.approx(second.shape[0], rel=0.3)

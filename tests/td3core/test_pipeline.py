@@ -1,0 +1,96 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import td3core
+from td3core.config import JobSpec
+from td3core.errors import InvalidLogError
+from td3core.pipeline import DistillationRun
+from td3core.progress import relay
+from tests.td3core.conftest import TINY_SPEC
+
+
+def test_progress_runs_through_the_stages_to_the_end(tiny_log: Path) -> None:
+    reports = list(DistillationRun(tiny_log, TINY_SPEC, device=torch.device("cpu")))
+    assert list(dict.fromkeys(report.stage for report in reports)) == [
+        "reading",
+        "teacher",
+        "distilling",
+        "packing",
+    ]
+    fractions = [report.fraction for report in reports]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+    assert reports[-1].eta_seconds == 0
+    assert all(0 <= report.step <= report.steps for report in reports)
+    assert [r.step for r in reports if r.stage == "distilling"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_same_seed_same_bytes(tiny_log: Path, archive: Path, tmp_path: Path) -> None:
+    again = DistillationRun(tiny_log, TINY_SPEC, log_name="tiny.csv", device=torch.device("cpu"))
+    for _ in again:
+        pass
+    again.save(tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None:
+    manifest = finished_run.summary.manifest
+    assert manifest.dataset.kept == finished_run.profile
+    assert manifest.dataset.given.users == 60
+    assert manifest.spec == TINY_SPEC
+    assert set(finished_run.metrics) == {"teacher", "summary"}
+    assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
+
+
+def test_runs_in_double_precision(tiny_log: Path) -> None:
+    spec = TINY_SPEC.model_copy(update={"outer": TINY_SPEC.outer.model_copy(update={"steps": 2})})
+    run = DistillationRun(tiny_log, spec, device=torch.device("cpu"), dtype=torch.float64)
+    list(run)
+    assert run.summary.items.dtype == torch.float64
+
+
+def test_a_bad_log_is_named(tmp_path: Path) -> None:
+    log = tmp_path / "one-user.csv"
+    log.write_text("user_id,item_id\n" + "".join(f"a,i{row}\n" for row in range(20)))
+    with pytest.raises(InvalidLogError):
+        list(DistillationRun(log, JobSpec(), device=torch.device("cpu")))
+
+
+def test_summary_before_the_end_is_refused(tiny_log: Path) -> None:
+    with pytest.raises(RuntimeError, match="iterated to its end"):
+        _ = DistillationRun(tiny_log, JobSpec(), device=torch.device("cpu")).summary
+
+
+def test_relay_passes_reports_on_and_returns_the_result() -> None:
+    def work():
+        yield 1
+        yield 2
+        return "done"
+
+    seen: list[str] = []
+
+    def outer():
+        seen.append((yield from relay(work(), lambda report: report * 10)))
+
+    assert list(outer()) == [10, 20]
+    assert seen == ["done"]
+
+
+def test_configs_errors_and_readers_do_without_torch() -> None:
+    code = (
+        "import sys, td3core, td3core.config, td3core.errors, td3core.interactions\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_there() -> None:
+    for name in td3core.__all__:
+        assert getattr(td3core, name).__name__ == name
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = td3core.nonsense

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from td3core import Summary, load_summary
+from td3core.config import LearnerConfig
+
+
+@pytest.fixture(scope="module")
+def summary(archive: Path) -> Summary:
+    return load_summary(archive)
+
+
+def test_samples_are_sequences_of_the_clients_ids(summary: Summary) -> None:
+    drawn = summary.sample(8, seed=1)
+    assert len(drawn) == 8
+    for sequence in drawn:
+        assert len(sequence) == 12
+        assert len(set(sequence)) == 12
+        assert set(sequence) <= set(summary.item_ids)
+    assert summary.sample(8, seed=1) == drawn
+    assert summary.sample(8, seed=2) != drawn
+
+
+def test_samples_follow_the_distributions(summary: Summary) -> None:
+    n = 6 * 400
+    drawn = summary.sample(n, distinct=False)
+    soft = summary.soft_sequences()
+    row_of = {item: row for row, item in enumerate(summary.item_ids)}
+    counts = torch.zeros(6, len(row_of))
+    for index, sequence in enumerate(drawn):
+        counts[index % 6, row_of[sequence[3]]] += 1
+    assert (counts / 400 - soft[:, 3]).abs().max() < 0.1
+
+
+def test_training_beats_an_untrained_learner_at_the_summary_itself(summary: Summary) -> None:
+    def loss(steps: int) -> float:
+        trained = summary.train(steps=steps, seed=1)
+        outputs = trained.learner(trained.parameters, summary.expected_embeddings()[None])[0, :, :-1]
+        log_predicted = (outputs @ summary.items.T).log_softmax(-1)
+        return -float((summary.soft_sequences()[:, 1:] * log_predicted).sum(-1).mean())
+
+    assert loss(60) < loss(0) - 0.01
+
+
+def test_recommendations_are_ranked_known_and_unseen(summary: Summary) -> None:
+    recommender = summary.train(steps=10)
+    history = list(summary.item_ids[:4])
+    found = recommender.recommend([*history, "never heard of"], k=5)
+    scores = [score for _, score in found]
+    assert len(found) == 5
+    assert scores == sorted(scores, reverse=True)
+    assert not {item for item, _ in found} & set(history)
+    everything = recommender.recommend(history, k=10_000, exclude_seen=False)
+    assert {item for item, _ in everything} == set(summary.item_ids)
+    assert len(recommender.recommend(history, k=10_000)) == len(summary.item_ids) - 4
+
+
+def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:
+    with pytest.raises(ValueError, match="embedding_size is 8"):
+        summary.train(learner=LearnerConfig(embedding_size=8))
+    with pytest.raises(ValueError, match="max_length is 5"):
+        summary.train(learner=LearnerConfig(embedding_size=16, max_length=5))
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        summary.sample(0)
+    with pytest.raises(ValueError, match="none of the 1 items"):
+        summary.train(steps=1).recommend(["never heard of"])
+
+
+def test_moves_to_another_precision(summary: Summary) -> None:
+    double = summary.to("cpu", torch.float64)
+    assert double.expected_embeddings().dtype == torch.float64
+    assert summary.items.dtype == torch.float32

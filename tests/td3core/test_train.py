@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from td3core.config import DataConfig, TeacherConfig
+from td3core.errors import DivergedError
+from td3core.interactions import filter_log, read_log
+from td3core.learners import SASRec
+from td3core.progress import relay
+from td3core.ranking import RankingTask
+from td3core.sequences import Split, build_sequences, leave_last_out, popularity
+from td3core.train import Trained, next_item_loss, train_on_log
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def split(tiny_log: Path) -> Split:
+    return leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
+
+
+def train(split: Split, *, seed: int = 0, **options) -> tuple[Trained, RankingTask, list]:
+    learner = SASRec(embedding_size=16, layers=1, heads=1, inner_size=16, max_length=20)
+    task = RankingTask(split, part="valid", max_length=20, cutoffs=(10,), exclude_seen=True, device=CPU)
+    reports: list = []
+    work = relay(
+        train_on_log(
+            learner,
+            split.train,
+            task,
+            config=TeacherConfig.model_construct(
+                **(TeacherConfig(max_epochs=8, batch_size=16, lr=0.01).model_dump() | options)
+            ),
+            dropout=0.1,
+            seed=seed,
+            stage="teacher",
+            device=CPU,
+            dtype=torch.float32,
+        ),
+        reports.append,
+    )
+    while True:
+        try:
+            next(work)
+        except StopIteration as finished:
+            return finished.value, task, reports
+
+
+def test_teacher_beats_popularity_and_reports_its_own_score(split: Split) -> None:
+    trained, task, reports = train(split)
+    learner = SASRec(embedding_size=16, layers=1, heads=1, inner_size=16, max_length=20)
+    (figures,) = task.evaluate(learner, trained.parameters, trained.items)
+    counts = torch.from_numpy(popularity(split.train)).float()
+    assert figures["ndcg@10"] == pytest.approx(trained.score)
+    assert trained.score > task.evaluate_scores(counts)["ndcg@10"]
+    steps = [report.step for report in reports]
+    assert steps == sorted(steps)
+    assert steps[-1] < reports[-1].steps
+
+
+def test_same_seed_same_weights(split: Split) -> None:
+    first, again, other = (train(split, seed=seed, max_epochs=1)[0] for seed in (1, 1, 2))
+    assert torch.equal(first.items, again.items)
+    assert torch.equal(first.parameters, again.parameters)
+    assert not torch.equal(first.items, other.items)
+
+
+def test_stops_when_validation_no_longer_rises(split: Split) -> None:
+    _, _, reports = train(split, max_epochs=1000, patience=2)
+    assert reports[-1].step < 0.5 * reports[-1].steps
+
+
+def test_divergence_is_named(split: Split) -> None:
+    with pytest.raises(DivergedError, match=r"teacher\.lr"):
+        train(split, lr=1e38)
+
+
+def test_padding_takes_no_part_in_the_loss(
+    learner: SASRec, items: torch.Tensor, generator: torch.Generator
+) -> None:
+    parameters = learner.initialise(1, generator=generator, dtype=torch.float64, device=CPU)
+    chunks = torch.tensor([[1, 2, 3, 4], [5, 6, 11, 11]])
+    outputs = learner(parameters, items[chunks[:, :-1].clamp(max=10)][None])[0]
+    logits = outputs @ items.T
+    expected = torch.stack(
+        [functional.cross_entropy(logits[row, step], chunks[row, step + 1]) for row, step in
+         [(0, 0), (0, 1), (0, 2), (1, 0)]]
+    ).mean()  # fmt: skip
+    torch.testing.assert_close(next_item_loss(learner, parameters, items, chunks), expected)

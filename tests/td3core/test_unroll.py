@@ -1,0 +1,138 @@
+from typing import Literal
+
+import pytest
+import torch
+
+from td3core.learners import SASRec
+from td3core.tucker import Factors, expected_embeddings, initial_factors
+from td3core.unroll import Batch, InnerLoop, InnerStep, draw_batches
+from tests.td3core.direct import direct_loss, direct_summary, direct_unroll
+
+MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
+
+
+@pytest.fixture
+def factors(items: torch.Tensor, generator: torch.Generator) -> Factors:
+    drawn = initial_factors(
+        users=MU, length=ZETA, rank_users=3, rank_time=4, items=items, generator=generator
+    )
+    return Factors(*(factor.requires_grad_() for factor in drawn))
+
+
+def batches(
+    steps: int,
+    generator: torch.Generator,
+    *,
+    learners: int = 2,
+    supervision: Literal["all", "paper"] = "all",
+    positions: int | None = None,
+):
+    return draw_batches(
+        steps=steps,
+        learners=learners,
+        users=MU,
+        batch_users=3,
+        length=ZETA,
+        supervision=supervision,
+        positions=positions,
+        generator=generator,
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.mark.parametrize(("supervision", "positions"), [("all", None), ("all", 2), ("paper", None)])
+def test_hypergradient_equals_the_direct_formulation(
+    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator, supervision, positions
+) -> None:
+    drawn = batches(4, generator, supervision=supervision, positions=positions)
+    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    start = loop.start(2, generator=generator)
+    outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator)
+
+    leaf = start.parameters.clone().requires_grad_()
+    unrolled = direct_unroll(learner, factors, items, leaf, drawn, lr=LR, weight_decay=DECAY)
+    expected = torch.autograd.grad((unrolled * outer).sum(), factors)
+
+    summary = expected_embeddings(factors, items)
+    cohort, steps = start, list[InnerStep]()
+    for batch in drawn:
+        cohort, step = loop.step(cohort, summary.detach(), batch)
+        steps.append(step)
+    by_summary = loop.pull_back(steps, summary.detach(), outer)
+    found = torch.autograd.grad(summary, factors, by_summary)
+
+    torch.testing.assert_close(cohort.parameters, unrolled.detach(), rtol=1e-10, atol=1e-12)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert theirs.abs().max() > 1e-6  # there is something to compare
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+def test_loss_is_the_kl_divergence_up_to_a_constant(
+    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator
+) -> None:
+    (batch,) = batches(1, generator, learners=1)
+    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    summary = direct_summary(factors, items).detach()
+    entropy = -(summary * summary.log()).sum(-1)[batch.users][:, :, 1:].mean()
+    for _ in range(2):
+        parameters = loop.start(1, generator=generator).parameters
+        divergence = direct_loss(learner, parameters, items, summary, batch)
+        loss = loop.loss(*loop.predict(parameters, summary @ items, batch))
+        torch.testing.assert_close(loss - entropy, divergence)
+
+
+def test_learners_of_a_cohort_do_not_touch_each_other(
+    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator
+) -> None:
+    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    summary = expected_embeddings(factors, items).detach()
+    start = loop.start(2, generator=generator)
+    (batch,) = batches(1, generator)
+    together, _ = loop.step(start, summary, batch)
+    for row in range(2):
+        alone = loop.start(1, generator=generator)
+        alone = alone._replace(parameters=start.parameters[row : row + 1])
+        moved, _ = loop.step(alone, summary, batch._replace(users=batch.users[row : row + 1]))
+        torch.testing.assert_close(moved.parameters[0], together.parameters[row])
+
+
+def test_masked_steps_are_not_learned_from(
+    learner: SASRec, items: torch.Tensor, generator: torch.Generator
+) -> None:
+    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    start = loop.start(1, generator=generator)
+    (batch,) = batches(1, generator, learners=1)
+    sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
+    mask = torch.ones(MU, ZETA, dtype=torch.float64)
+    mask[:, 4:] = 0
+    other = sequences.clone()
+    other[:, 4:] = 7.0
+    once, _ = loop.step(start, sequences, batch, mask)
+    again, _ = loop.step(start, other, batch, mask)
+    torch.testing.assert_close(once.parameters, again.parameters)
+    unmasked, _ = loop.step(start, other, batch)
+    assert not torch.allclose(once.parameters, unmasked.parameters)
+
+
+def test_batches_go_through_all_users_before_one_comes_again(generator: torch.Generator) -> None:
+    drawn = torch.cat([batch.users for batch in batches(10, generator)], 1)  # (learners, 30)
+    for row in drawn:
+        for start in range(0, 30, MU):
+            assert sorted(row[start : start + MU].tolist()) == list(range(MU))
+
+
+def supervised(drawn: list[Batch]) -> torch.Tensor:
+    return torch.cat([batch.positions for batch in drawn if batch.positions is not None], 1)
+
+
+def test_paper_supervision_takes_the_last_and_one_random_position(generator: torch.Generator) -> None:
+    positions = supervised(batches(50, generator, supervision="paper"))
+    assert set(positions[..., 1].flatten().tolist()) == {ZETA - 1}
+    assert set(positions[..., 0].flatten().tolist()) == {5}  # [5, zeta - 1) for zeta = 7
+
+
+def test_random_positions_are_distinct_and_never_the_first_step(generator: torch.Generator) -> None:
+    positions = supervised(batches(50, generator, positions=3))
+    assert positions.shape[-1] == 3
+    assert set(positions.flatten().tolist()) == set(range(1, ZETA))
+    assert all(len(set(row.tolist())) == 3 for row in positions.flatten(0, 1))
