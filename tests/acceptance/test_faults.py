@@ -1,6 +1,8 @@
 """What happens when processes die, messages come twice and users change their minds."""
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -62,26 +64,37 @@ def test_cancelling_ends_a_run_within_a_step(client: Client, small_log: Path) ->
     assert client.job(job_id)["summary"] is None
 
 
+def wait_until(happens: Callable[[], bool], *, within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
 def test_messages_that_come_again_run_nothing_twice(
     service: Service, client: Client, small_log: Path, tmp_path: Path
 ) -> None:
-    celery = make_celery(service.environment["TD3_BROKER_URL"])
-    job_id = client.submit(small_log, with_outer_steps(60))["id"]
-    wait_for_stage(client, job_id, "distilling")
-    second = ChildProcess(
-        "second worker", command("worker"), log=tmp_path / "second.log", env=service.environment
-    )
-    try:
-        for _ in range(3):
-            celery.send_task(JobRow.task, kwargs={"run_id": job_id})
-        *_, done = client.wait(job_id, poll=0.1)
-        celery.send_task(JobRow.task, kwargs={"run_id": job_id})
-        # A job that runs after them shows that they were taken.
+    with ExitStack() as stack:
+        broker = stack.enter_context(redis.Redis.from_url(service.environment["TD3_BROKER_URL"]))
+        celery = stack.enter_context(make_celery(service.environment["TD3_BROKER_URL"]))
+        idle = ChildProcess("idle", command("worker"), log=tmp_path / "idle.log", env=service.environment)
+        stack.callback(idle.stop, grace=30)
+        wait_until(lambda: broker.info("clients")["blocked_clients"] == 2)
+
+        def repeat_message(job_id: str) -> None:
+            for _ in range(2):
+                celery.send_task(JobRow.task, kwargs={"run_id": job_id})
+            wait_until(lambda: broker.llen(QUEUE) == 0)
+
+        long_id = client.submit(small_log, with_outer_steps(100_000))["id"]
+        wait_for_stage(client, long_id, "distilling")
+        repeat_message(long_id)
+        assert (client.job(long_id)["state"], client.job(long_id)["attempt"]) == ("running", 1)
+        client.cancel(long_id)
+
+        *_, done = client.wait(client.submit(small_log, SMALL_SPEC)["id"], poll=0.1)
+        repeat_message(done["id"])
+        # Another job ends after them, so the workers are done with them too.
         list(client.wait(client.submit(small_log, SMALL_SPEC)["id"], poll=0.1))
-        with redis.Redis.from_url(service.environment["TD3_BROKER_URL"]) as broker:
-            assert broker.llen(QUEUE) == 0
-        assert done["attempt"] == 1
-        assert client.job(job_id) == done
-    finally:
-        second.stop(grace=30)
-        celery.close()
+        assert client.job(done["id"]) == done
+        assert (client.job(long_id)["state"], client.job(long_id)["attempt"]) == ("cancelled", 1)
