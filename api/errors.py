@@ -46,6 +46,13 @@ class StorageError(ServiceError):
     status = 503
 
 
+class DatabaseError(ServiceError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+    status = 503
+
+
 class NotReadyError(ServiceError):
     """A part the service needs does not answer."""
 

@@ -11,10 +11,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
-from api.errors import ServiceError
+from api.errors import DatabaseError, ServiceError
+from api.request_log import HEADER
 from td3core.errors import InvalidLogError
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,6 +81,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidLogError, _invalid_log)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _database_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -87,8 +91,10 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [_field_error(error) for error, _ in zip(errors, range(MOST_ERRORS), strict=False)]
 
 
-def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's description of the problems a route may answer with."""
+def documented(
+    *errors: type[ServiceError], examples: Mapping[int, Mapping[str, Any]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the problems a route may answer with, and more `examples` by status."""
     by_status: dict[int, list[type[ServiceError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
@@ -98,7 +104,13 @@ def documented(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
             "content": {
                 MEDIA_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {error.code: {"value": example(error)} for error in kinds},
+                    "examples": {
+                        name: {"value": value}
+                        for name, value in (
+                            *((error.code, example(error)) for error in kinds),
+                            *(examples or {}).get(status, {}).items(),
+                        )
+                    },
                 }
             },
         }
@@ -173,6 +185,12 @@ async def _service_error(request: Request, error: Exception) -> Response:
     )
 
 
+async def _database_error(request: Request, error: Exception) -> Response:
+    """It is away or locked: the client may try again."""
+    log.error("request.database_unavailable", exc_info=error)
+    return await _service_error(request, DatabaseError("The database does not answer; try again later."))
+
+
 async def _invalid_log(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidLogError)
     errors = [
@@ -218,6 +236,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: unknown paths, methods that do not exist there, broken bodies."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     detail = {
         HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {request.url.path}.",
@@ -228,8 +249,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
         code=re.sub(r"\W+", "_", status.phrase.lower()),
         title=status.phrase,
         detail=detail,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that exist at this path; the framework names only those of the first route that fits."""
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _gone(request: Request, _error: Exception) -> Response:
@@ -244,12 +277,18 @@ async def _gone(request: Request, _error: Exception) -> Response:
     )
 
 
-async def _unexpected(request: Request, _error: Exception) -> Response:
-    """A fault of ours; the framework raises it again after this answer, for the server to log."""
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours; the framework raises it again after this answer, and the server logs the traceback.
+
+    It answers from outside of our middleware, so the request id is added here.
+    """
+    request_id = request.scope["state"]["request_id"]
+    log.error("request.failed", request_id=request_id, path=request.url.path, error=type(error).__name__)
     return problem_response(
         request,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code=ServiceError.code,
         title="The service failed",
         detail="Something unforeseen happened. The service's log has the details, under the request id.",
+        headers={HEADER: request_id},
     )

@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+import warnings
+
+from celery.exceptions import SecurityWarning
 
 from api.errors import SettingsError
 from api.queue import QUEUE
@@ -18,8 +21,11 @@ def main() -> None:
         from worker.app import app
     except SettingsError as error:
         sys.exit(f"error: {error}")
+    # Celery warns of root because messages of pickles would run code; ours are JSON.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app.worker_main(
         [
+            "--quiet",
             "worker",
             *("--queues", QUEUE, "--hostname", arguments.name, "--pool", "prefork", "--concurrency", "1"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),

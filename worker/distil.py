@@ -13,11 +13,12 @@ from api.runs import claims
 from api.runs.claims import Claim
 from td3core.config import JobSpec
 from worker.execute import Attempt, Finish
-from worker.follow import follow
+from worker.follow import follow, starting
 
 
 def distil_job(attempt: Attempt) -> Finish:
     """Run the job and put its archive into storage; the finish makes it the job's summary."""
+    starting(attempt.watch, "reading")
     from td3core.pipeline import DistillationRun
     from worker.device import naming_memory_errors, prepare_device
 

@@ -7,11 +7,12 @@ from api.runs import claims
 from api.runs.claims import Claim
 from td3core.config import EvaluationSpec
 from worker.execute import Attempt, Finish
-from worker.follow import follow
+from worker.follow import follow, starting
 
 
 def evaluate_job(attempt: Attempt) -> Finish:
     """Run the evaluation; the finish writes its results."""
+    starting(attempt.watch, "evaluating")
     from td3core.pipeline import EvaluationRun
     from worker.device import naming_memory_errors, prepare_device
 

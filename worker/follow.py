@@ -3,8 +3,13 @@
 import math
 from collections.abc import Iterable
 
-from td3core.progress import Progress
+from td3core.progress import Progress, Stage
 from worker.lease import Watch
+
+
+def starting(watch: Watch, stage: Stage) -> None:
+    """Show what comes first, before torch is loaded, which takes seconds."""
+    watch.report(stage=stage, progress=0.0, step=0, steps=1, losses={}, eta_seconds=None)
 
 
 def follow(run: Iterable[Progress], watch: Watch) -> None:

@@ -24,7 +24,7 @@ from api.settings import Settings, load_settings
 
 RUNS = (Job, Evaluation)
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("worker.keeper")
 
 
 def sweep(database: Database, outbox: Outbox, *, max_attempts: int) -> None:

@@ -105,6 +105,7 @@ class Watch:
         self._every = every
         self._reported_at = float("-inf")
         self._stage = ""
+        self._losses: dict[str, float] = {}
 
     def report(
         self,
@@ -124,6 +125,7 @@ class Watch:
             LeaseLostError: The run is not ours any more.
         """
         self._lease.check()
+        self._losses = losses or self._losses
         if self._stopping():
             raise WorkerStoppingError
         due = stage != self._stage or time.monotonic() - self._reported_at >= self._every
@@ -138,7 +140,7 @@ class Watch:
                         progress=progress,
                         step=step,
                         steps=steps,
-                        losses=losses,
+                        losses=self._losses,
                         eta_seconds=eta_seconds,
                     )
                 self._stage, self._reported_at = stage, time.monotonic()

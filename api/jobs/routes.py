@@ -29,7 +29,7 @@ from api.models import RunState
 from api.multipart import Upload, receive_upload
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
-from api.problems import documented
+from api.problems import documented, example
 from td3core.config import JobSpec
 from td3core.interactions import LogProfile
 
@@ -74,6 +74,19 @@ UPLOAD_BODY: dict[str, Any] = {
 }
 
 
+BAD_LOG_EXAMPLES = {
+    "bad_rows": example(InvalidRequestError)
+    | {
+        "type": "urn:td3:problem:bad_rows",
+        "title": "Rows of the log cannot be used",
+        "detail": "1 problem in the log; the first, line 3: it has 1 fields, the header 3 ('ada')",
+        "code": "bad_rows",
+        "errors": [{"line": 3, "value": "ada", "reason": "it has 1 fields, the header 3"}],
+        "total_errors": 1,
+    }
+}
+
+
 @router.post(
     "",
     status_code=202,
@@ -87,6 +100,7 @@ UPLOAD_BODY: dict[str, Any] = {
             InvalidRequestError,
             InvalidSpecError,
             StorageError,
+            examples={422: BAD_LOG_EXAMPLES},
         ),
     },
     openapi_extra=UPLOAD_BODY,

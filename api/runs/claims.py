@@ -132,7 +132,14 @@ def succeed(session: Session, held: Claim, **results: Any) -> RunState:
         LeaseLostError: The claim holds no more.
     """
     return _end(
-        session, held, RunState.SUCCEEDED, finished_at=now(session), progress=1.0, eta_seconds=0.0, **results
+        session,
+        held,
+        RunState.SUCCEEDED,
+        finished_at=now(session),
+        progress=1.0,
+        step=held.model.steps,
+        eta_seconds=0.0,
+        **results,
     )
 
 

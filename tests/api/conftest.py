@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
+import structlog
 from pydantic import ByteSize
 from sqlalchemy import make_url
 from sqlalchemy.orm import Session
@@ -20,6 +21,16 @@ from api.settings import Settings
 from td3core.config import JobSpec
 from tests.api.live import running_api
 from tests.servers.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_for_pytest() -> None:
+    """Let pytest capture what the service logs, instead of its going to standard output."""
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.render_to_log_kwargs],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.db import Database
+from api.models import Evaluation, RunState
+from api.settings import Settings
+from td3core.config import EvaluationSpec
+from tests.api.jobs.test_download import add_summary
+from tests.api.jobs.test_submit import problem
+from tests.api.runs.test_claims import outbox_ids
+
+RESULT = {
+    "results": {"sasrec": {"summary": {"ndcg@10": {"mean": 0.1, "std": 0.0, "values": [0.1]}}}},
+    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": 0.8}}},
+    "seconds": {"sasrec": {"summary": 1.5}},
+    "seeds": [0],
+}
+
+
+@pytest.fixture
+def finished_job(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> str:
+    add_summary(database, settings, queued_job, tmp_path)
+    return queued_job
+
+
+def test_no_body_means_all_defaults(api: httpx.Client, database: Database, finished_job: str) -> None:
+    response = api.post(f"/jobs/{finished_job}/evaluations")
+    assert response.status_code == 202, response.text
+    evaluation = response.json()
+    assert response.headers["location"] == f"/evaluations/{evaluation['id']}"
+    assert (evaluation["state"], evaluation["job_id"]) == ("queued", finished_job)
+    assert evaluation["spec"] == EvaluationSpec.model_validate({}).model_dump(mode="json")
+    assert evaluation["results"] is None
+    assert api.get(response.headers["location"]).json() == evaluation
+    assert evaluation["id"] in outbox_ids(database)
+
+
+def test_a_body_says_what_to_evaluate(api: httpx.Client, finished_job: str) -> None:
+    spec = api.post(f"/jobs/{finished_job}/evaluations", json={"seeds": 2, "cutoffs": [10]}).json()["spec"]
+    assert (spec["seeds"], spec["cutoffs"]) == (2, [10])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"), [({"seeds": 0}, "seeds"), ({"seeds": True}, "seeds"), ({"x": 1}, "x"), ([], "")]
+)
+def test_wrong_bodies(api: httpx.Client, finished_job: str, body: object, field: str) -> None:
+    response = api.post(f"/jobs/{finished_job}/evaluations", json=body)
+    assert problem(response, 422, "invalid_request")["errors"][0]["field"] == field
+
+
+def test_a_body_that_is_not_json(api: httpx.Client, finished_job: str) -> None:
+    response = api.post(
+        f"/jobs/{finished_job}/evaluations", content="{", headers={"Content-Type": "application/json"}
+    )
+    assert "not valid JSON" in problem(response, 422, "invalid_request")["detail"]
+
+
+def test_a_job_without_a_summary(api: httpx.Client, queued_job: str) -> None:
+    problem(api.post(f"/jobs/{queued_job}/evaluations"), 409, "job_not_finished")
+    assert api.get(f"/jobs/{queued_job}/evaluations").json()["items"] == []
+
+
+def test_results(api: httpx.Client, database: Database, finished_job: str) -> None:
+    evaluation_id = api.post(f"/jobs/{finished_job}/evaluations").json()["id"]
+    with database.transaction() as session:
+        row = session.get_one(Evaluation, evaluation_id)
+        row.state, row.result = RunState.SUCCEEDED, RESULT
+    shown = api.get(f"/evaluations/{evaluation_id}").json()
+    assert {key: shown[key] for key in RESULT} == RESULT
+    problem(api.post(f"/evaluations/{evaluation_id}/cancel"), 409, "already_finished")
+
+
+def test_the_list_of_a_job(api: httpx.Client, finished_job: str) -> None:
+    made = [api.post(f"/jobs/{finished_job}/evaluations").json()["id"] for _ in range(3)]
+    page = api.get(f"/jobs/{finished_job}/evaluations", params={"limit": 2}).json()
+    assert [item["id"] for item in page["items"]] == made[:0:-1]
+    rest = api.get(f"/jobs/{finished_job}/evaluations", params={"cursor": page["next_cursor"]}).json()
+    assert [item["id"] for item in rest["items"]] == made[:1]
+
+
+def test_cancelling(api: httpx.Client, finished_job: str) -> None:
+    evaluation_id = api.post(f"/jobs/{finished_job}/evaluations").json()["id"]
+    response = api.post(f"/evaluations/{evaluation_id}/cancel")
+    assert (response.status_code, response.json()["state"]) == (202, "cancelled")
+
+
+@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("POST", "/cancel")])
+def test_unknown_evaluations(api: httpx.Client, method: str, tail: str) -> None:
+    problem(api.request(method, f"/evaluations/eval_x{tail}"), 404, "evaluation_not_found")

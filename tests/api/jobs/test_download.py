@@ -1,0 +1,135 @@
+import hashlib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.db import Database, now
+from api.models import DEFAULT_TENANT, Job, RunState, Summary
+from api.settings import Settings
+from api.storage import open_storage
+from tests.api.jobs.test_submit import problem
+
+ARCHIVE = bytes(range(256)) * 8000
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+ETAG = f'"{SHA256}"'
+
+pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+
+
+def add_summary(database: Database, settings: Settings, job_id: str, folder: Path) -> None:
+    """End the job as its worker would, with ARCHIVE."""
+    path = folder / "archive"
+    path.write_bytes(ARCHIVE)
+    open_storage(settings.storage_url).put_file("k/archive", path)
+    with database.transaction() as session:
+        session.get_one(Job, job_id).state = RunState.SUCCEEDED
+        session.add(
+            Summary(
+                job_id=job_id,
+                tenant_id=DEFAULT_TENANT,
+                created_at=now(session),
+                bytes=len(ARCHIVE),
+                sha256=SHA256,
+                storage_key="k/archive",
+            )
+        )
+
+
+@pytest.fixture
+def url(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> str:
+    add_summary(database, settings, queued_job, tmp_path)
+    return f"/jobs/{queued_job}/summary"
+
+
+def test_the_whole_archive(api: httpx.Client, url: str, queued_job: str) -> None:
+    response = api.get(url)
+    assert (response.status_code, response.content) == (200, ARCHIVE)
+    assert response.headers["etag"] == ETAG
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["content-length"] == str(len(ARCHIVE))
+    assert response.headers["accept-ranges"] == "bytes"
+    assert response.headers["content-disposition"] == f'attachment; filename="td3-summary-{queued_job}.zip"'
+    shown = api.get(f"/jobs/{queued_job}").json()
+    assert shown["summary"] == {"bytes": len(ARCHIVE), "sha256": SHA256, "href": url}
+    assert shown["links"]["summary"] == url
+
+
+def test_its_head(api: httpx.Client, url: str) -> None:
+    response = api.head(url)
+    assert (response.status_code, response.content) == (200, b"")
+    assert (response.headers["etag"], response.headers["content-length"]) == (ETAG, str(len(ARCHIVE)))
+
+
+@pytest.mark.parametrize("sent", [ETAG, f"W/{ETAG}", f'"other", {ETAG}', "*"])
+def test_what_the_client_has_is_not_sent_again(api: httpx.Client, url: str, sent: str) -> None:
+    response = api.get(url, headers={"If-None-Match": sent})
+    assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", ETAG)
+
+
+def test_what_the_client_has_not_is_sent(api: httpx.Client, url: str) -> None:
+    assert api.get(url, headers={"If-None-Match": '"other"'}).content == ARCHIVE
+
+
+@pytest.mark.parametrize(
+    ("sent", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=100-1999", 100, 2000),
+        ("bytes=2047999-", 2047999, 2048000),
+        ("bytes=2000000-9999999", 2000000, 2048000),
+        ("bytes=-5", 2047995, 2048000),
+        ("bytes=-9999999", 0, 2048000),
+        ("BYTES=5-6", 5, 7),
+    ],
+)
+def test_a_range(api: httpx.Client, url: str, sent: str, start: int, end: int) -> None:
+    response = api.get(url, headers={"Range": sent})
+    assert response.status_code == 206
+    assert response.content == ARCHIVE[start:end]
+    assert response.headers["content-range"] == f"bytes {start}-{end - 1}/{len(ARCHIVE)}"
+    assert response.headers["content-length"] == str(end - start)
+
+
+@pytest.mark.parametrize("sent", ["bytes=2048000-", "bytes=9999999-99999999", "bytes=-0"])
+def test_a_range_outside(api: httpx.Client, url: str, sent: str) -> None:
+    response = api.get(url, headers={"Range": sent})
+    problem(response, 416, "range_not_satisfiable")
+    assert response.headers["content-range"] == f"bytes */{len(ARCHIVE)}"
+
+
+@pytest.mark.parametrize("sent", ["bytes=0-1,5-6", "bytes=9-3", "bytes=-", "lines=1-2", "bytes=a-b"])
+def test_a_range_that_may_be_ignored(api: httpx.Client, url: str, sent: str) -> None:
+    response = api.get(url, headers={"Range": sent})
+    assert (response.status_code, len(response.content)) == (200, len(ARCHIVE))
+
+
+def test_if_range(api: httpx.Client, url: str) -> None:
+    same = api.get(url, headers={"Range": "bytes=0-1", "If-Range": ETAG})
+    assert (same.status_code, same.content) == (206, ARCHIVE[:2])
+    for other in ('"other"', f"W/{ETAG}", "Mon, 23 Nov 2026 10:00:00 GMT"):
+        changed = api.get(url, headers={"Range": "bytes=0-1", "If-Range": other})
+        assert (changed.status_code, len(changed.content)) == (200, len(ARCHIVE))
+
+
+@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING])
+def test_a_job_that_has_not_finished(
+    api: httpx.Client, database: Database, queued_job: str, state: RunState
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Job, queued_job).state = state
+    assert state in problem(api.get(f"/jobs/{queued_job}/summary"), 409, "job_not_finished")["detail"]
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+def test_a_job_that_ended_without_one(
+    api: httpx.Client, database: Database, queued_job: str, state: RunState
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Job, queued_job).state = state
+    problem(api.get(f"/jobs/{queued_job}/summary"), 409, "job_without_summary")
+
+
+def test_an_archive_that_storage_lost(api: httpx.Client, url: str, settings: Settings) -> None:
+    open_storage(settings.storage_url).delete("k/archive")
+    problem(api.get(url), 503, "storage_unavailable")

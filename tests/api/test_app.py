@@ -1,0 +1,132 @@
+import httpx
+import pytest
+
+from api.app import create_app
+from api.context import open_context
+from api.db import Database
+from api.errors import SettingsError
+from api.migrate import downgrade
+from api.models import Job
+from api.settings import Settings
+from tests.api.jobs.test_submit import problem
+from tests.api.live import running_api
+
+pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+
+
+def test_the_root_says_where_to_go(api: httpx.Client) -> None:
+    body = api.get("/").json()
+    assert body["name"] == "TD3 Service"
+    for path in body["links"].values():
+        assert api.get(path).status_code == 200, path
+
+
+def test_ready_and_alive(api: httpx.Client) -> None:
+    assert api.get("/healthz").json() == {"status": "alive"}
+    assert api.get("/readyz").json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "broker": "ok", "storage": "ok"},
+    }
+
+
+def test_not_ready_with_an_old_database(api: httpx.Client, database: Database) -> None:
+    downgrade(database.engine)
+    errors = problem(api.get("/readyz"), 503, "not_ready")["errors"]
+    assert errors == [{"check": "database", "reason": "is at revision None, this code needs 0001"}]
+    assert api.get("/healthz").status_code == 200
+
+
+def test_not_ready_without_a_database(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_url": "postgresql://td3@127.0.0.1:1/td3"})
+    with running_api(nowhere) as api:
+        errors = problem(api.get("/readyz"), 503, "not_ready")["errors"]
+        assert errors == [{"check": "database", "reason": "does not answer"}]
+
+
+def test_unknown_paths(api: httpx.Client) -> None:
+    assert problem(api.get("/nowhere"), 404, "not_found")["detail"] == "There is nothing at /nowhere."
+
+
+def test_methods_that_do_not_exist(api: httpx.Client) -> None:
+    response = api.delete("/jobs")
+    problem(response, 405, "method_not_allowed")
+    assert response.headers["allow"] == "GET, POST"
+
+
+def test_a_fault_of_ours_is_a_problem_too(
+    api: httpx.Client, database: Database, queued_job: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Job, queued_job).spec = {"secret": 1}
+    response = api.get(f"/jobs/{queued_job}")
+    assert "secret" not in str(problem(response, 500, "internal_error"))
+    assert "secret" in caplog.text
+
+
+def test_a_database_that_is_away(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_url": "postgresql://td3@127.0.0.1:1/td3"})
+    with running_api(nowhere) as api:
+        problem(api.get("/jobs"), 503, "database_unavailable")
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("abc-123", True), ("a b", False), ("x" * 65, False)])
+def test_request_ids(api: httpx.Client, sent: str, kept: bool) -> None:
+    answered = api.get("/", headers={"X-Request-ID": sent}).headers["x-request-id"]
+    assert (answered == sent) is kept
+    assert answered
+
+
+def test_the_start_needs_a_broker(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="TD3_BROKER_URL is not set"):
+        open_context(settings.model_copy(update={"broker_url": None}))
+
+
+def test_every_operation_has_an_example(settings: Settings) -> None:
+    document = create_app(settings).openapi()
+    assert set(document["paths"]) == {
+        "/",
+        "/jobs",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/cancel",
+        "/jobs/{job_id}/summary",
+        "/jobs/{job_id}/evaluations",
+        "/evaluations/{evaluation_id}",
+        "/evaluations/{evaluation_id}/cancel",
+        "/healthz",
+        "/readyz",
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                for media_type, content in response.get("content", {}).items():
+                    if status == "default" or media_type == "application/zip":
+                        continue
+                    described = content.get("example") or content.get("examples") or status == "422"
+                    assert described, (method, path, status)
+
+
+def test_the_upload_is_documented_with_the_schema_of_the_spec(settings: Settings) -> None:
+    document = create_app(settings).openapi()
+    body = document["paths"]["/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert body["schema"]["properties"]["spec"] == {"$ref": "#/components/schemas/JobSpec"}
+    assert document["components"]["schemas"]["JobSpec"]["additionalProperties"] is False
+    assert "required" not in document["components"]["schemas"]["JobSpec"]
+    assert body["examples"]
+    text = str(document)
+    assert "HTTPValidationError" not in text
+    references = {part.split("'")[0] for part in text.split("#/components/schemas/")[1:]}
+    assert references <= set(document["components"]["schemas"])
+
+
+def test_the_examples_are_valid(settings: Settings) -> None:
+    from api.evaluations import schemas as evaluations
+    from api.jobs import schemas as jobs
+
+    for example in (jobs.QUEUED_EXAMPLE, jobs.RUNNING_EXAMPLE, jobs.CANCELLING_EXAMPLE):
+        jobs.JobOut.model_validate(example)
+    for example in (
+        evaluations.QUEUED_EXAMPLE,
+        evaluations.SUCCEEDED_EXAMPLE,
+        evaluations.CANCELLING_EXAMPLE,
+    ):
+        evaluations.EvaluationOut.model_validate(example)
