@@ -78,6 +78,7 @@ class Distillation:
             items=teacher.items,
             generator=self._generator,
         )
+        self._average = Factors(*(factor.clone() for factor in self.factors))
         for factor in self.factors:
             factor.requires_grad_()
         self._optimizer = torch.optim.Adam(self.factors, lr=outer.lr, weight_decay=outer.weight_decay)
@@ -124,6 +125,8 @@ class Distillation:
         clip_grad_norm_(self.factors, self.outer.clip)
         self._optimizer.step()
         self._schedule.step()
+        for mean, factor in zip(self._average, self.factors, strict=True):
+            mean.lerp_(factor.detach(), 1 - self.outer.averaging)
         return float(loss.detach())
 
     def _begin(self, summary: Float[Tensor, "mu zeta d3"]) -> tuple[Cohort, Int[Tensor, " learners"]]:
@@ -155,8 +158,8 @@ class Distillation:
 
     @torch.no_grad()
     def _validate(self, step: int, metric: str) -> Candidate:
-        """Train fresh learners on the summary as it is now, and score them on the validation items."""
-        factors = Factors(*(factor.detach().clone() for factor in self.factors))
+        """Train fresh learners on the averaged summary, and score them on the validation items."""
+        factors = Factors(*(factor.clone() for factor in self._average))
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)

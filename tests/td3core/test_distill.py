@@ -109,6 +109,17 @@ def test_outer_step_follows_the_gradient_of_the_direct_formulation(
         torch.testing.assert_close(ours.grad, theirs, rtol=1e-7, atol=1e-10)
 
 
+def test_validated_factors_are_the_running_mean(tiny_log: Path) -> None:
+    run = distillation(tiny_log, outer={"averaging": 0.5, "steps": 2})
+    seen = [[factor.detach().clone() for factor in run.factors]]
+    for _ in run:
+        seen.append([factor.detach().clone() for factor in run.factors])
+    assert run.best is not None
+    assert run.best.step == 2
+    for mean, first, second, third in zip(run.best.factors, *seen, strict=True):
+        torch.testing.assert_close(mean, (first / 2 + second / 2) / 2 + third / 2)
+
+
 def test_same_seed_same_factors(tiny_log: Path) -> None:
     runs = [distillation(tiny_log) for _ in range(2)]
     for run in runs:
