@@ -118,7 +118,7 @@ class Job(Run):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any] | None]
-    dataset: Mapped[Dataset] = relationship(lazy="joined")
+    dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     summary: Mapped["Summary | None"] = relationship(lazy="joined")
 
 

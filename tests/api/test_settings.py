@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from api.errors import SettingsError
+from api.settings import Settings, load_settings
+
+
+def test_the_defaults_suit_the_embedded_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TD3_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.database_url == f"sqlite:///{tmp_path}/td3.sqlite3"
+    assert settings.storage_url == f"file://{tmp_path}/storage"
+    with pytest.raises(SettingsError, match="TD3_BROKER_URL is not set"):
+        _ = settings.required_broker_url
+
+
+def test_sizes_may_carry_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_MAX_UPLOAD_BYTES", "1.5GiB")
+    assert load_settings().max_upload_bytes == 1.5 * 2**30
+
+
+def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_PORT", "99999")
+    monkeypatch.setenv("TD3_LOG_LEVEL", "LOUD")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "TD3_PORT='99999': Input should be less than or equal to 65535" in str(caught.value)
+    assert "TD3_LOG_LEVEL='LOUD'" in str(caught.value)
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
+    assert "secret" not in repr(settings)

@@ -1,0 +1,58 @@
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from api.db import Database
+from api.models import RunState
+from api.queue import QUEUE
+from api.settings import Settings
+from tests.api.jobs.test_submit import wait_until
+from tests.api.runs.test_claims import cancel, claimed, expire_lease, job
+from worker.keeper import keep
+
+
+@contextmanager
+def keepers(settings: Settings, number: int = 1) -> Iterator[None]:
+    stop = threading.Event()
+    threads = [threading.Thread(target=keep, args=(settings, stop)) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def brisk(settings: Settings) -> Settings:
+    return settings.model_copy(update={"sweep_seconds": 0.05})
+
+
+def test_an_abandoned_run_is_queued_and_announced_again(
+    database: Database, settings: Settings, broker: redis.Redis, queued_job: str
+) -> None:
+    """By one of two keepers."""
+    claimed(database, queued_job)
+    expire_lease(database, queued_job)
+    with keepers(brisk(settings), 2):
+        wait_until(lambda: broker.llen(QUEUE) == 1)
+    row = job(database, queued_job)
+    assert (row.state, row.crashes) == (RunState.QUEUED, 1)
+    assert broker.llen(QUEUE) == 1
+
+
+def test_a_run_left_in_cancelling_is_ended(database: Database, settings: Settings, queued_job: str) -> None:
+    claimed(database, queued_job)
+    cancel(database, queued_job)
+    expire_lease(database, queued_job)
+    with keepers(brisk(settings)):
+        wait_until(lambda: job(database, queued_job).state is RunState.CANCELLED)
+
+
+def test_a_keeper_waits_for_a_database_that_is_away(settings: Settings) -> None:
+    nowhere = brisk(settings).model_copy(update={"database_url": "postgresql://td3@127.0.0.1:1/td3"})
+    with keepers(nowhere):
+        threading.Event().wait(0.3)

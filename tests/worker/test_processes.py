@@ -1,0 +1,132 @@
+"""Real workers against a real broker and PostgreSQL: the production profile on one machine."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from api.db import Database
+from api.models import Job
+from api.settings import Settings
+from embedded.process import ChildProcess
+from tests.api.jobs.test_submit import submit, wait_until
+from tests.api.runs.test_claims import job
+from tests.worker.test_keeper import keepers
+
+SPEC = {
+    "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 8},
+    "teacher": {"max_epochs": 2},
+    "summary": {"users": 4, "length": 6},
+    "inner": {"steps": 10, "window": 3, "pool_size": 2},
+}
+SHORT = {**SPEC, "outer": {"steps": 40, "validate_every": 20, "validation_learners": 1}}
+ENDLESS = {**SPEC, "outer": {"steps": 100_000, "validate_every": 100_000, "validation_learners": 1}}
+
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A worker that vanishes is noticed in seconds."""
+    brisk = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5, "sweep_seconds": 0.2, "torch_threads": 1}
+    return settings.model_copy(update=brisk)
+
+
+class Workers:
+    """Starts workers with the test's settings."""
+
+    def __init__(self, settings: Settings, folder: Path, stack: ExitStack) -> None:
+        own = {
+            f"TD3_{name.upper()}": str(value)
+            for name, value in settings.model_dump().items()
+            if value is not None
+        }
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("TD3_")} | own
+        self._folder, self._stack = folder, stack
+
+    def start(self, name: str) -> ChildProcess:
+        command = [sys.executable, "-m", "worker", "--name", name]
+        worker = ChildProcess(name, command, log=self._folder / f"{name}.log", env=self._environment)
+        self._stack.callback(worker.stop, grace=20)
+        return worker
+
+
+@pytest.fixture
+def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
+    with ExitStack() as stack:
+        yield Workers(settings, tmp_path, stack)
+
+
+def family(worker: ChildProcess) -> list[psutil.Process]:
+    main = psutil.Process(worker.pid)
+    return [main, *main.children(recursive=True)]
+
+
+def is_distilling(row: Job, attempt: int) -> bool:
+    return (row.stage, row.attempt) == ("distilling", attempt) and row.step > 0
+
+
+def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
+    api: httpx.Client, database: Database, settings: Settings, workers: Workers
+) -> None:
+    with keepers(settings):
+        first = workers.start("first")
+        job_id = submit(api, spec=ENDLESS).json()["id"]
+        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=60)
+        stopped = family(first)
+        for process in stopped:
+            process.send_signal(signal.SIGSTOP)
+        workers.start("second")
+        wait_until(lambda: is_distilling(job(database, job_id), 2), seconds=60)
+        second_process = job(database, job_id).worker
+        for process in stopped:
+            process.send_signal(signal.SIGCONT)
+        wait_until(lambda: "run.lease_lost" in first.log_tail(), seconds=30)
+        row = job(database, job_id)
+        assert (row.state, row.attempt, row.worker, row.crashes) == ("running", 2, second_process, 1)
+        assert api.post(f"/jobs/{job_id}/cancel").json()["state"] == "cancelling"
+        wait_until(lambda: job(database, job_id).state == "cancelled")
+    assert list(settings.work_dir.iterdir()) == []
+
+
+def test_a_worker_killed_while_cancelling_leaves_it_to_the_keeper(
+    api: httpx.Client, database: Database, settings: Settings, workers: Workers
+) -> None:
+    with keepers(settings):
+        worker = workers.start("first")
+        job_id = submit(api, spec=ENDLESS).json()["id"]
+        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=60)
+        processes = family(worker)
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        assert api.post(f"/jobs/{job_id}/cancel").json()["state"] == "cancelling"
+        worker.kill()  # its child, which is stopped, ends with it
+        _, alive = psutil.wait_procs(processes[1:], timeout=5)
+        assert alive == []
+        wait_until(lambda: job(database, job_id).state == "cancelled", seconds=30)
+
+
+def test_from_the_log_to_the_summary_and_its_evaluation(
+    api: httpx.Client, database: Database, settings: Settings, workers: Workers
+) -> None:
+    worker = workers.start("only")
+    job_id = submit(api, spec=SHORT).json()["id"]
+    wait_until(lambda: job(database, job_id).state.ended, seconds=90)
+    done = api.get(f"/jobs/{job_id}").json()
+    assert (done["state"], done["progress"], done["error"]) == ("succeeded", 1.0, None), worker.log_tail()
+    assert "valid_ndcg@10" in done["metrics"]["summary"]
+    archive = api.get(done["summary"]["href"]).content
+    assert (len(archive), archive[:2]) == (done["summary"]["bytes"], b"PK")
+    evaluation = {"seeds": 1, "steps": 5, "sources": ["summary", "floor"], "cutoffs": [10]}
+    href = api.post(f"/jobs/{job_id}/evaluations", json=evaluation).headers["location"]
+    wait_until(lambda: bool(api.get(href).json()["finished_at"]), seconds=90)
+    results = api.get(href).json()["results"]["sasrec"]
+    assert set(results) == {"summary", "floor"}
+    assert len(results["summary"]["ndcg@10"]["values"]) == 1
+    assert list(settings.work_dir.iterdir()) == []
