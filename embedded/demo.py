@@ -70,7 +70,7 @@ def run(log: Path) -> None:
         synthetic = " (synthetic, made by python -m td3core.sample)" if log == SAMPLE_LOG else ""
         console.print(f"[bold]2.[/] Submitting {log}{synthetic}; spec {JOB_SPEC}, the rest by default")
         job = client.submit(log, JOB_SPEC)
-        job = follow(console, client.wait(job["id"], poll=POLL_SECONDS), title="  distilling")
+        job = follow(console, client.wait(job["id"], poll=POLL_SECONDS), title="   job")
         profile = job["dataset"]["profile"] or {}
         console.print(
             f"   {profile.get('users')} users, {profile.get('items')} items, "
@@ -85,7 +85,7 @@ def run(log: Path) -> None:
         )
         evaluation = client.evaluate(job["id"], EVALUATION_SPEC)
         evaluation = follow(
-            console, client.wait_evaluation(evaluation["id"], poll=POLL_SECONDS), title="  evaluating"
+            console, client.wait_evaluation(evaluation["id"], poll=POLL_SECONDS), title="   evaluation"
         )
         for table in evaluation_tables(evaluation):
             console.print(table)

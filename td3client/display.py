@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from td3client.resources import Evaluation, Job, Run, Spread
@@ -27,12 +27,11 @@ def follow(console: Console, runs: Iterable[R], *, title: str) -> R:
 def _follow_bar(console: Console, runs: Iterable[R], title: str) -> R:
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=24),
         TaskProgressColumn(),
         TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, expand=True) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=1.0, detail="")
         run = None
         for run in runs:
