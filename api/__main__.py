@@ -11,6 +11,9 @@ from api.errors import SettingsError
 from api.logs import configure_logging
 from api.settings import Settings, load_settings
 
+SHUTDOWN_SECONDS = 8
+"""How long open requests may take to end once the server is told to stop."""
+
 
 def main() -> None:
     """Run the server until it is told to stop."""
@@ -30,7 +33,14 @@ def main() -> None:
         sys.exit(f"error: {error}")
     configure_logging(level=settings.log_level, style=settings.log_format)
     structlog.get_logger(__name__).info("api.starting", host=settings.host, port=settings.port)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ The first line of a class's docstring is its title, and its message where none i
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
+
+from td3core.errors import InvalidLogError
 
 
 class ServiceError(Exception):
@@ -37,6 +40,14 @@ class SettingsError(Exception):
 
 class LeaseLostError(Exception):
     """The run belongs to another attempt now, or to nobody; this one must stop and write nothing more."""
+
+
+def log_faults(error: InvalidLogError) -> list[dict[str, Any]]:
+    """What is wrong with a log, in the shape that problem documents and failed jobs report it in."""
+    return [
+        {name: value for name, value in asdict(problem).items() if value is not None}
+        for problem in error.problems
+    ]
 
 
 class StorageError(ServiceError):

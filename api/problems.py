@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from api.errors import DatabaseError, ServiceError
+from api.errors import DatabaseError, ServiceError, log_faults
 from api.request_log import HEADER
 from td3core.errors import InvalidLogError
 
@@ -193,17 +192,13 @@ async def _database_error(request: Request, error: Exception) -> Response:
 
 async def _invalid_log(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidLogError)
-    errors = [
-        {key: value for key, value in asdict(problem).items() if value is not None}
-        for problem in error.problems
-    ]
     return problem_response(
         request,
         status=UNPROCESSABLE,
         code=error.code,
         title=(type(error).__doc__ or "").rstrip("."),
         detail=str(error),
-        errors=errors,
+        errors=log_faults(error),
         total_errors=error.total,
     )
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api import scratch
 from api.db import Database
-from api.errors import LeaseLostError, StorageError
+from api.errors import LeaseLostError, StorageError, log_faults
 from api.models import Run, RunState
 from api.runs import claims
 from api.runs.claims import Claim
@@ -105,7 +105,7 @@ def _end_of(work: Callable[[], Finish]) -> Finish:
     except (LeaseLostError, OperationalError):
         raise  # nothing can or may be written: the lease expires, and the keeper takes over
     except InvalidLogError as error:
-        return _failure(error.code, str(error), errors=[asdict(problem) for problem in error.problems])
+        return _failure(error.code, str(error), errors=log_faults(error), total_errors=error.total)
     except (Td3Error, StorageError) as error:
         log.warning("run.failed", code=error.code, detail=str(error))
         return _failure(error.code, str(error))

@@ -11,7 +11,7 @@ import threading
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import Database
 from api.errors import SettingsError
@@ -55,8 +55,8 @@ def keep(settings: Settings, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             sweep(database, outbox, max_attempts=settings.max_attempts)
-        except OperationalError as error:
-            log.warning("keeper.database_unavailable", error=str(error.orig))
+        except SQLAlchemyError as error:  # away, or not migrated yet
+            log.warning("keeper.database_unavailable", error=str(error))
         stop.wait(settings.sweep_seconds)
     celery.close()
     database.close()

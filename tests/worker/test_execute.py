@@ -1,8 +1,9 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import create_engine, make_url, select, text, update
 
 from api.db import Database
 from api.models import DEFAULT_TENANT, Job, OutboxMessage, RunState
@@ -88,6 +89,7 @@ def test_a_duplicate_message_does_no_work(database: Database, queued_job: str, s
                 "code": "bad_rows",
                 "detail": "1 bad row",
                 "errors": [{"line": 3, "column": "rating", "value": "x", "reason": "not a number"}],
+                "total_errors": 1,
             },
         ),
         (
@@ -204,3 +206,60 @@ def test_the_heartbeat_notices_that_the_run_is_lost(
         return succeed(attempt)
 
     assert run(quick, queued_job, work) is None
+
+
+@contextmanager
+def closed_to_all(url: str) -> Iterator[None]:
+    """Cut every connection to a PostgreSQL database and admit no new one until the block ends."""
+    name = make_url(url).database
+    admin = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": name},
+        )
+        try:
+            yield
+        finally:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    admin.dispose()
+
+
+@pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
+def test_a_run_outlives_a_short_outage_of_the_database(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"lease_seconds": 30.0, "heartbeat_seconds": 0.1})
+    back = threading.Event()
+
+    def work(attempt: Attempt) -> Finish:
+        report(attempt)
+        outage = closed_to_all(settings.database_url)
+        outage.__enter__()
+        report(attempt, stage="packing")  # goes unwritten
+        threading.Timer(0.5, lambda: (outage.__exit__(None, None, None), back.set())).start()
+        return lambda session, held: claims.succeed(session, held, metrics={"ndcg@10": 0.5})
+
+    assert run(settings, queued_job, work) is RunState.SUCCEEDED
+    assert back.is_set()
+    row = job(database, queued_job)
+    assert (row.state, row.attempt, row.stage) == (RunState.SUCCEEDED, 1, "distilling")
+
+
+@pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
+def test_a_run_that_cannot_reach_the_database_for_a_lease_gives_up(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"lease_seconds": 1.0, "heartbeat_seconds": 0.1})
+
+    def work(attempt: Attempt) -> Finish:
+        with closed_to_all(settings.database_url):
+            for _ in range(100):
+                report(attempt)
+                threading.Event().wait(0.1)
+        raise AssertionError("it went on without a lease")
+
+    assert run(settings, queued_job, work) is None
+    row = job(database, queued_job)
+    assert (row.state, row.metrics) == (RunState.RUNNING, None)
