@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from api.db import Database
+from api.db import WRITES, Database
 from api.logs import configure_logging
 from api.settings import load_settings
 
@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Apply what is missing up to `revision`."""
-    with engine.begin() as connection:
+    with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
     """Undo what came after `revision`."""
-    with engine.begin() as connection:
+    with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
 

@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-from api.db import make_engine
+from api.db import WRITES, make_engine
 from api.models import Base
 from api.settings import load_settings
 
@@ -31,5 +31,5 @@ def migrate(connection: Connection) -> None:
 if provided := context.config.attributes.get("connection"):
     migrate(provided)
 else:
-    with make_engine(load_settings().database_url).connect() as connected:
+    with make_engine(load_settings().database_url).execution_options(**WRITES).connect() as connected:
         migrate(connected)

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text, update
+from sqlalchemy import NullPool, create_engine, make_url, select, text, update
 
 from api.db import Database
 from api.models import DEFAULT_TENANT, Job, OutboxMessage, RunState
@@ -212,7 +212,8 @@ def test_the_heartbeat_notices_that_the_run_is_lost(
 def closed_to_all(url: str) -> Iterator[None]:
     """Cut every connection to a PostgreSQL database and admit no new one until the block ends."""
     name = make_url(url).database
-    admin = create_engine(make_url(url).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    server = make_url(url).set(database="postgres")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
         connection.execute(
@@ -223,7 +224,6 @@ def closed_to_all(url: str) -> Iterator[None]:
             yield
         finally:
             connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
-    admin.dispose()
 
 
 @pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
