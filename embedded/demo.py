@@ -1,6 +1,7 @@
 """`python -m embedded.demo [LOG]`: the whole path over HTTP, from a log to an evaluated summary."""
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -41,18 +42,24 @@ def demo(
     """Run the service on a fresh folder, distil a log, fetch the summary and evaluate it."""
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, signal.default_int_handler)
+    data_dir = Path(tempfile.mkdtemp(prefix="td3-demo-"))
     try:
-        run(log or SAMPLE_LOG)
+        run(log or SAMPLE_LOG, data_dir)
+        exit_code = 0
     except KeyboardInterrupt:
         console.print("Stopped.")
-        sys.exit(130)
+        exit_code = 130
     except (EmbeddedError, ClientError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print("[bold red]Error:[/]", escape(str(error)))
+        errors = Console(stderr=True, soft_wrap=True, highlight=False)
+        errors.print("[bold red]Error:[/]", escape(str(error)))
+        errors.print(f"The service's data and logs are left in {data_dir}")
         sys.exit(1)
+    shutil.rmtree(data_dir)
+    sys.exit(exit_code)
 
 
-def run(log: Path) -> None:
-    """Go the path once, telling what happens.
+def run(log: Path, data_dir: Path) -> None:
+    """Go the path once with a service on `data_dir`, telling what happens.
 
     Raises:
         EmbeddedError: The service could not start.
@@ -61,7 +68,6 @@ def run(log: Path) -> None:
     started = time.monotonic()
     OUTPUT_DIR.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td3-demo-")))
         console.print("[bold]1.[/] Starting the service: API, worker, keeper and broker, on loopback")
         service = stack.enter_context(running_service(data_dir=data_dir, environment=_environment()))
         client = stack.enter_context(Client(service.url))
