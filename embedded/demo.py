@@ -23,7 +23,7 @@ SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample.csv.gz"
 OUTPUT_DIR = Path("var/demo")
 POLL_SECONDS = 0.5
 # Smaller than the defaults, so that the demo takes minutes on two cores.
-JOB_SPEC: dict[str, Any] = {"summary": {"users": 30}, "outer": {"steps": 100}}
+OUTER_STEPS = 100
 EVALUATION_SPEC: dict[str, Any] = {"seeds": 2, "cutoffs": [10]}
 # The demo does not touch the services that these variables may point to.
 SERVICE_VARIABLES = ("TD3_DATABASE_URL", "TD3_BROKER_URL", "TD3_STORAGE_URL")
@@ -38,13 +38,16 @@ def demo(
             exists=True, dir_okay=False, help="An interaction log; left out: the synthetic sample."
         ),
     ] = None,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Outer steps of the distillation: more take longer and give more.")
+    ] = OUTER_STEPS,
 ) -> None:
     """Run the service on a fresh folder, distil a log, fetch the summary and evaluate it."""
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, signal.default_int_handler)
     data_dir = Path(tempfile.mkdtemp(prefix="td3-demo-"))
     try:
-        run(log or SAMPLE_LOG, data_dir)
+        run(log or SAMPLE_LOG, steps, data_dir)
         exit_code = 0
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -58,13 +61,14 @@ def demo(
     sys.exit(exit_code)
 
 
-def run(log: Path, data_dir: Path) -> None:
+def run(log: Path, steps: int, data_dir: Path) -> None:
     """Go the path once with a service on `data_dir`, telling what happens.
 
     Raises:
         EmbeddedError: The service could not start.
         ClientError: A request was refused, or a run failed.
     """
+    spec = {"summary": {"users": 30}, "outer": {"steps": steps}}
     started = time.monotonic()
     OUTPUT_DIR.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -74,8 +78,8 @@ def run(log: Path, data_dir: Path) -> None:
         console.print(f"   ready at {service.url}")
 
         synthetic = " (synthetic, made by python -m td3core.sample)" if log == SAMPLE_LOG else ""
-        console.print(f"[bold]2.[/] Submitting {log}{synthetic}; spec {JOB_SPEC}, the rest by default")
-        job = client.submit(log, JOB_SPEC)
+        console.print(f"[bold]2.[/] Submitting {log}{synthetic}; spec {spec}, the rest by default")
+        job = client.submit(log, spec)
         job = follow(console, client.wait(job["id"], poll=POLL_SECONDS), title="   job")
         profile = job["dataset"]["profile"] or {}
         console.print(

@@ -12,9 +12,9 @@ from tests.acceptance.conftest import own_environment
 pytestmark = pytest.mark.acceptance
 
 
-def demo(log: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def demo(log: Path, *options: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "embedded.demo", str(log)],
+        [sys.executable, "-m", "embedded.demo", str(log), *options],
         cwd=folder,
         # As from a checkout that is not installed: the working folder is another one.
         env=own_environment() | {"PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(folder)},
@@ -26,20 +26,20 @@ def demo(log: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tmp_path: Path) -> None:
-    done = demo(small_log, tmp_path)
+    done = demo(small_log, "--steps", "3", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "60 users, 30 items" in done.stdout
     rows = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")]
     assert rows == ["full", "summary", "floor", "random", "longest", "popularity", "recovery", "lift"]
     assert "load_summary('var/demo/summary.zip')" in done.stdout
-    assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2)) == 2
+    assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2, distinct=False)) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["var"]
 
 
 def test_the_demo_says_what_is_wrong_with_a_log_and_where_to_look(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,timestamp\nu1,i1,never\n")
-    done = demo(log, tmp_path)
+    done = demo(log, folder=tmp_path)
     assert done.returncode == 1
     assert "line 2" in done.stderr
     assert "'never'" in done.stderr
