@@ -69,6 +69,7 @@ def family(worker: ChildProcess) -> list[psutil.Process]:
 
 
 def is_distilling(row: Job, attempt: int) -> bool:
+    assert not row.state.ended, row.error
     return (row.stage, row.attempt) == ("distilling", attempt) and row.step > 0
 
 
@@ -78,12 +79,12 @@ def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
     with keepers(settings):
         first = workers.start("first")
         job_id = submit(api, spec=ENDLESS).json()["id"]
-        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=60)
+        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=120)
         stopped = family(first)
         for process in stopped:
             process.send_signal(signal.SIGSTOP)
         workers.start("second")
-        wait_until(lambda: is_distilling(job(database, job_id), 2), seconds=60)
+        wait_until(lambda: is_distilling(job(database, job_id), 2), seconds=120)
         second_process = job(database, job_id).worker
         for process in stopped:
             process.send_signal(signal.SIGCONT)
@@ -101,7 +102,7 @@ def test_a_worker_killed_while_cancelling_leaves_it_to_the_keeper(
     with keepers(settings):
         worker = workers.start("first")
         job_id = submit(api, spec=ENDLESS).json()["id"]
-        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=60)
+        wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=120)
         processes = family(worker)
         for process in processes:
             process.send_signal(signal.SIGSTOP)
@@ -117,7 +118,7 @@ def test_from_the_log_to_the_summary_and_its_evaluation(
 ) -> None:
     worker = workers.start("only")
     job_id = submit(api, spec=SHORT).json()["id"]
-    wait_until(lambda: job(database, job_id).state.ended, seconds=90)
+    wait_until(lambda: job(database, job_id).state.ended, seconds=120)
     done = api.get(f"/jobs/{job_id}").json()
     assert (done["state"], done["progress"], done["error"]) == ("succeeded", 1.0, None), worker.log_tail()
     assert "valid_ndcg@10" in done["metrics"]["summary"]
@@ -125,7 +126,7 @@ def test_from_the_log_to_the_summary_and_its_evaluation(
     assert (len(archive), archive[:2]) == (done["summary"]["bytes"], b"PK")
     evaluation = {"seeds": 1, "steps": 5, "sources": ["summary", "floor"], "cutoffs": [10]}
     href = api.post(f"/jobs/{job_id}/evaluations", json=evaluation).headers["location"]
-    wait_until(lambda: bool(api.get(href).json()["finished_at"]), seconds=90)
+    wait_until(lambda: bool(api.get(href).json()["finished_at"]), seconds=120)
     results = api.get(href).json()["results"]["sasrec"]
     assert set(results) == {"summary", "floor"}
     assert len(results["summary"]["ndcg@10"]["values"]) == 1
