@@ -1,6 +1,19 @@
+import shutil
+import subprocess
+import sys
+
+import psutil
 import psycopg
 import redis
 import sqlalchemy
+
+STARTER = """
+import time
+from tests.servers.postgres import running_postgres
+with running_postgres():
+    print("running", flush=True)
+    time.sleep(1000)
+"""
 
 
 def test_postgres_database_is_fresh_for_each_test(postgres_url: str) -> None:
@@ -29,3 +42,18 @@ def test_broker_is_empty_and_never_evicts(broker_url: str) -> None:
 def test_broker_is_empty_again(broker_url: str) -> None:
     with redis.Redis.from_url(broker_url) as client:
         assert client.dbsize() == 0
+
+
+def test_postgres_ends_with_what_started_it_even_when_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True) as starter:
+        try:
+            assert starter.stdout is not None
+            assert starter.stdout.readline() == "running\n"
+            family = psutil.Process(starter.pid).children(recursive=True)
+            assert len(family) > 1, "the server and its own workers"
+            folder = family[0].cwd()
+        finally:
+            starter.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    shutil.rmtree(folder)
