@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -51,9 +52,9 @@ def test_postgres_ends_with_what_started_it_even_when_that_is_killed() -> None:
             assert starter.stdout.readline() == "running\n"
             family = psutil.Process(starter.pid).children(recursive=True)
             assert len(family) > 1, "the server and its own workers"
-            folder = family[0].cwd()
+            data_dir = Path(family[0].cwd())
         finally:
             starter.kill()
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
-    shutil.rmtree(folder)
+    shutil.rmtree(data_dir.parent)
