@@ -1,7 +1,6 @@
 """`python -m embedded`: the service in one terminal, until Ctrl-C or SIGTERM."""
 
 import os
-import signal
 import sys
 import time
 
@@ -12,14 +11,14 @@ from api.errors import SettingsError
 from api.settings import load_settings
 from embedded.errors import EmbeddedError
 from embedded.service import running_service
+from embedded.signals import interrupt_when_terminated
 
 WATCH_SECONDS = 0.5
 
 
 def main() -> int:
     """Serve with the settings of the environment; the exit code is 1 if the service could not go on."""
-    for sig in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sig, signal.default_int_handler)
+    interrupt_when_terminated()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         settings = load_settings()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from rich.markup import escape
 
 from embedded.errors import EmbeddedError
 from embedded.service import running_service
+from embedded.signals import interrupt_when_terminated
 from td3client import Client, ClientError
 from td3client.display import duration, evaluation_tables, follow
 
@@ -43,8 +43,7 @@ def demo(
     ] = OUTER_STEPS,
 ) -> None:
     """Run the service on a fresh folder, distil a log, fetch the summary and evaluate it."""
-    for sig in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sig, signal.default_int_handler)
+    interrupt_when_terminated()
     data_dir = Path(tempfile.mkdtemp(prefix="td3-demo-"))
     try:
         run(log or SAMPLE_LOG, steps, data_dir)
