@@ -1,8 +1,7 @@
 """Real sequences as padded tensors.
 
-Padding goes to the right and is the id one past the last item: a causal learner cannot see it, and its own outputs are
-not used, so no learner needs a padding mask. Where the authors make one sample of every prefix, all positions of a
-chunk give the same predictions for a fraction of the tokens.
+Padding goes to the right and is the id one past the last item: a causal learner cannot see it. Where the authors make
+one sample of every prefix, all positions of a chunk give the same predictions for a fraction of the tokens.
 """
 
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from td3core.learners.objective import Objective
 from td3core.sequences import Sequences
 
 _BATCHES_A_BUCKET = 16
@@ -24,6 +24,38 @@ class Histories(NamedTuple):
 
     items: Int[Tensor, "users length"]
     lengths: Int[Tensor, " users"]
+
+    def latest(self, length: int) -> "Histories":
+        """Return no more than the last `length` items of each."""
+        if length >= self.items.shape[1]:
+            return self
+        dropped = (self.lengths - length).clamp(min=0)
+        steps = dropped[:, None] + torch.arange(length, device=dropped.device)
+        return Histories(self.items.gather(1, steps), self.lengths - dropped)
+
+
+class Supervised(NamedTuple):
+    """Chunks with the steps that a learner is asked for."""
+
+    items: Int[Tensor, "chunks length"]
+    """Some real item stands where padding was."""
+    lengths: Int[Tensor, " chunks"]
+    positions: Int[Tensor, "chunks supervised"] | None
+    real: Bool[Tensor, "chunks supervised"]
+    """Which of the positions are not padding."""
+    targets: Int[Tensor, " questions"]
+    """The items at these."""
+
+
+def supervise(
+    chunks: Int[Tensor, "chunks length"], objective: Objective, *, n_items: int, generator: torch.Generator
+) -> Supervised:
+    """Draw the steps to ask for."""
+    lengths = (chunks < n_items).sum(1)
+    positions = objective.draw(lengths, length=chunks.shape[1], generator=generator)
+    asked = chunks[:, 1:] if positions is None else chunks.gather(1, positions)
+    real = asked < n_items
+    return Supervised(chunks.clamp(max=n_items - 1), lengths, positions, real, asked[real])
 
 
 def latest_items(sequences: Sequences, *, length: int, device: torch.device) -> Histories:

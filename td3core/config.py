@@ -12,7 +12,7 @@ class Config(BaseModel):
 
 
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
-LearnerKind = Literal["sasrec"]
+LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
 
 
 class ColumnsConfig(Config):
@@ -62,11 +62,21 @@ class LearnerConfig(Config):
 
     kind: LearnerKind = "sasrec"
     embedding_size: int = Field(default=32, ge=2, le=1024, description="Width d3 of the item embedding.")
-    layers: int = Field(default=1, ge=1, le=12)
-    heads: int = Field(default=1, ge=1, le=16)
-    inner_size: int = Field(default=64, ge=1, le=8192, description="Width of the feed-forward layer.")
+    layers: int = Field(default=1, ge=1, le=12, description="Transformer blocks, or recurrent layers.")
+    heads: int = Field(
+        default=1, ge=1, le=16, description="Attention heads of SASRec and BERT4Rec; the others have none."
+    )
+    inner_size: int = Field(
+        default=64,
+        ge=1,
+        le=8192,
+        description="Width of the feed-forward layer (SASRec, BERT4Rec) or of the state (GRU4Rec, NARM).",
+    )
     max_length: int = Field(
-        default=50, ge=2, le=2048, description="How many of the latest interactions it sees."
+        default=50,
+        ge=2,
+        le=2048,
+        description="How many of the latest interactions it sees; BERT4Rec one less, for the step it predicts.",
     )
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
 

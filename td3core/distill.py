@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from td3core.batches import chunk_batches
+from td3core.batches import Supervised, chunk_batches, supervise
 from td3core.catalogue import log_partition
 from td3core.config import InnerConfig, OuterConfig, SummaryConfig
 from td3core.errors import DivergedError
@@ -26,7 +26,7 @@ from td3core.pool import LearnerPool
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences
-from td3core.train import Trained
+from td3core.train import Trained, ask
 from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
 
@@ -117,7 +117,13 @@ class Distillation:
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
         parameters = cohort.parameters.detach().requires_grad_()
-        loss = self.outer_loss(parameters, next(self._real)) / len(parameters)
+        real = supervise(
+            next(self._real),
+            self.learner.objective,
+            n_items=len(self.teacher.items),
+            generator=self._generator,
+        )
+        loss = self.outer_loss(parameters, real) / len(parameters)
         (adjoint,) = torch.autograd.grad(loss, parameters)
         hypergradient = self.loop.pull_back(trajectory, frozen, adjoint)
         self._optimizer.zero_grad()
@@ -141,18 +147,15 @@ class Distillation:
         return cohort, torch.arange(self.inner.learners)
 
     def outer_loss(
-        self, parameters: Float[Tensor, "learners parameters"], chunks: Int[Tensor, "chunks steps"]
+        self, parameters: Float[Tensor, "learners parameters"], batch: Supervised
     ) -> Float[Tensor, ""]:
-        """Real next-item loss plus lambda times the alignment with the teacher, summed over the learners."""
+        """Real loss plus lambda times the alignment with the teacher, summed over the learners."""
         items = self.teacher.items
-        inputs, targets = chunks[:, :-1].clamp(max=items.shape[0] - 1), chunks[:, 1:]
-        real = targets < items.shape[0]
-        embeddings = items[inputs]
-        outputs = self.learner(parameters, embeddings.expand(len(parameters), *embeddings.shape))[:, real]
-        loss = (log_partition(outputs, items) - (outputs * items[targets[real]]).sum(-1)).mean(1).sum()
+        outputs = ask(self.learner, parameters, items, batch)
+        loss = (log_partition(outputs, items) - (outputs * items[batch.targets]).sum(-1)).mean(1).sum()
         if self.outer.alignment:
             with torch.no_grad():
-                features = self.learner(self.teacher.parameters, embeddings[None])[:, real]
+                features = ask(self.learner, self.teacher.parameters, items, batch)
             loss = loss + self.outer.alignment * (outputs - features).square().mean((1, 2)).sum()
         return loss
 
@@ -171,6 +174,7 @@ class Distillation:
 
     def _batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
         return draw_batches(
+            self.learner.objective,
             steps=steps,
             learners=learners,
             users=self.summary.users,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,11 +24,11 @@ class EmbeddedTraining:
         learner: Learner,
         inner: InnerConfig,
         seed: int,
-        mask: Float[Tensor, "mu zeta"] | None = None,
+        lengths: Int[Tensor, " mu"] | None = None,
     ) -> None:
         self.embeddings = embeddings
         self.inner = inner
-        self.mask = mask
+        self.lengths = lengths
         self._generator = torch.Generator(items.device).manual_seed(seed)
         self._loop = InnerLoop(learner=learner, items=items, lr=inner.lr, weight_decay=inner.weight_decay)
         self._cohort = self._loop.start(1, generator=self._generator)
@@ -42,28 +42,28 @@ class EmbeddedTraining:
         """Take so many steps."""
         users, length = self.embeddings.shape[:2]
         for batch in draw_batches(
+            self._loop.learner.objective,
             steps=steps,
             learners=1,
             users=users,
             batch_users=self.inner.batch_of(users),
             length=length,
-            supervision=self.inner.supervision if self.mask is None else "all",
-            positions=self.inner.positions if self.mask is None else None,
+            supervision=self.inner.supervision if self.lengths is None else "all",
+            positions=self.inner.positions if self.lengths is None else None,
+            lengths=self.lengths,
             generator=self._generator,
             device=self.embeddings.device,
         ):
-            self._cohort, _ = self._loop.step(self._cohort, self.embeddings, batch, self.mask)
+            self._cohort, _ = self._loop.step(self._cohort, self.embeddings, batch, self.lengths)
 
 
 def embed_users(
     train: Sequences, users: NDArray[np.int64], items: Float[Tensor, "items d3"], *, length: int
-) -> tuple[Float[Tensor, "mu zeta d3"], Float[Tensor, "mu zeta"]]:
-    """Return the last `length` items of real users, embedded, and the mask that tells them from padding."""
-    latest = latest_items(train, length=length, device=items.device).items[
-        torch.from_numpy(users).to(items.device)
-    ]
-    real = latest < items.shape[0]
-    return items[latest.clamp(max=items.shape[0] - 1)], real.to(items.dtype)
+) -> tuple[Float[Tensor, "mu zeta d3"], Int[Tensor, " mu"]]:
+    """Return the last `length` items of real users, embedded and padded, and how many are real."""
+    latest, lengths = latest_items(train, length=length, device=items.device)
+    rows = torch.from_numpy(users).to(items.device)
+    return items[latest[rows].clamp(max=items.shape[0] - 1)], lengths[rows]
 
 
 def random_users(train: Sequences, n: int, generator: np.random.Generator) -> NDArray[np.int64]:

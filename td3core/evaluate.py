@@ -151,10 +151,10 @@ class Evaluator:
                 training = self._training(learner, seed, self._embeddings)
                 parameters = yield from self._best_of(learner, training)
             case "random" | "longest":
-                embeddings, mask = embed_users(
+                embeddings, lengths = embed_users(
                     self.split.train, self._real_users(source, seed), items, length=self._embeddings.shape[1]
                 )
-                training = self._training(learner, seed, embeddings, mask)
+                training = self._training(learner, seed, embeddings, lengths)
                 parameters = yield from self._best_of(learner, training)
         (figures,) = self._held_out.evaluate(learner, parameters, items)
         return figures
@@ -166,10 +166,15 @@ class Evaluator:
         return random_users(self.split.train, count, np.random.default_rng(seed))
 
     def _training(
-        self, learner: Learner, seed: int, embeddings: Tensor, mask: Tensor | None = None
+        self, learner: Learner, seed: int, embeddings: Tensor, lengths: Tensor | None = None
     ) -> EmbeddedTraining:
         return EmbeddedTraining(
-            embeddings, items=self.summary.items, learner=learner, inner=self.job.inner, seed=seed, mask=mask
+            embeddings,
+            items=self.summary.items,
+            learner=learner,
+            inner=self.job.inner,
+            seed=seed,
+            lengths=lengths,
         )
 
     def _best_of(

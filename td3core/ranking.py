@@ -5,14 +5,36 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-from td3core.batches import latest_items
+from td3core.batches import Histories, latest_items
 from td3core.learners.base import Learner
 from td3core.metrics import ranking_metrics, target_ranks
 from td3core.sequences import Split
 
 _USERS_A_BLOCK = 512
 _NEGATIVES = 100
+
+
+def predict_next(
+    learner: Learner,
+    parameters: Float[Tensor, "learners parameters"],
+    items: Float[Tensor, "items d3"],
+    histories: Histories,
+) -> Float[Tensor, "learners users d3"]:
+    """Return each learner's prediction of what comes after each history."""
+    rows, lengths = histories.latest(learner.max_length)
+    sequences = functional.pad(
+        rows[:, : int(lengths.max())], (0, 1)
+    )  # some item stands for the one to predict
+    embeddings = items[sequences.clamp(max=items.shape[0] - 1)]
+    outputs = learner(
+        parameters,
+        embeddings.expand(parameters.shape[0], *embeddings.shape),
+        lengths[None, :, None],
+        lengths=lengths[None] + 1,
+    )
+    return outputs[:, :, 0]
 
 
 class RankingTask:
@@ -57,7 +79,8 @@ class RankingTask:
         blocks: list[Int[Tensor, "learners users"]] = []
         for start in range(0, len(self.targets), _USERS_A_BLOCK):
             users = slice(start, start + _USERS_A_BLOCK)
-            predictions = self._predict(learner, parameters, items, users)
+            histories = Histories(*(part[users] for part in self.histories))
+            predictions = predict_next(learner, parameters, items, histories)
             blocks.append(torch.stack([self._ranks(row @ items.T, users) for row in predictions]))
         return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
 
@@ -69,15 +92,6 @@ class RankingTask:
             for users in (slice(start, start + _USERS_A_BLOCK),)
         ]
         return ranking_metrics(torch.cat(ranks), self.cutoffs)
-
-    def _predict(
-        self, learner: Learner, parameters: Tensor, items: Tensor, users: slice
-    ) -> Float[Tensor, "learners users d3"]:
-        lengths = self.histories.lengths[users]
-        inputs = self.histories.items[users, : int(lengths.max())]
-        embeddings = items[inputs.clamp(max=items.shape[0] - 1)]
-        outputs = learner(parameters, embeddings.expand(parameters.shape[0], *embeddings.shape))
-        return outputs[:, torch.arange(len(lengths)), lengths - 1]
 
     def _ranks(self, scores: Float[Tensor, "users items"], users: slice) -> Int[Tensor, " users"]:
         targets = self.targets[users]

@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from td3core.batches import Histories
 from td3core.config import LearnerConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
+from td3core.ranking import predict_next
 from td3core.tucker import Factors, expected_embeddings, soft_sequences
 
 
@@ -109,9 +111,9 @@ class Recommender:
         rows = [row_of[item] for item in history if item in row_of]
         if not rows:
             raise ValueError(f"none of the {len(history)} items of the history is in the catalogue")
-        latest = torch.tensor(rows[-self.learner.max_length :], device=self.items.device)
-        output = self.learner(self.parameters, self.items[latest][None, None])[0, 0, -1]
-        scores = self.items @ output
+        known = torch.tensor([rows], device=self.items.device)
+        histories = Histories(known, torch.tensor([len(rows)], device=self.items.device))
+        scores = self.items @ predict_next(self.learner, self.parameters, self.items, histories)[0, 0]
         if exclude_seen:
             scores[rows] = -torch.inf
         best = scores.topk(min(k, len(self.item_ids)))

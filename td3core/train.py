@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from td3core.batches import chunk_batches
+from td3core.batches import Supervised, chunk_batches, supervise
 from td3core.config import TeacherConfig
 from td3core.errors import DivergedError
 from td3core.learners.base import Dropout, Learner
@@ -34,15 +34,31 @@ def next_item_loss(
     learner: Learner,
     parameters: Float[Tensor, "1 parameters"],
     items: Float[Tensor, "items d3"],
-    chunks: Int[Tensor, "chunks steps"],
+    batch: Supervised,
     dropout: Dropout | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy of the next item at every position of padded chunks; differentiable by all weights."""
-    n_items = items.shape[0]
-    inputs, targets = chunks[:, :-1].clamp(max=n_items - 1), chunks[:, 1:]
-    outputs = learner(parameters, functional.embedding(inputs, items)[None], dropout)[0]
-    real = targets < n_items
-    return functional.cross_entropy(outputs[real] @ items.T, targets[real])
+    """Mean cross-entropy of the items that the learner is asked for; differentiable by all weights."""
+    (outputs,) = ask(learner, parameters, items, batch, dropout)
+    return functional.cross_entropy(outputs @ items.T, batch.targets)
+
+
+def ask(
+    learner: Learner,
+    parameters: Float[Tensor, "learners parameters"],
+    items: Float[Tensor, "items d3"],
+    batch: Supervised,
+    dropout: Dropout | None = None,
+) -> Float[Tensor, "learners questions d3"]:
+    """Return the predictions of the batch's targets."""
+    embeddings = functional.embedding(batch.items, items)
+    outputs = learner(
+        parameters,
+        embeddings.expand(len(parameters), *embeddings.shape),
+        None if batch.positions is None else batch.positions[None],
+        lengths=batch.lengths[None],
+        dropout=dropout,
+    )
+    return outputs[:, batch.real]
 
 
 def train_on_log(
@@ -74,6 +90,7 @@ def train_on_log(
     metric = f"ndcg@{task.cutoffs[0]}"
     best: Trained | None = None
     misses = 0
+    epoch_steps = 0  # of the first epoch; where chunks are cut is drawn, so that others differ a little
     for epoch in range(config.max_epochs):
         batches = list(
             chunk_batches(
@@ -84,16 +101,19 @@ def train_on_log(
                 device=device,
             )
         )
+        epoch_steps = epoch_steps or len(batches)
         total = torch.zeros((), dtype=dtype, device=device)
         for index, chunks in enumerate(batches):
-            loss = next_item_loss(learner, parameters, items, chunks, drop)
+            batch = supervise(chunks, learner.objective, n_items=train.n_items, generator=generator)
+            loss = next_item_loss(learner, parameters, items, batch, drop)
             optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
             optimizer.step()
             total += loss.detach()
             if index % _REPORT_EVERY == 0:
                 losses = {"train": float(loss.detach())} | ({} if best is None else {metric: best.score})
-                yield Progress(stage, epoch * len(batches) + index, config.max_epochs * len(batches), losses)
+                step = epoch * epoch_steps + index * epoch_steps // len(batches)
+                yield Progress(stage, step, config.max_epochs * epoch_steps, losses)
         if not torch.isfinite(total):
             raise DivergedError(
                 f"the training loss was {float(total)} in epoch {epoch + 1}: lower teacher.lr"

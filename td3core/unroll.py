@@ -16,7 +16,8 @@ from torch import Tensor
 
 from td3core.adam import AdamAdjoint, AdamState, adam_step, adam_step_vjp
 from td3core.catalogue import Sums, catalogue_sums, log_partition
-from td3core.learners.base import Learner
+from td3core.learners.base import Learner, steps_at
+from td3core.learners.objective import Objective
 
 _FIRST_RANDOM_POSITION = 5  # the authors never draw an earlier one
 
@@ -69,14 +70,13 @@ class InnerLoop:
         parameters: Float[Tensor, "learners parameters"],
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
+        lengths: Int[Tensor, " mu"] | None = None,
     ) -> tuple[Float[Tensor, "learners batch supervised d3"], Float[Tensor, "learners batch supervised d3"]]:
         """Return predictions and targets (o_{t-1}, X_t) at the supervised positions."""
         embeddings = summary[batch.users]  # (learners, batch, zeta, d3)
-        outputs, targets = self.learner(parameters, embeddings)[:, :, :-1], embeddings[:, :, 1:]
-        if batch.positions is None:
-            return outputs, targets
-        index = (batch.positions - 1)[..., None].expand(-1, -1, -1, outputs.shape[-1])
-        return outputs.gather(2, index), targets.gather(2, index)
+        real = None if lengths is None else lengths[batch.users]
+        outputs = self.learner(parameters, embeddings, batch.positions, lengths=real)
+        return outputs, steps_at(embeddings, batch.positions)
 
     def loss(
         self,
@@ -96,15 +96,15 @@ class InnerLoop:
         cohort: Cohort,
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
-        mask: Float[Tensor, "mu zeta"] | None = None,
+        lengths: Int[Tensor, " mu"] | None = None,
     ) -> tuple[Cohort, InnerStep]:
-        """Take one Adam step, without a graph. Where the mask is zero a sequence is padding (with whole batches)."""
+        """Take one Adam step, without a graph. Steps of a sequence from its length on are padding."""
         before = cohort.parameters.detach()
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
-            outputs, targets = self.predict(parameters, summary, batch)
+            outputs, targets = self.predict(parameters, summary, batch, lengths)
             sums = catalogue_sums(outputs, self.items)
-            weights = None if mask is None else mask[batch.users][:, :, 1:]
+            weights = None if lengths is None else _real(batch, lengths, summary)
             (gradient,) = torch.autograd.grad(self.loss(outputs, targets, sums, weights), parameters)
         moved, optimizer = adam_step(
             gradient, cohort.optimizer, before, lr=self.lr, weight_decay=self.weight_decay
@@ -136,7 +136,18 @@ class InnerLoop:
         return total
 
 
+def _real(
+    batch: Batch, lengths: Int[Tensor, " mu"], summary: Float[Tensor, "mu zeta d3"]
+) -> Float[Tensor, "learners batch supervised"]:
+    """Tell supervised positions, one, from padding, zero."""
+    positions = batch.positions
+    if positions is None:
+        positions = torch.arange(1, summary.shape[1], device=lengths.device)
+    return (positions < lengths[batch.users][..., None]).to(summary.dtype)
+
+
 def draw_batches(
+    objective: Objective,
     *,
     steps: int,
     learners: int,
@@ -145,21 +156,22 @@ def draw_batches(
     length: int,
     supervision: Literal["all", "paper"],
     positions: int | None,
+    lengths: Int[Tensor, " users"] | None = None,
     generator: torch.Generator,
     device: torch.device,
 ) -> list[Batch]:
     """Draw the batches of consecutive steps: each learner goes through all users before one comes again.
 
-    `all` supervises every position, or as many as `positions` drawn at random; `paper` the last and a random one.
+    `all` supervises what the learner's objective asks for, at most `positions` in a sequence; `paper` the last position
+    and a random one.
     """
     rounds = -(-steps * batch_users // users)
     order = torch.rand(learners, rounds, users, generator=generator, device=device).argsort(-1).flatten(1)
     drawn = order[:, : steps * batch_users].unflatten(1, (steps, batch_users)).transpose(0, 1)
     if supervision == "all":
-        if positions is None or positions >= length - 1:
-            return [Batch(users_of_step, None) for users_of_step in drawn]
-        order = torch.rand(*drawn.shape, length - 1, generator=generator, device=device).argsort(-1)
-        return [Batch(*pair) for pair in zip(drawn, order[..., :positions] + 1, strict=True)]
+        real = torch.full_like(drawn, length) if lengths is None else lengths[drawn]
+        asked = objective.draw(real, length=length, most=positions, generator=generator)
+        return [Batch(*pair) for pair in zip(drawn, [None] * steps if asked is None else asked, strict=True)]
     first = min(_FIRST_RANDOM_POSITION, length - 1)
     random = torch.randint(
         first, max(first + 1, length - 1), (*drawn.shape, 1), generator=generator, device=device

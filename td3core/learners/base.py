@@ -5,20 +5,23 @@ run at once in every operation and a differentiable optimizer is a handful of op
 item embedding is not among them: it is the shared factor V, or trained beside them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from td3core.learners.objective import Objective
 
 
 class Learner(Protocol):
-    """A causal sequential recommender.
+    """A sequential recommender, asked for steps of a sequence that it does not see.
 
-    The output o_t at step t, after the steps up to t were seen, scores item i for step t + 1 as `o_t . v_i`.
+    Its prediction o for a step scores item i there as `o . v_i`. A causal learner predicts a step from those before it;
+    a masked one from all that it is not asked for. So the item after a history is the step after its last.
     """
 
     @property
@@ -28,7 +31,12 @@ class Learner(Protocol):
 
     @property
     def max_length(self) -> int:
-        """Longest sequence it can read."""
+        """Longest history it can read; its sequences may be one step longer, if that step is only predicted."""
+        ...
+
+    @property
+    def objective(self) -> Objective:
+        """Which steps to ask for in training."""
         ...
 
     @property
@@ -45,10 +53,16 @@ class Learner(Protocol):
     def __call__(
         self,
         parameters: Float[Tensor, "learners parameters"],
-        embeddings: Float[Tensor, "learners batch length d3"],
+        sequences: Float[Tensor, "learners batch length d3"],
+        positions: Int[Tensor, "#learners batch supervised"] | None = None,
+        *,
+        lengths: Int[Tensor, "#learners batch"] | None = None,
         dropout: "Dropout | None" = None,
-    ) -> Float[Tensor, "learners batch length d3"]:
-        """Read embedded sequences, padded on the right, and predict the next embedding at every step."""
+    ) -> Float[Tensor, "learners batch supervised d3"]:
+        """Predict the steps at `positions` (each t >= 1) of embedded sequences; None: every step but the first.
+
+        Steps from `lengths` on are padding, which nothing real depends on; None: all are real.
+        """
         ...
 
 
@@ -71,6 +85,26 @@ class ParameterLayout:
             for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
         }
 
+    def draw(
+        self,
+        learners: int,
+        *,
+        std: Callable[[tuple[int, ...]], float],
+        generator: torch.Generator,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Float[Tensor, "learners parameters"]:
+        """Draw each weight from N(0, std(shape)^2); set biases to zero and scales to one."""
+        parameters = torch.empty(learners, self.size, dtype=dtype, device=device)
+        for name, weight in self.split(parameters).items():
+            if name.endswith(".bias"):
+                weight.zero_()
+            elif name.endswith(".scale"):
+                weight.fill_(1.0)
+            else:
+                weight.normal_(std=std(self.shapes[name]), generator=generator)
+        return parameters
+
 
 @dataclass(frozen=True)
 class Dropout:
@@ -84,3 +118,21 @@ class Dropout:
             return x
         kept = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator)
         return x * kept / (1 - self.rate)
+
+
+def steps_at(
+    steps: Float[Tensor, "learners batch length d"],
+    positions: Int[Tensor, "#learners batch supervised"] | None,
+) -> Float[Tensor, "learners batch supervised d"]:
+    """Return the steps at `positions`; None: every one but the first."""
+    if positions is None:
+        return steps[:, :, 1:]
+    return steps.gather(2, positions[..., None].expand(len(steps), -1, -1, steps.shape[-1]))
+
+
+def steps_before(
+    steps: Float[Tensor, "learners batch length d"],
+    positions: Int[Tensor, "#learners batch supervised"] | None,
+) -> Float[Tensor, "learners batch supervised d"]:
+    """Return the states from which a causal learner predicts `positions`, given those of all steps but the last."""
+    return steps if positions is None else steps_at(steps, positions - 1)

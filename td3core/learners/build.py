@@ -2,6 +2,9 @@
 
 from td3core.config import LearnerConfig
 from td3core.learners.base import Learner
+from td3core.learners.bert4rec import BERT4Rec
+from td3core.learners.gru4rec import GRU4Rec
+from td3core.learners.narm import NARM
 from td3core.learners.sasrec import SASRec
 
 
@@ -15,4 +18,26 @@ def build_learner(config: LearnerConfig) -> Learner:
                 heads=config.heads,
                 inner_size=config.inner_size,
                 max_length=config.max_length,
+            )
+        case "gru4rec":
+            return GRU4Rec(
+                embedding_size=config.embedding_size,
+                layers=config.layers,
+                inner_size=config.inner_size,
+                max_length=config.max_length,
+            )
+        case "narm":
+            return NARM(
+                embedding_size=config.embedding_size,
+                layers=config.layers,
+                inner_size=config.inner_size,
+                max_length=config.max_length,
+            )
+        case "bert4rec":
+            return BERT4Rec(
+                embedding_size=config.embedding_size,
+                layers=config.layers,
+                heads=config.heads,
+                inner_size=config.inner_size,
+                max_length=config.max_length - 1,  # the step to predict takes one of its positions
             )

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from td3core.config import JobSpec
-from td3core.learners import SASRec
+from td3core.config import JobSpec, LearnerConfig
+from td3core.learners import Learner, SASRec, build_learner
 from td3core.pipeline import DistillationRun
 from td3core.sample import generate_sample_log
 
@@ -28,7 +28,15 @@ def generator() -> torch.Generator:
 
 @pytest.fixture
 def learner() -> SASRec:
-    return SASRec(embedding_size=8, layers=2, heads=2, inner_size=12, max_length=7)
+    return SASRec(embedding_size=8, layers=2, heads=2, inner_size=12, max_length=12)
+
+
+@pytest.fixture(params=["sasrec", "gru4rec", "narm", "bert4rec"])
+def every_learner(request: pytest.FixtureRequest) -> Learner:
+    """One of each kind."""
+    return build_learner(
+        LearnerConfig(kind=request.param, embedding_size=8, layers=2, heads=2, inner_size=12, max_length=12)
+    )
 
 
 @pytest.fixture

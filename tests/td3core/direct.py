@@ -22,13 +22,20 @@ def direct_summary(factors: Factors, items: Tensor) -> Tensor:
 
 
 def direct_loss(learner: Learner, parameters: Tensor, items: Tensor, summary: Tensor, batch: Batch) -> Tensor:
-    """KL(S_t || softmax(o_{t-1} V^T)) at the supervised positions, averaged, summed over learners."""
-    targets = summary[batch.users]  # (learners, batch, length, items)
-    outputs = learner(parameters, targets @ items)
-    log_predicted = (outputs @ items.T).log_softmax(-1)[:, :, :-1]
-    divergence = functional.kl_div(log_predicted, targets[:, :, 1:], reduction="none").sum(-1)
-    if batch.positions is not None:
-        divergence = divergence.gather(2, batch.positions - 1)
+    """KL(S_t || softmax(o V^T)) at the supervised positions t, averaged, summed over learners."""
+    soft = summary[batch.users]  # (learners, batch, length, items)
+    outputs = learner(parameters, soft @ items, batch.positions)
+    if batch.positions is None:
+        targets = soft[:, :, 1:]
+    else:
+        targets = torch.stack(
+            [
+                torch.stack([user[steps] for user, steps in zip(*row, strict=True)])
+                for row in zip(soft, batch.positions, strict=True)
+            ]
+        )
+    log_predicted = (outputs @ items.T).log_softmax(-1)
+    divergence = functional.kl_div(log_predicted, targets, reduction="none").sum(-1)
     return divergence.mean((1, 2)).sum()
 
 

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from td3core.batches import Supervised
 from td3core.config import DataConfig, InnerConfig, OuterConfig, SummaryConfig
 from td3core.distill import Distillation
 from td3core.errors import DivergedError
 from td3core.interactions import filter_log, read_log
-from td3core.learners import SASRec
+from td3core.learners import Learner, SASRec
 from td3core.pool import LearnerPool
 from td3core.ranking import RankingTask
 from td3core.sequences import build_sequences, leave_last_out
@@ -20,16 +21,18 @@ CPU = torch.device("cpu")
 LEARNER = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=12)
 
 
-def distillation(tiny_log: Path, *, dtype: torch.dtype = torch.float32, **changes) -> Distillation:
+def distillation(
+    tiny_log: Path, *, learner: Learner = LEARNER, dtype: torch.dtype = torch.float32, **changes
+) -> Distillation:
     split = leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
     generator = torch.Generator().manual_seed(1)
     items = torch.randn(split.train.n_items, 8, dtype=dtype, generator=generator)
-    parameters = LEARNER.initialise(1, generator=generator, dtype=dtype, device=CPU)
+    parameters = learner.initialise(1, generator=generator, dtype=dtype, device=CPU)
     task = RankingTask(split, part="valid", max_length=12, cutoffs=(10,), device=CPU)
     inner = {"steps": 12, "window": 4, "pool_size": 3} | changes.pop("inner", {})
     outer = {"steps": 6, "validate_every": 2, "validation_learners": 1} | changes.pop("outer", {})
     return Distillation(
-        learner=LEARNER,
+        learner=learner,
         teacher=Trained(items, parameters, 0.0),
         train=split.train,
         task=task,
@@ -66,6 +69,16 @@ def test_every_way_through_the_loop_runs_and_keeps_the_best(tiny_log: Path, inne
         assert not torch.equal(old, new)
 
 
+@pytest.mark.parametrize("inner", [{}, {"supervision": "paper"}], ids=str)
+def test_every_learner_can_be_distilled_with(tiny_log: Path, every_learner: Learner, inner: dict) -> None:
+    run = distillation(tiny_log, learner=every_learner, inner=inner, outer={"alignment": 1.0})
+    before = [factor.detach().clone() for factor in run.factors]
+    assert len(list(run)) == 6
+    assert run.best is not None
+    for old, new in zip(before, run.factors, strict=True):
+        assert not torch.equal(old, new)
+
+
 def test_outer_step_follows_the_gradient_of_the_direct_formulation(
     tiny_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,11 +95,11 @@ def test_outer_step_follows_the_gradient_of_the_direct_formulation(
         return cohort, step
 
     monkeypatch.setattr(run.loop, "step", recorded)  # listens, changes nothing
-    chunks: list[torch.Tensor] = []
+    real_batch: list[Supervised] = []
     loss_of_run = run.outer_loss
 
     def heard(parameters, batch):
-        chunks.append(batch)
+        real_batch.append(batch)
         return loss_of_run(parameters, batch)
 
     monkeypatch.setattr(run, "outer_loss", heard)
@@ -98,11 +111,10 @@ def test_outer_step_follows_the_gradient_of_the_direct_formulation(
     weights = direct_unroll(
         LEARNER, factors, items, start, [step.batch for step in drawn], lr=5e-3, weight_decay=5e-5
     )
-    inputs, targets = chunks[0][:, :-1].clamp(max=len(items) - 1), chunks[0][:, 1:]
-    real = targets < len(items)
-    outputs = LEARNER(weights, items[inputs][None])[0][real]
-    features = LEARNER(run.teacher.parameters, items[inputs][None])[0][real]
-    expected = torch.nn.functional.cross_entropy(outputs @ items.T, targets[real])
+    embeddings, real = items[real_batch[0].items][None], real_batch[0].real
+    outputs = LEARNER(weights, embeddings)[0][real]
+    features = LEARNER(run.teacher.parameters, embeddings)[0][real]
+    expected = torch.nn.functional.cross_entropy(outputs @ items.T, real_batch[0].items[:, 1:][real])
     expected = expected + 0.5 * torch.nn.functional.mse_loss(outputs, features)
     assert loss == pytest.approx(float(expected.detach()))
     for ours, theirs in zip(run.factors, torch.autograd.grad(expected, factors), strict=True):

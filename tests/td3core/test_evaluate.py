@@ -41,6 +41,18 @@ def test_every_source_is_scored_over_the_seeds(result: dict) -> None:
     assert len(set(sources["full"]["mrr@10"]["values"])) == 2
 
 
+def test_learners_other_than_the_distilled_one_train_on_every_source(archive: Path, tiny_log: Path) -> None:
+    kinds = ("sasrec", "gru4rec", "narm", "bert4rec")
+    sources = ("full", "summary", "floor", "random")
+    run = evaluation(archive, tiny_log, learners=kinds, seeds=1, steps=60, cutoffs=(10,), sources=sources)
+    list(run)
+    assert set(run.result["results"]) == set(kinds)
+    for kind, results in run.result["results"].items():
+        assert set(results) == set(sources)
+        if kind != "sasrec":  # untrained, it already recommends neighbours, all that there is to learn here
+            assert results["summary"]["ndcg@10"]["mean"] > results["floor"]["ndcg@10"]["mean"]
+
+
 def test_recovery_is_set_against_ceiling_and_floor(result: dict) -> None:
     mean = {source: figures["ndcg@10"]["mean"] for source, figures in result["results"]["sasrec"].items()}
     found = result["recovery"]["sasrec"]["ndcg@10"]

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 import torch
 
-from td3core.learners import SASRec
+from td3core.config import LearnerConfig, LearnerKind
+from td3core.learners import build_learner
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, Split, leave_last_out
 
@@ -52,8 +53,9 @@ def test_popularity_like_scores_ranked_by_hand(split: Split) -> None:
     assert excluded["mrr@10"] == pytest.approx((1 + 1 / 5 + 1 / 6) / 3)
 
 
-def test_learner_is_asked_for_the_step_after_the_last(split: Split) -> None:
-    learner = SASRec(embedding_size=4, layers=1, heads=1, inner_size=4, max_length=4)
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "narm", "bert4rec"])
+def test_learner_is_asked_for_the_step_after_the_last(split: Split, kind: LearnerKind) -> None:
+    learner = build_learner(LearnerConfig(kind=kind, embedding_size=4, inner_size=4, max_length=4))
     generator = torch.Generator().manual_seed(0)
     parameters = learner.initialise(2, generator=generator, dtype=torch.float64, device=CPU)
     items = torch.randn(N_ITEMS, 4, dtype=torch.float64, generator=generator)
@@ -61,7 +63,10 @@ def test_learner_is_asked_for_the_step_after_the_last(split: Split) -> None:
     for row, found in enumerate(figures):
         reciprocal = []
         for history, target in (([0, 1, 2, 3], 4), ([5, 6, 7], 5), ([8, 9], 10)):
-            output = learner(parameters[row : row + 1], items[history][None, None])[0, 0, -1]
+            latest = history[-learner.max_length :]
+            sequence = torch.cat((items[latest], torch.full((1, 4), torch.nan, dtype=torch.float64)))
+            asked = torch.tensor([[[len(latest)]]])
+            output = learner(parameters[row : row + 1], sequence[None, None], asked)[0, 0, 0]
             scores = items @ output
             reciprocal.append(1 / int((scores >= scores[target]).sum()))
         assert found[f"mrr@{N_ITEMS}"] == pytest.approx(np.mean(reciprocal))

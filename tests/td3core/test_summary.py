@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from td3core import Summary, load_summary
-from td3core.config import LearnerConfig
+from td3core.config import LearnerConfig, LearnerKind
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_samples_follow_the_distributions(summary: Summary) -> None:
 def test_training_beats_an_untrained_learner_at_the_summary_itself(summary: Summary) -> None:
     def loss(steps: int) -> float:
         trained = summary.train(steps=steps, seed=1)
-        outputs = trained.learner(trained.parameters, summary.expected_embeddings()[None])[0, :, :-1]
+        outputs = trained.learner(trained.parameters, summary.expected_embeddings()[None])[0]
         log_predicted = (outputs @ summary.items.T).log_softmax(-1)
         return -float((summary.soft_sequences()[:, 1:] * log_predicted).sum(-1).mean())
 
@@ -55,6 +55,26 @@ def test_recommendations_are_ranked_known_and_unseen(summary: Summary) -> None:
     everything = recommender.recommend(history, k=10_000, exclude_seen=False)
     assert {item for item, _ in everything} == set(summary.item_ids)
     assert len(recommender.recommend(history, k=10_000)) == len(summary.item_ids) - 4
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "narm", "bert4rec"])
+def test_recommends_by_the_whole_history_to_its_last_item(summary: Summary, kind: LearnerKind) -> None:
+    config = LearnerConfig(kind=kind, embedding_size=16, inner_size=16, max_length=20)
+    recommender = summary.train(steps=10, learner=config)
+    history = list(summary.item_ids[:6])
+    scores, other_last, other_first = (
+        dict(recommender.recommend(known, k=100, exclude_seen=False))
+        for known in (history, [*history[:-1], summary.item_ids[9]], [summary.item_ids[9], *history[1:]])
+    )
+    assert scores != other_last
+    assert scores != other_first
+    learner, long = recommender.learner, list(summary.item_ids[:30])
+    read = long[-learner.max_length :]
+    assert recommender.recommend(long, exclude_seen=False) == recommender.recommend(read, exclude_seen=False)
+    sequence = torch.cat((recommender.items[:6], torch.zeros(1, 16)))
+    output = learner(recommender.parameters, sequence[None, None], torch.tensor([[[6]]]))[0, 0, 0]
+    by_hand = dict(zip(summary.item_ids, (recommender.items @ output).tolist(), strict=True))
+    assert scores == pytest.approx(by_hand, abs=1e-5)
 
 
 def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:

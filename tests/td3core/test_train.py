@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from td3core.config import DataConfig, TeacherConfig
+from td3core.batches import supervise
+from td3core.config import DataConfig, LearnerConfig, LearnerKind, TeacherConfig
 from td3core.errors import DivergedError
 from td3core.interactions import filter_log, read_log
-from td3core.learners import SASRec
+from td3core.learners import BERT4Rec, SASRec, build_learner
 from td3core.progress import relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Split, build_sequences, leave_last_out, popularity
@@ -21,8 +22,10 @@ def split(tiny_log: Path) -> Split:
     return leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
 
 
-def train(split: Split, *, seed: int = 0, **options) -> tuple[Trained, RankingTask, list]:
-    learner = SASRec(embedding_size=16, layers=1, heads=1, inner_size=16, max_length=20)
+def train(
+    split: Split, *, kind: LearnerKind = "sasrec", seed: int = 0, **options
+) -> tuple[Trained, RankingTask, list]:
+    learner = build_learner(LearnerConfig(kind=kind, embedding_size=16, inner_size=16, max_length=20))
     task = RankingTask(split, part="valid", max_length=20, cutoffs=(10,), exclude_seen=True, device=CPU)
     reports: list = []
     work = relay(
@@ -48,9 +51,10 @@ def train(split: Split, *, seed: int = 0, **options) -> tuple[Trained, RankingTa
             return finished.value, task, reports
 
 
-def test_teacher_beats_popularity_and_reports_its_own_score(split: Split) -> None:
-    trained, task, reports = train(split)
-    learner = SASRec(embedding_size=16, layers=1, heads=1, inner_size=16, max_length=20)
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "narm", "bert4rec"])
+def test_teacher_beats_popularity_and_reports_its_own_score(split: Split, kind: LearnerKind) -> None:
+    trained, task, reports = train(split, kind=kind)
+    learner = build_learner(LearnerConfig(kind=kind, embedding_size=16, inner_size=16, max_length=20))
     (figures,) = task.evaluate(learner, trained.parameters, trained.items)
     counts = torch.from_numpy(popularity(split.train)).float()
     assert figures["ndcg@10"] == pytest.approx(trained.score)
@@ -82,10 +86,27 @@ def test_padding_takes_no_part_in_the_loss(
 ) -> None:
     parameters = learner.initialise(1, generator=generator, dtype=torch.float64, device=CPU)
     chunks = torch.tensor([[1, 2, 3, 4], [5, 6, 11, 11]])
-    outputs = learner(parameters, items[chunks[:, :-1].clamp(max=10)][None])[0]
+    outputs = learner(parameters, items[chunks.clamp(max=10)][None])[0]
     logits = outputs @ items.T
     expected = torch.stack(
         [functional.cross_entropy(logits[row, step], chunks[row, step + 1]) for row, step in
          [(0, 0), (0, 1), (0, 2), (1, 0)]]
     ).mean()  # fmt: skip
-    torch.testing.assert_close(next_item_loss(learner, parameters, items, chunks), expected)
+    batch = supervise(chunks, learner.objective, n_items=11, generator=generator)
+    torch.testing.assert_close(next_item_loss(learner, parameters, items, batch), expected)
+
+
+def test_masked_learner_is_asked_for_what_is_hidden(generator: torch.Generator, items: torch.Tensor) -> None:
+    learner = BERT4Rec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=9)
+    parameters = learner.initialise(1, generator=generator, dtype=torch.float64, device=CPU)
+    chunks = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [5, 6, 7, 11, 11, 11, 11, 11, 11, 11]])
+    batch = supervise(chunks, learner.objective, n_items=11, generator=generator)
+    assert batch.positions is not None
+    hidden = batch.positions[0].tolist()
+    assert 9 in hidden
+    outputs = learner(parameters, items[chunks[:1]][None], batch.positions[None, :1])[0, 0]
+    short = learner(parameters, items[chunks[1:, :3]][None], torch.tensor([[[2]]]))[0, 0]
+    expected = functional.cross_entropy(
+        torch.cat((outputs, short)) @ items.T, torch.tensor([*chunks[0, hidden].tolist(), 7])
+    )
+    torch.testing.assert_close(next_item_loss(learner, parameters, items, batch), expected)

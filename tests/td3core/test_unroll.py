@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 import torch
 
-from td3core.learners import SASRec
+from td3core.learners import Learner, NextItem, Objective
 from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, InnerLoop, InnerStep, draw_batches
 from tests.td3core.direct import direct_loss, direct_summary, direct_unroll
@@ -23,11 +23,13 @@ def batches(
     steps: int,
     generator: torch.Generator,
     *,
+    objective: Objective | None = None,
     learners: int = 2,
     supervision: Literal["all", "paper"] = "all",
     positions: int | None = None,
 ):
     return draw_batches(
+        objective or NextItem(),
         steps=steps,
         learners=learners,
         users=MU,
@@ -42,9 +44,15 @@ def batches(
 
 @pytest.mark.parametrize(("supervision", "positions"), [("all", None), ("all", 2), ("paper", None)])
 def test_hypergradient_equals_the_direct_formulation(
-    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator, supervision, positions
+    every_learner: Learner,
+    items: torch.Tensor,
+    factors: Factors,
+    generator: torch.Generator,
+    supervision: Literal["all", "paper"],
+    positions: int | None,
 ) -> None:
-    drawn = batches(4, generator, supervision=supervision, positions=positions)
+    learner = every_learner
+    drawn = batches(4, generator, objective=learner.objective, supervision=supervision, positions=positions)
     loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
     start = loop.start(2, generator=generator)
     outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator)
@@ -68,7 +76,7 @@ def test_hypergradient_equals_the_direct_formulation(
 
 
 def test_loss_is_the_kl_divergence_up_to_a_constant(
-    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator
+    learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     (batch,) = batches(1, generator, learners=1)
     loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
@@ -82,36 +90,50 @@ def test_loss_is_the_kl_divergence_up_to_a_constant(
 
 
 def test_learners_of_a_cohort_do_not_touch_each_other(
-    learner: SASRec, items: torch.Tensor, factors: Factors, generator: torch.Generator
+    every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
+    learner = every_learner
     loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
     summary = expected_embeddings(factors, items).detach()
     start = loop.start(2, generator=generator)
-    (batch,) = batches(1, generator)
+    (batch,) = batches(1, generator, objective=learner.objective)
     together, _ = loop.step(start, summary, batch)
     for row in range(2):
+        one = slice(row, row + 1)
         alone = loop.start(1, generator=generator)
-        alone = alone._replace(parameters=start.parameters[row : row + 1])
-        moved, _ = loop.step(alone, summary, batch._replace(users=batch.users[row : row + 1]))
+        alone = alone._replace(parameters=start.parameters[one])
+        positions = None if batch.positions is None else batch.positions[one]
+        moved, _ = loop.step(alone, summary, Batch(batch.users[one], positions))
         torch.testing.assert_close(moved.parameters[0], together.parameters[row])
 
 
-def test_masked_steps_are_not_learned_from(
-    learner: SASRec, items: torch.Tensor, generator: torch.Generator
+def test_padding_is_not_learned_from(
+    every_learner: Learner, items: torch.Tensor, generator: torch.Generator
 ) -> None:
-    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    loop = InnerLoop(learner=every_learner, items=items, lr=LR, weight_decay=DECAY)
     start = loop.start(1, generator=generator)
-    (batch,) = batches(1, generator, learners=1)
+    lengths = torch.tensor([4, 7, 2, 1, 5])
+    (batch,) = draw_batches(
+        every_learner.objective,
+        steps=1,
+        learners=1,
+        users=MU,
+        batch_users=MU,
+        length=ZETA,
+        supervision="all",
+        positions=None,
+        lengths=lengths,
+        generator=generator,
+        device=torch.device("cpu"),
+    )
     sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
-    mask = torch.ones(MU, ZETA, dtype=torch.float64)
-    mask[:, 4:] = 0
     other = sequences.clone()
-    other[:, 4:] = 7.0
-    once, _ = loop.step(start, sequences, batch, mask)
-    again, _ = loop.step(start, other, batch, mask)
+    other[torch.arange(ZETA) >= lengths[:, None]] = 7.0
+    once, _ = loop.step(start, sequences, batch, lengths)
+    again, _ = loop.step(start, other, batch, lengths)
     torch.testing.assert_close(once.parameters, again.parameters)
-    unmasked, _ = loop.step(start, other, batch)
-    assert not torch.allclose(once.parameters, unmasked.parameters)
+    padding_too, _ = loop.step(start, other, batch)
+    assert not torch.allclose(once.parameters, padding_too.parameters)
 
 
 def test_batches_go_through_all_users_before_one_comes_again(generator: torch.Generator) -> None:
