@@ -71,8 +71,10 @@ class Settings(BaseSettings):
     device: str = Field(
         default="auto", description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ..."
     )
-    torch_threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of a run; left out: torch decides."
+    torch_threads: int = Field(
+        default=1,
+        ge=1,
+        description="CPU threads of a run. Learners are small: more pay only on idle cores or large catalogues.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = Field(

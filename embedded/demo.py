@@ -104,12 +104,8 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What the demo's service is told: nothing that leads it elsewhere, and one thread unless asked for more.
-
-    Learners this small lose more than they gain by a second thread, and very much where a core is busy.
-    """
-    kept = {name: value for name, value in os.environ.items() if name not in SERVICE_VARIABLES}
-    return {"TD3_TORCH_THREADS": "1"} | kept
+    """What the demo's service is told: nothing that leads it elsewhere."""
+    return {name: value for name, value in os.environ.items() if name not in SERVICE_VARIABLES}
 
 
 if __name__ == "__main__":

@@ -90,9 +90,11 @@ class LearnerConfig(Config):
 class TeacherConfig(Config):
     """Ordinary training on the real log: the teacher, its item embedding V, and the full-data ceiling."""
 
-    max_epochs: int = Field(default=100, ge=1, le=10_000)
+    max_epochs: int = Field(
+        default=30, ge=1, le=10_000, description="Epochs over which the learning rate falls to zero (cosine)."
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536, description="Sequence chunks a step.")
-    lr: float = Field(default=3e-3, gt=0, le=1)
+    lr: float = Field(default=5e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     patience: int = Field(
         default=10, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."

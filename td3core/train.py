@@ -87,6 +87,7 @@ def train_on_log(
     optimizer = torch.optim.Adam(
         [items, parameters], lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.max_epochs)
     metric = f"ndcg@{task.cutoffs[0]}"
     best: Trained | None = None
     misses = 0
@@ -118,6 +119,7 @@ def train_on_log(
             raise DivergedError(
                 f"the training loss was {float(total)} in epoch {epoch + 1}: lower teacher.lr"
             )
+        schedule.step()
         (figures,) = task.evaluate(learner, parameters.detach(), items.detach())
         if best is None or figures[metric] > best.score:
             best = Trained(items.detach().clone(), parameters.detach().clone(), figures[metric])

@@ -6,10 +6,9 @@ from contextlib import contextmanager
 import torch
 
 
-def prepare_device(name: str, *, threads: int | None) -> torch.device:
+def prepare_device(name: str, *, threads: int) -> torch.device:
     """Resolve `auto` and set the number of CPU threads."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

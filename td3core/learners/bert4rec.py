@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from td3core.learners.base import Dropout, ParameterLayout, steps_at
+from td3core.learners.base import Dropout, ParameterLayout
 from td3core.learners.layers import block_shapes, dropped, norm, norm_shapes, transformer_block
 from td3core.learners.objective import MaskedItem
 
@@ -70,6 +70,11 @@ class BERT4Rec:
         x = torch.where(hidden[..., None], weights["mask"][:, None, None], sequences)
         x = x + weights["position"][:, None, : len(steps)]
         x = dropped(norm(x, weights, "embedding"), dropout)
+        asked = torch.arange(1, len(steps), device=steps.device) if positions is None else positions
+        asked = asked.expand(*sequences.shape[:2], -1)
         for layer in range(self.layers):
-            x = transformer_block(x, weights, str(layer), heads=self.heads, unseen=padding, dropout=dropout)
-        return steps_at(x, positions)
+            at = asked if layer == self.layers - 1 else None
+            x = transformer_block(
+                x, weights, str(layer), heads=self.heads, unseen=padding, dropout=dropout, at=at
+            )
+        return x

@@ -3,11 +3,11 @@
 from math import sqrt
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from td3core.learners.base import Dropout
+from td3core.learners.base import Dropout, steps_at
 
 
 def norm_shapes(name: str, d: int) -> dict[str, tuple[int, ...]]:
@@ -81,15 +81,21 @@ def transformer_block(
     heads: int,
     unseen: Bool[Tensor, "..."],
     dropout: Dropout | None,
-) -> Float[Tensor, "learners batch length d"]:
+    at: Int[Tensor, "#learners batch asked"] | None = None,
+) -> Float[Tensor, "learners batch asked d"]:
     """Attend and feed forward, with the normalisation after each residual connection.
 
-    `unseen` marks which keys a query does not attend to; it broadcasts to (learners, batch, heads, length, length).
+    `unseen` marks which keys a query does not attend to; it broadcasts to (learners, batch, heads, asked, length).
+    Where only the steps `at` are asked for, only they are computed; None: every step.
     """
-    query, key, value = (
-        linear(x, weights, f"{name}.{part}").unflatten(-1, (heads, -1)).transpose(2, 3)
-        for part in ("query", "key", "value")
-    )  # (learners, batch, heads, length, d / heads)
+
+    def heads_of(part: str, steps: Tensor) -> Float[Tensor, "learners batch heads steps size"]:
+        return linear(steps, weights, f"{name}.{part}").unflatten(-1, (heads, -1)).transpose(2, 3)
+
+    key, value = heads_of("key", x), heads_of("value", x)
+    if at is not None:
+        x = steps_at(x, at)
+    query = heads_of("query", x)
     scores = query @ key.transpose(-1, -2) / sqrt(query.shape[-1])
     attention = scores.masked_fill(unseen, -torch.inf).softmax(-1)
     mixed = (dropped(attention, dropout) @ value).transpose(2, 3).flatten(-2)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from td3core.learners.base import Dropout, ParameterLayout, steps_before
+from td3core.learners.base import Dropout, ParameterLayout
 from td3core.learners.layers import block_shapes, dropped, norm, norm_shapes, transformer_block
 from td3core.learners.objective import NextItem
 
@@ -58,6 +58,12 @@ class SASRec:
         x = seen + weights["position"][:, None, :length]
         x = dropped(norm(x, weights, "embedding"), dropout)
         future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
+        asked = None
         for layer in range(self.layers):
-            x = transformer_block(x, weights, str(layer), heads=self.heads, unseen=future, dropout=dropout)
-        return steps_before(x, positions)
+            if layer == self.layers - 1 and positions is not None:
+                asked = positions - 1  # a step is predicted from the one before it
+                future = future[asked][:, :, None]
+            x = transformer_block(
+                x, weights, str(layer), heads=self.heads, unseen=future, dropout=dropout, at=asked
+            )
+        return x
