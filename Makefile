@@ -53,10 +53,11 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright --project td3core
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(STAMP) ## measure speed and quality
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP) ## measure speed, and quality on the sample log or on LOG=path/to/log.csv
+	@$(BIN)/python -m benchmarks $(if $(LOG),'$(LOG)')
 
 clean: ## remove .venv and caches; data in var/ stays
 	@echo "Removing $(VENV), caches and build output"

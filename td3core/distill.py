@@ -8,7 +8,7 @@ Regression", NeurIPS 2022). `warm_up: rat` is the paper's random truncation (Fen
 Distillation", ICLR 2024).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,44 +107,55 @@ class Distillation:
 
     def _step(self) -> float:
         """Move the factors once; return the outer loss."""
-        summary = expected_embeddings(self.factors, self.teacher.items)
-        frozen = summary.detach()
-        cohort, members = self._begin(frozen)
-        trajectory: list[InnerStep] = []
-        for batch in self._batches(self.inner.window, len(cohort.parameters)):
-            cohort, done = self.loop.step(cohort, frozen, batch)
-            trajectory.append(done)
+        cohort, members = self._begin()
+        batches = self.batches(self.inner.window, len(cohort.parameters))
+        loss, cohort = self.hypergradient(cohort, batches, self.real_batch())
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
-        parameters = cohort.parameters.detach().requires_grad_()
-        real = supervise(
-            next(self._real),
-            self.learner.objective,
-            n_items=len(self.teacher.items),
-            generator=self._generator,
-        )
-        loss = self.outer_loss(parameters, real) / len(parameters)
-        (adjoint,) = torch.autograd.grad(loss, parameters)
-        hypergradient = self.loop.pull_back(trajectory, frozen, adjoint)
-        self._optimizer.zero_grad()
-        torch.autograd.backward(summary, hypergradient)
         clip_grad_norm_(self.factors, self.outer.clip)
         self._optimizer.step()
         self._schedule.step()
         for mean, factor in zip(self._average, self.factors, strict=True):
             mean.lerp_(factor.detach(), 1 - self.outer.averaging)
-        return float(loss.detach())
+        return loss
 
-    def _begin(self, summary: Float[Tensor, "mu zeta d3"]) -> tuple[Cohort, Int[Tensor, " learners"]]:
+    def hypergradient(
+        self, cohort: Cohort, batches: Sequence[Batch], real: Int[Tensor, "chunks steps"]
+    ) -> tuple[float, Cohort]:
+        """Set the factors' `grad` to that of the outer loss after `batches`; return the loss and the moved learners."""
+        summary = expected_embeddings(self.factors, self.teacher.items)
+        frozen = summary.detach()
+        trajectory: list[InnerStep] = []
+        for batch in batches:
+            cohort, done = self.loop.step(cohort, frozen, batch)
+            trajectory.append(done)
+        parameters = cohort.parameters.detach().requires_grad_()
+        asked = supervise(
+            real, self.learner.objective, n_items=len(self.teacher.items), generator=self._generator
+        )
+        loss = self.outer_loss(parameters, asked) / len(parameters)
+        (adjoint,) = torch.autograd.grad(loss, parameters)
+        self._optimizer.zero_grad()
+        torch.autograd.backward(summary, self.loop.pull_back(trajectory, frozen, adjoint))
+        return float(loss.detach()), cohort
+
+    @torch.no_grad()
+    def _begin(self) -> tuple[Cohort, Int[Tensor, " learners"]]:
         """Return the learners whose next steps are differentiated, and their places in the pool."""
         if self._pool is not None:
             return self._pool.take(self.inner.learners)
         cohort = self.loop.start(self.inner.learners, generator=self._generator)
         spare = self.inner.steps - self.inner.window
-        warm_up = int(torch.randint(spare + 1, (), generator=self._generator, device=summary.device))
-        for batch in self._batches(warm_up, self.inner.learners):
+        device = self.teacher.items.device
+        warm_up = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
+        summary = expected_embeddings(self.factors, self.teacher.items)
+        for batch in self.batches(warm_up, self.inner.learners):
             cohort, _ = self.loop.step(cohort, summary, batch)
-        return cohort, torch.arange(self.inner.learners)
+        return cohort, torch.arange(self.inner.learners, device=device)
+
+    def real_batch(self) -> Int[Tensor, "chunks steps"]:
+        """Return the next chunks of the real log, epoch after epoch."""
+        return next(self._real)
 
     def outer_loss(
         self, parameters: Float[Tensor, "learners parameters"], batch: Supervised
@@ -167,12 +178,13 @@ class Distillation:
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
         summary = expected_embeddings(factors, self.teacher.items)
-        for batch in self._batches(self.inner.steps, learners, generator):
+        for batch in self.batches(self.inner.steps, learners, generator):
             cohort, _ = self.loop.step(cohort, summary, batch)
         figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items)
         return Candidate(factors, float(np.mean([row[metric] for row in figures])), step)
 
-    def _batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
+    def batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
+        """Draw what learners read in so many steps."""
         return draw_batches(
             self.learner.objective,
             steps=steps,

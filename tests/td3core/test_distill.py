@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from td3core.batches import Supervised
+from benchmarks.direct import direct_unroll
 from td3core.config import DataConfig, InnerConfig, OuterConfig, SummaryConfig
 from td3core.distill import Distillation
 from td3core.errors import DivergedError
@@ -14,8 +14,7 @@ from td3core.ranking import RankingTask
 from td3core.sequences import build_sequences, leave_last_out
 from td3core.train import Trained
 from td3core.tucker import Factors
-from td3core.unroll import InnerLoop, InnerStep
-from tests.td3core.direct import direct_unroll
+from td3core.unroll import InnerLoop
 
 CPU = torch.device("cpu")
 LEARNER = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=12)
@@ -79,43 +78,29 @@ def test_every_learner_can_be_distilled_with(tiny_log: Path, every_learner: Lear
         assert not torch.equal(old, new)
 
 
-def test_outer_step_follows_the_gradient_of_the_direct_formulation(
-    tiny_log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One whole outer step against plain autograd: factors -> S -> inner loop -> real loss and alignment."""
-    run = distillation(
-        tiny_log, dtype=torch.float64, inner={"steps": 4}, outer={"alignment": 0.5, "clip": 1e9}
-    )
-    drawn: list[InnerStep] = []
-    step_of_loop = run.loop.step
-
-    def recorded(*arguments):
-        cohort, step = step_of_loop(*arguments)
-        drawn.append(step)
-        return cohort, step
-
-    monkeypatch.setattr(run.loop, "step", recorded)  # listens, changes nothing
-    real_batch: list[Supervised] = []
-    loss_of_run = run.outer_loss
-
-    def heard(parameters, batch):
-        real_batch.append(batch)
-        return loss_of_run(parameters, batch)
-
-    monkeypatch.setattr(run, "outer_loss", heard)
-    factors = Factors(*(factor.detach().clone().requires_grad_() for factor in run.factors))
-    loss = run._step()
+def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(tiny_log: Path) -> None:
+    """Factors -> S -> inner loop -> real loss and alignment."""
+    run = distillation(tiny_log, dtype=torch.float64, outer={"alignment": 0.5})
+    start = run.loop.start(2, generator=torch.Generator().manual_seed(3))
+    drawn = run.batches(4, 2)
+    chunks = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, len(run.teacher.items), len(run.teacher.items)]])
+    loss, _ = run.hypergradient(start, drawn, chunks)
 
     items = run.teacher.items
-    start = drawn[0].before.clone().requires_grad_()
-    weights = direct_unroll(
-        LEARNER, factors, items, start, [step.batch for step in drawn], lr=5e-3, weight_decay=5e-5
-    )
-    embeddings, real = items[real_batch[0].items][None], real_batch[0].real
-    outputs = LEARNER(weights, embeddings)[0][real]
-    features = LEARNER(run.teacher.parameters, embeddings)[0][real]
-    expected = torch.nn.functional.cross_entropy(outputs @ items.T, real_batch[0].items[:, 1:][real])
-    expected = expected + 0.5 * torch.nn.functional.mse_loss(outputs, features)
+    factors = Factors(*(factor.detach().clone().requires_grad_() for factor in run.factors))
+    weights = start.parameters.clone().requires_grad_()
+    weights = direct_unroll(LEARNER, factors, items, weights, drawn, lr=5e-3, weight_decay=5e-5)
+    expected = torch.zeros((), dtype=torch.float64)
+    for learner in range(2):
+        losses, drift = [], []
+        for user in ([1, 2, 3, 4, 5], [6, 7, 8]):
+            outputs = LEARNER(weights[learner : learner + 1], items[user][None, None])[0, 0]
+            features = LEARNER(run.teacher.parameters, items[user][None, None])[0, 0]
+            losses.append(
+                torch.nn.functional.cross_entropy(outputs @ items.T, torch.tensor(user[1:]), reduction="none")
+            )
+            drift.append((outputs - features).square())
+        expected = expected + (torch.cat(losses).mean() + 0.5 * torch.cat(drift).mean()) / 2
     assert loss == pytest.approx(float(expected.detach()))
     for ours, theirs in zip(run.factors, torch.autograd.grad(expected, factors), strict=True):
         torch.testing.assert_close(ours.grad, theirs, rtol=1e-7, atol=1e-10)
@@ -172,5 +157,5 @@ def test_pool_ages_and_renews_its_learners() -> None:
 
 def test_real_batches_never_end(tiny_log: Path) -> None:
     run = distillation(tiny_log, outer={"batch_size": 1_000})
-    first, second = next(run._real), next(run._real)
+    first, second = run.real_batch(), run.real_batch()
     assert first.shape[0] == pytest.approx(second.shape[0], rel=0.3)

@@ -3,10 +3,10 @@ from typing import Literal
 import pytest
 import torch
 
+from benchmarks.direct import direct_loss, direct_summary, direct_unroll
 from td3core.learners import Learner, NextItem, Objective
 from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, InnerLoop, InnerStep, draw_batches
-from tests.td3core.direct import direct_loss, direct_summary, direct_unroll
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 
