@@ -24,7 +24,7 @@ def direct_summary(factors: Factors, items: Tensor) -> Tensor:
 def direct_loss(learner: Learner, parameters: Tensor, items: Tensor, summary: Tensor, batch: Batch) -> Tensor:
     """KL(S_t || softmax(o V^T)) at the supervised positions t, averaged, summed over learners."""
     soft = summary[batch.users]  # (learners, batch, length, items)
-    outputs = learner(parameters, soft @ items, batch.positions)
+    outputs = learner(parameters, soft @ items, batch.positions, lengths=batch.lengths)
     if batch.positions is None:
         targets = soft[:, :, 1:]
     else:
@@ -36,7 +36,11 @@ def direct_loss(learner: Learner, parameters: Tensor, items: Tensor, summary: Te
         )
     log_predicted = (outputs @ items.T).log_softmax(-1)
     divergence = functional.kl_div(log_predicted, targets, reduction="none").sum(-1)
-    return divergence.mean((1, 2)).sum()
+    if batch.lengths is None:
+        return divergence.mean((1, 2)).sum()
+    assert batch.positions is not None
+    real = batch.positions < batch.lengths[:, :, None]
+    return torch.stack([row[counts].mean() for row, counts in zip(divergence, real, strict=True)]).sum()
 
 
 def direct_unroll(

@@ -51,11 +51,14 @@ def supervise(
     chunks: Int[Tensor, "chunks length"], objective: Objective, *, n_items: int, generator: torch.Generator
 ) -> Supervised:
     """Draw the steps to ask for."""
-    lengths = (chunks < n_items).sum(1)
-    positions = objective.draw(lengths, length=chunks.shape[1], generator=generator)
-    asked = chunks[:, 1:] if positions is None else chunks.gather(1, positions)
-    real = asked < n_items
-    return Supervised(chunks.clamp(max=n_items - 1), lengths, positions, real, asked[real])
+    rows, length = chunks.shape
+    positions, lengths = objective.draw(
+        (rows,), length=length, lengths=(chunks < n_items).sum(1), generator=generator
+    )
+    assert lengths is not None
+    steps = torch.arange(1, length, device=chunks.device).expand(rows, -1) if positions is None else positions
+    real = steps < lengths[:, None]
+    return Supervised(chunks.clamp(max=n_items - 1), lengths, positions, real, chunks.gather(1, steps)[real])
 
 
 def latest_items(sequences: Sequences, *, length: int, device: torch.device) -> Histories:

@@ -35,6 +35,19 @@ class Batch(NamedTuple):
     users: Int[Tensor, "learners batch"]
     positions: Int[Tensor, "learners batch supervised"] | None
     """Target positions t >= 1; None supervises every one."""
+    lengths: Int[Tensor, "learners batch"] | None = None
+    """Steps from here on are padding; None: all are real."""
+
+    def weights(
+        self, targets: Float[Tensor, "learners batch supervised d3"]
+    ) -> Float[Tensor, "learners batch supervised"] | None:
+        """Tell what is supervised, one, from padding, zero."""
+        if self.lengths is None:
+            return None
+        positions = self.positions
+        if positions is None:
+            positions = torch.arange(1, targets.shape[2] + 1, device=targets.device)
+        return (positions < self.lengths[..., None]).to(targets.dtype)
 
 
 class InnerStep(NamedTuple):
@@ -70,12 +83,10 @@ class InnerLoop:
         parameters: Float[Tensor, "learners parameters"],
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
-        lengths: Int[Tensor, " mu"] | None = None,
     ) -> tuple[Float[Tensor, "learners batch supervised d3"], Float[Tensor, "learners batch supervised d3"]]:
         """Return predictions and targets (o_{t-1}, X_t) at the supervised positions."""
         embeddings = summary[batch.users]  # (learners, batch, zeta, d3)
-        real = None if lengths is None else lengths[batch.users]
-        outputs = self.learner(parameters, embeddings, batch.positions, lengths=real)
+        outputs = self.learner(parameters, embeddings, batch.positions, lengths=batch.lengths)
         return outputs, steps_at(embeddings, batch.positions)
 
     def loss(
@@ -96,16 +107,15 @@ class InnerLoop:
         cohort: Cohort,
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
-        lengths: Int[Tensor, " mu"] | None = None,
     ) -> tuple[Cohort, InnerStep]:
-        """Take one Adam step, without a graph. Steps of a sequence from its length on are padding."""
+        """Take one Adam step, without a graph."""
         before = cohort.parameters.detach()
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
-            outputs, targets = self.predict(parameters, summary, batch, lengths)
+            outputs, targets = self.predict(parameters, summary, batch)
             sums = catalogue_sums(outputs, self.items)
-            weights = None if lengths is None else _real(batch, lengths, summary)
-            (gradient,) = torch.autograd.grad(self.loss(outputs, targets, sums, weights), parameters)
+            loss = self.loss(outputs, targets, sums, batch.weights(targets))
+            (gradient,) = torch.autograd.grad(loss, parameters)
         moved, optimizer = adam_step(
             gradient, cohort.optimizer, before, lr=self.lr, weight_decay=self.weight_decay
         )
@@ -128,22 +138,12 @@ class InnerLoop:
             leaf = summary.detach().requires_grad_()
             with torch.enable_grad():
                 outputs, targets = self.predict(parameters, leaf, step.batch)
-                loss = self.loss(outputs, targets, step.sums)
+                loss = self.loss(outputs, targets, step.sums, step.batch.weights(targets))
                 (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
             by_parameters, by_summary = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
             adjoints = adjoints._replace(parameters=adjoints.parameters + by_parameters)
             total += by_summary
         return total
-
-
-def _real(
-    batch: Batch, lengths: Int[Tensor, " mu"], summary: Float[Tensor, "mu zeta d3"]
-) -> Float[Tensor, "learners batch supervised"]:
-    """Tell supervised positions, one, from padding, zero."""
-    positions = batch.positions
-    if positions is None:
-        positions = torch.arange(1, summary.shape[1], device=lengths.device)
-    return (positions < lengths[batch.users][..., None]).to(summary.dtype)
 
 
 def draw_batches(
@@ -169,9 +169,15 @@ def draw_batches(
     order = torch.rand(learners, rounds, users, generator=generator, device=device).argsort(-1).flatten(1)
     drawn = order[:, : steps * batch_users].unflatten(1, (steps, batch_users)).transpose(0, 1)
     if supervision == "all":
-        real = torch.full_like(drawn, length) if lengths is None else lengths[drawn]
-        asked = objective.draw(real, length=length, most=positions, generator=generator)
-        return [Batch(*pair) for pair in zip(drawn, [None] * steps if asked is None else asked, strict=True)]
+        asked = objective.draw(
+            tuple(drawn.shape),
+            length=length,
+            lengths=None if lengths is None else lengths[drawn],
+            most=positions,
+            generator=generator,
+        )
+        parts = (drawn, *([None] * steps if part is None else part for part in asked))
+        return [Batch(*batch) for batch in zip(*parts, strict=True)]
     first = min(_FIRST_RANDOM_POSITION, length - 1)
     random = torch.randint(
         first, max(first + 1, length - 1), (*drawn.shape, 1), generator=generator, device=device

@@ -1,12 +1,22 @@
 """Which steps of a sequence a learner is asked for in training."""
 
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 _SHARE = 0.2
+_CROPPED = 0.5
+
+
+class Questions(NamedTuple):
+    """Steps to predict, and how much of each sequence stands around them."""
+
+    positions: Int[Tensor, "*rows supervised"] | None
+    """Steps t >= 1; None: every one. Where a sequence has fewer than others, its rest points at its padding."""
+    lengths: Int[Tensor, "*rows"] | None
+    """Steps from here on are padding; None: all are real."""
 
 
 class Objective(Protocol):
@@ -14,17 +24,14 @@ class Objective(Protocol):
 
     def draw(
         self,
-        lengths: Int[Tensor, "*rows"],
+        rows: tuple[int, ...],
         *,
         length: int,
+        lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Int[Tensor, "*rows supervised"] | None:
-        """Draw at most `most` steps t >= 1 of each sequence, padded from `lengths` to `length`.
-
-        None asks for every step but the first. Where a sequence has fewer steps to ask for than others have, the
-        rest of its row points at its padding.
-        """
+    ) -> Questions:
+        """Draw at most `most` steps of each sequence, padded from `lengths` to `length`; None: all are real."""
         ...
 
 
@@ -34,17 +41,18 @@ class NextItem:
 
     def draw(
         self,
-        lengths: Int[Tensor, "*rows"],
+        rows: tuple[int, ...],
         *,
         length: int,
+        lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Int[Tensor, "*rows supervised"] | None:
+    ) -> Questions:
         """Draw distinct steps."""
         if most is None or most >= length - 1:
-            return None
-        order = torch.rand(*lengths.shape, length - 1, generator=generator, device=lengths.device).argsort(-1)
-        return order[..., :most] + 1
+            return Questions(None, lengths)
+        order = torch.rand(*rows, length - 1, generator=generator, device=generator.device).argsort(-1)
+        return Questions(order[..., :most] + 1, lengths)
 
 
 @final
@@ -53,23 +61,31 @@ class MaskedItem:
 
     Sun et al., "BERT4Rec", CIKM 2019, arXiv 1904.06690, section 3.5: a share is hidden (rho = 0.2 for MovieLens), and
     against the mismatch between filling gaps and predicting what comes next, some samples hide the last item alone.
-    Here every sample hides it, beside the others, so that none is spent on a single step.
+    Here every sample hides it, beside the others, so that none is spent on a single step; and half of the sequences
+    are cropped at random, so that every step is once the last. The authors make such samples of the prefixes.
     """
 
     def draw(
         self,
-        lengths: Int[Tensor, "*rows"],
+        rows: tuple[int, ...],
         *,
         length: int,
+        lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Int[Tensor, "*rows supervised"]:
-        """Draw the last step and random others."""
+    ) -> Questions:
+        """Draw lengths, then the last step and random others."""
+        device = generator.device
+        if lengths is None:
+            lengths = torch.full(rows, length, device=device)
+        cropped = 2 + (torch.rand(rows, generator=generator, device=device) * (lengths - 1)).long()
+        crop = torch.rand(rows, generator=generator, device=device) < _CROPPED
+        lengths = torch.where(crop, cropped, lengths).minimum(lengths)
         counts = (_SHARE * lengths).round().long().clamp(min=1, max=most)
-        steps = torch.arange(1, length, device=lengths.device)
-        order = torch.rand(*lengths.shape, length - 1, generator=generator, device=lengths.device)
+        steps = torch.arange(1, length, device=device)
+        order = torch.rand(*rows, length - 1, generator=generator, device=device)
         order.masked_fill_(steps == lengths[..., None] - 1, -1.0)
         order.masked_fill_(steps >= lengths[..., None], 2.0)
         drawn = order.argsort(-1)[..., : int(counts.max())] + 1
-        chosen = torch.arange(drawn.shape[-1], device=lengths.device) < counts[..., None]
-        return drawn.where(chosen, length - 1)
+        chosen = torch.arange(drawn.shape[-1], device=device) < counts[..., None]
+        return Questions(drawn.where(chosen, length - 1), lengths)

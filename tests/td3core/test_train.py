@@ -102,11 +102,11 @@ def test_masked_learner_is_asked_for_what_is_hidden(generator: torch.Generator, 
     chunks = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [5, 6, 7, 11, 11, 11, 11, 11, 11, 11]])
     batch = supervise(chunks, learner.objective, n_items=11, generator=generator)
     assert batch.positions is not None
-    hidden = batch.positions[0].tolist()
-    assert 9 in hidden
-    outputs = learner(parameters, items[chunks[:1]][None], batch.positions[None, :1])[0, 0]
-    short = learner(parameters, items[chunks[1:, :3]][None], torch.tensor([[[2]]]))[0, 0]
-    expected = functional.cross_entropy(
-        torch.cat((outputs, short)) @ items.T, torch.tensor([*chunks[0, hidden].tolist(), 7])
-    )
+    outputs, targets = [], []
+    for chunk, length, asked in zip(chunks, batch.lengths.tolist(), batch.positions, strict=True):
+        hidden = asked[asked < length]
+        assert length - 1 in hidden
+        outputs.append(learner(parameters, items[chunk[:length]][None, None], hidden[None, None])[0, 0])
+        targets.append(chunk[hidden])
+    expected = functional.cross_entropy(torch.cat(outputs) @ items.T, torch.cat(targets))
     torch.testing.assert_close(next_item_loss(learner, parameters, items, batch), expected)

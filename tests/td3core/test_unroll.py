@@ -102,8 +102,8 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
         one = slice(row, row + 1)
         alone = loop.start(1, generator=generator)
         alone = alone._replace(parameters=start.parameters[one])
-        positions = None if batch.positions is None else batch.positions[one]
-        moved, _ = loop.step(alone, summary, Batch(batch.users[one], positions))
+        positions, lengths = (None if part is None else part[one] for part in batch[1:])
+        moved, _ = loop.step(alone, summary, Batch(batch.users[one], positions, lengths))
         torch.testing.assert_close(moved.parameters[0], together.parameters[row])
 
 
@@ -129,10 +129,10 @@ def test_padding_is_not_learned_from(
     sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
     other = sequences.clone()
     other[torch.arange(ZETA) >= lengths[:, None]] = 7.0
-    once, _ = loop.step(start, sequences, batch, lengths)
-    again, _ = loop.step(start, other, batch, lengths)
+    once, _ = loop.step(start, sequences, batch)
+    again, _ = loop.step(start, other, batch)
     torch.testing.assert_close(once.parameters, again.parameters)
-    padding_too, _ = loop.step(start, other, batch)
+    padding_too, _ = loop.step(start, other, batch._replace(lengths=None))
     assert not torch.allclose(once.parameters, padding_too.parameters)
 
 
