@@ -93,15 +93,17 @@ def train_on_log(
     misses = 0
     epoch_steps = 0  # of the first epoch; where chunks are cut is drawn, so that others differ a little
     for epoch in range(config.max_epochs):
-        batches = list(
-            chunk_batches(
+        batches = [
+            chunks
+            for _ in range(learner.objective.passes)
+            for chunks in chunk_batches(
                 train,
                 length=learner.max_length,
                 batch_size=config.batch_size,
                 generator=shuffle,
                 device=device,
             )
-        )
+        ]
         epoch_steps = epoch_steps or len(batches)
         total = torch.zeros((), dtype=dtype, device=device)
         for index, chunks in enumerate(batches):

@@ -22,6 +22,11 @@ class Questions(NamedTuple):
 class Objective(Protocol):
     """How the steps to predict are drawn."""
 
+    @property
+    def passes(self) -> int:
+        """Draws after which each step was asked for about once: what an epoch is."""
+        ...
+
     def draw(
         self,
         rows: tuple[int, ...],
@@ -38,6 +43,8 @@ class Objective(Protocol):
 @final
 class NextItem:
     """Every step at once, or a random choice: a causal learner sees nothing of the step it is asked for."""
+
+    passes = 1
 
     def draw(
         self,
@@ -64,6 +71,8 @@ class MaskedItem:
     Here every sample hides it, beside the others, so that none is spent on a single step; and half of the sequences
     are cropped at random, so that every step is once the last. The authors make such samples of the prefixes.
     """
+
+    passes = round(1 / _SHARE)
 
     def draw(
         self,
