@@ -11,7 +11,16 @@ from rich.table import Table
 from td3client.resources import Evaluation, Job, Run, Spread
 
 PLAIN_SECONDS = 10.0
-SOURCES = ("full", "summary", "floor", "random", "longest", "popularity")
+SOURCES = (
+    "full",
+    "summary",
+    "floor",
+    "random",
+    "longest",
+    "random_stopped",
+    "longest_stopped",
+    "popularity",
+)
 
 R = TypeVar("R", bound=Run)
 

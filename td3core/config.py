@@ -222,7 +222,9 @@ class JobSpec(Config):
         return self
 
 
-EvaluationSource = Literal["full", "summary", "floor", "random", "longest", "popularity"]
+EvaluationSource = Literal[
+    "full", "summary", "floor", "random", "longest", "random_stopped", "longest_stopped", "popularity"
+]
 
 
 class EvaluationSpec(Config):
@@ -236,7 +238,7 @@ class EvaluationSpec(Config):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
     sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
-        default=("full", "summary", "floor", "random", "longest", "popularity"),
+        default=("full", "summary", "floor", "random", "longest", "random_stopped", "popularity"),
         min_length=1,
         description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too.",
     )

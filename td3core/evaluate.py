@@ -3,10 +3,10 @@
 - `full`: trained on the whole training split, from scratch, embedding included; the ceiling.
 - `summary`: trained on the summary, on the shared item factor.
 - `floor`: untrained, on the shared item factor.
-- `random`, `longest`: trained on as many real users as the summary has synthetic ones, each cut to its last steps.
+- `random`, `longest`: trained as on the summary, on as many real users, each cut to its last steps.
+- `random_stopped`, `longest_stopped`: the same, but stopped where the validation NDCG is best. A few real users overfit
+  soon, so this is the most that can be made of them; it takes the held-out items of all users to know when.
 - `popularity`: no learner; items by training interactions.
-
-Every trained source stops where its validation NDCG is best, so that none is hurt by training too long.
 """
 
 import statistics
@@ -31,13 +31,15 @@ from td3core.sequences import Split, popularity
 from td3core.summary import Summary
 from td3core.train import train_on_log
 
-_CHECKS = 8  # validations of a learner in training
+_CHECKS = 8  # pieces of a training, after each of which it may be validated
 _VALIDATION_CUTOFF = 10
 _WORK: dict[EvaluationSource, float] = {
     "full": 20.0,
     "summary": 2.0,
     "random": 2.0,
     "longest": 2.0,
+    "random_stopped": 2.0,
+    "longest_stopped": 2.0,
     "floor": 0.1,
     "popularity": 0.1,
 }  # about how the time divides, for the progress alone
@@ -149,19 +151,21 @@ class Evaluator:
                 parameters = self._training(learner, seed, self._embeddings).parameters
             case "summary":
                 training = self._training(learner, seed, self._embeddings)
-                parameters = yield from self._best_of(learner, training)
-            case "random" | "longest":
+                parameters = yield from self._trained(learner, training)
+            case "random" | "longest" | "random_stopped" | "longest_stopped":
+                users = self._real_users(source, seed)
                 embeddings, lengths = embed_users(
-                    self.split.train, self._real_users(source, seed), items, length=self._embeddings.shape[1]
+                    self.split.train, users, items, length=self._embeddings.shape[1]
                 )
                 training = self._training(learner, seed, embeddings, lengths)
-                parameters = yield from self._best_of(learner, training)
+                stopped = source.endswith("_stopped")
+                parameters = yield from self._trained(learner, training, stopped=stopped)
         (figures,) = self._held_out.evaluate(learner, parameters, items)
         return figures
 
     def _real_users(self, source: EvaluationSource, seed: int) -> NDArray[np.int64]:
         count = min(self._embeddings.shape[0], self.split.train.n_users)
-        if source == "longest":
+        if source.startswith("longest"):
             return longest_users(self.split.train, count)
         return random_users(self.split.train, count, np.random.default_rng(seed))
 
@@ -177,21 +181,23 @@ class Evaluator:
             lengths=lengths,
         )
 
-    def _best_of(
-        self, learner: Learner, training: EmbeddedTraining
+    def _trained(
+        self, learner: Learner, training: EmbeddedTraining, *, stopped: bool = False
     ) -> Generator[float, None, Float[Tensor, "1 parameters"]]:
-        """Train for the spec's steps; return the weights of the best validation on the way."""
-        best: tuple[float, Tensor] | None = None
+        """Train for the spec's steps; return the weights at the end, or if `stopped` those of the best validation."""
+        best, parameters = -1.0, training.parameters
         marks = np.linspace(0, self.spec.steps, min(_CHECKS, self.spec.steps) + 1).round().astype(int)
         for before, after in zip(marks[:-1].tolist(), marks[1:].tolist(), strict=True):
             training.run(after - before)
-            (figures,) = self._validation.evaluate(learner, training.parameters, self.summary.items)
-            score = figures[f"ndcg@{_VALIDATION_CUTOFF}"]
-            if best is None or score > best[0]:
-                best = score, training.parameters
             yield after / self.spec.steps
-        assert best is not None
-        return best[1]
+            if stopped:
+                (figures,) = self._validation.evaluate(learner, training.parameters, self.summary.items)
+                score = figures[f"ndcg@{_VALIDATION_CUTOFF}"]
+                if score <= best:
+                    continue
+                best = score
+            parameters = training.parameters
+        return parameters
 
 
 def _within(before: Progress, part: float, *, share: float) -> Progress:

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import SMALL_SPEC
 
 pytestmark = pytest.mark.acceptance
 
-SOURCES = {"full", "summary", "floor", "random", "longest", "popularity"}
+SOURCES = {"full", "summary", "floor", "random", "longest", "random_stopped", "popularity"}
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])

@@ -19,7 +19,7 @@ def test_the_device_and_threads_are_as_told() -> None:
 
 def test_auto_takes_what_is_there() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert prepare_device("auto", threads=None).type == expected
+    assert prepare_device("auto", threads=torch.get_num_threads()).type == expected
 
 
 def test_running_out_of_memory_has_a_name() -> None:
