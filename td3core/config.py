@@ -183,16 +183,16 @@ class InnerConfig(Config):
 class OuterConfig(Config):
     """The outer loop: the summary's factors move along the hypergradient."""
 
-    steps: int = Field(default=250, ge=1, le=100_000)
+    steps: int = Field(default=300, ge=1, le=100_000)
     lr: float = Field(default=3e-2, gt=0, le=10)
     weight_decay: float = Field(default=1e-4, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
-    batch_size: int = Field(default=128, ge=1, le=65_536, description="Real sequence chunks a step.")
+    batch_size: int = Field(default=64, ge=1, le=65_536, description="Real sequence chunks a step.")
     averaging: float = Field(
         default=0.9, ge=0, lt=1, description="Decay of the running mean of the factors; 0: the latest alone."
     )
     alignment: float = Field(
-        default=0.0, ge=0, description="Weight lambda of the surrogate alignment objective."
+        default=3.0, ge=0, description="Weight lambda of the surrogate alignment objective."
     )
     validate_every: int = Field(
         default=25, ge=1, description="Outer steps between two validations of the summary."
