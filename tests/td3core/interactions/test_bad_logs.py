@@ -207,7 +207,7 @@ def test_a_rating_is_needed_only_where_it_is_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n", gzip.compress(b""), b"user,item\n", b"user,item", b"\xef\xbb\xbf"]
+    "content", [b"", b"\n\n", gzip.compress(b"", mtime=0), b"user,item\n", b"user,item", b"\xef\xbb\xbf"]
 )
 def test_logs_without_interactions(tmp_path: Path, content: bytes) -> None:
     assert type(refusal(tmp_path / "log.csv", content)) is LogTooSmallError
@@ -223,8 +223,8 @@ _CSV = b"user,item\n" + b"".join(b"u%d,i%d\n" % (n, n * n) for n in range(10_000
         ("log.csv", b"caf\xe9,item\na,b\n", "not a header of columns in UTF-8 text"),
         ("log.csv", "user,item\na,b\n".encode("utf-16"), "UTF-16"),
         ("log.csv", b"PK\x03\x04rest", "ZIP archive"),
-        ("log.csv.gz", gzip.compress(_CSV)[:-20], "gzip data end too early"),
-        ("log.csv.gz", gzip.compress(_CSV) + b"junk", "gzip data are damaged"),
+        ("log.csv.gz", gzip.compress(_CSV, mtime=0)[:-20], "gzip data end too early"),
+        ("log.csv.gz", gzip.compress(_CSV, mtime=0) + b"junk", "gzip data are damaged"),
         ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data end too early"),
         ("log.csv.zst", zstandard.compress(_CSV) + b"junkjunk", "zstd data are damaged"),
         ("log.json", json.dumps([{"user": 1, "item": 2}]).encode(), "one JSON array"),
