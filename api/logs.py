@@ -43,6 +43,9 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
 
 
 def _renderers(style: LogStyle) -> list[structlog.typing.Processor]:
+    """Show tracebacks without local variables, which may hold what users sent us."""
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
