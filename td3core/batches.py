@@ -94,7 +94,10 @@ def chunk_batches(
         chunks = batches[index]
         width = int(lengths[chunks].max())
         items = _gather(sequences, starts[chunks], lengths[chunks], width)
-        yield torch.from_numpy(items).to(device, non_blocking=True)
+        batch = torch.from_numpy(items)
+        if device.type == "cuda":
+            batch = batch.pin_memory()  # or the copy would wait for it
+        yield batch.to(device, non_blocking=True)
 
 
 def _cut(
