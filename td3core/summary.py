@@ -16,7 +16,7 @@ from td3core.ranking import predict_next
 from td3core.tucker import Factors, expected_embeddings, soft_sequences
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Summary:
     """Factors U, T and G, the item factor V, and the ids behind V's rows."""
 
@@ -24,6 +24,11 @@ class Summary:
     items: Float[Tensor, "items d3"]
     item_ids: tuple[str, ...]
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        users, length = self.factors.users.shape[0], self.factors.time.shape[0]
+        name = self.manifest.dataset.name
+        return f"Summary(users={users}, length={length}, items={len(self.item_ids)}, log={name!r})"
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
         """Return the same summary on another device or in another precision."""

@@ -88,6 +88,11 @@ def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:
         summary.train(steps=1).recommend(["never heard of"])
 
 
+def test_says_what_it_is_in_a_line(summary: Summary) -> None:
+    items = len(summary.item_ids)
+    assert repr(summary) == f"Summary(users=6, length=12, items={items}, log='tiny.csv')"
+
+
 def test_moves_to_another_precision(summary: Summary) -> None:
     double = summary.to("cpu", torch.float64)
     assert double.expected_embeddings().dtype == torch.float64
