@@ -89,12 +89,12 @@ class ParameterLayout:
         self,
         learners: int,
         *,
-        std: Callable[[tuple[int, ...]], float],
+        std: Callable[[str, tuple[int, ...]], float],
         generator: torch.Generator,
         dtype: torch.dtype,
         device: torch.device,
     ) -> Float[Tensor, "learners parameters"]:
-        """Draw each weight from N(0, std(shape)^2); set biases to zero and scales to one."""
+        """Draw each weight from N(0, std(name, shape)^2); set biases to zero and scales to one."""
         parameters = torch.empty(learners, self.size, dtype=dtype, device=device)
         for name, weight in self.split(parameters).items():
             if name.endswith(".bias"):
@@ -102,7 +102,7 @@ class ParameterLayout:
             elif name.endswith(".scale"):
                 weight.fill_(1.0)
             else:
-                weight.normal_(std=std(self.shapes[name]), generator=generator)
+                weight.normal_(std=std(name, self.shapes[name]), generator=generator)
         return parameters
 
 

@@ -11,10 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.learners.base import Dropout, ParameterLayout
-from td3core.learners.layers import block_shapes, dropped, norm, norm_shapes, transformer_block
+from td3core.learners.layers import block_shapes, dropped, glorot_std, norm, norm_shapes, transformer_block
 from td3core.learners.objective import MaskedItem
-
-_INITIAL_STD = 0.02
 
 
 @final
@@ -41,10 +39,12 @@ class BERT4Rec:
     def initialise(
         self, learners: int, *, generator: torch.Generator, dtype: torch.dtype, device: torch.device
     ) -> Float[Tensor, "learners parameters"]:
-        """Draw weights from N(0, 0.02^2), biases zero, norms one."""
-        return self.layout.draw(
-            learners, std=lambda _: _INITIAL_STD, generator=generator, dtype=dtype, device=device
-        )
+        """Draw matrices as Glorot and Bengio do, mask and positions from N(0, 0.02^2), biases zero, norms one.
+
+        The authors draw everything so, which comes from BERT's width of 768. In a narrow learner hardly anything then
+        gets through attention, and a gap has no other way to learn of its surroundings.
+        """
+        return self.layout.draw(learners, std=glorot_std, generator=generator, dtype=dtype, device=device)
 
     def __call__(
         self,

@@ -5,7 +5,6 @@ of Tan et al., "Improved Recurrent Neural Networks for Session-based Recommendat
 RecBole: item embeddings go in, and the state comes back to their width to be scored against them.
 """
 
-from math import sqrt
 from typing import final
 
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.learners.base import Dropout, ParameterLayout, steps_before
-from td3core.learners.layers import dropped, gru, gru_shapes, linear
+from td3core.learners.layers import dropped, glorot_std, gru, gru_shapes, linear
 from td3core.learners.objective import NextItem
 
 
@@ -36,14 +35,8 @@ class GRU4Rec:
     def initialise(
         self, learners: int, *, generator: torch.Generator, dtype: torch.dtype, device: torch.device
     ) -> Float[Tensor, "learners parameters"]:
-        """Draw weights as Glorot and Bengio (AISTATS 2010) do, biases zero."""
-        return self.layout.draw(
-            learners,
-            std=lambda shape: sqrt(2 / sum(shape)),
-            generator=generator,
-            dtype=dtype,
-            device=device,
-        )
+        """Draw matrices as Glorot and Bengio do, biases zero."""
+        return self.layout.draw(learners, std=glorot_std, generator=generator, dtype=dtype, device=device)
 
     def __call__(
         self,

@@ -9,6 +9,14 @@ from torch.nn import functional
 
 from td3core.learners.base import Dropout, steps_at
 
+INITIAL_STD = 0.02
+"""Spread of fresh embeddings, as in BERT."""
+
+
+def glorot_std(name: str, shape: tuple[int, ...]) -> float:
+    """Spread of a fresh matrix that keeps activations in scale (Glorot and Bengio, AISTATS 2010); of embeddings."""
+    return sqrt(2 / sum(shape)) if name.endswith(".weight") else INITIAL_STD
+
 
 def norm_shapes(name: str, d: int) -> dict[str, tuple[int, ...]]:
     """Weights of `norm`."""

@@ -5,7 +5,6 @@ the paper's names: states h_1 .. h_t, global part c^g_t = h_t, local part c^l_t 
 alpha_tj = v^T sigmoid(A_1 h_t + A_2 h_j), and the prediction B [c^g_t; c^l_t].
 """
 
-from math import sqrt
 from typing import final
 
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.learners.base import Dropout, ParameterLayout, steps_before
-from td3core.learners.layers import dropped, gru, gru_shapes, linear
+from td3core.learners.layers import dropped, glorot_std, gru, gru_shapes, linear
 from td3core.learners.objective import NextItem
 
 
@@ -34,7 +33,7 @@ class NARM:
                 **shapes,
                 "query.weight": (inner_size, inner_size),
                 "key.weight": (inner_size, inner_size),
-                "energy": (inner_size, 1),
+                "energy.weight": (inner_size, 1),
                 "out.weight": (2 * inner_size, embedding_size),
             }
         )
@@ -42,14 +41,8 @@ class NARM:
     def initialise(
         self, learners: int, *, generator: torch.Generator, dtype: torch.dtype, device: torch.device
     ) -> Float[Tensor, "learners parameters"]:
-        """Draw weights as Glorot and Bengio (AISTATS 2010) do, biases zero."""
-        return self.layout.draw(
-            learners,
-            std=lambda shape: sqrt(2 / sum(shape)),
-            generator=generator,
-            dtype=dtype,
-            device=device,
-        )
+        """Draw matrices as Glorot and Bengio do, biases zero."""
+        return self.layout.draw(learners, std=glorot_std, generator=generator, dtype=dtype, device=device)
 
     def __call__(
         self,
@@ -69,7 +62,7 @@ class NARM:
         latest = steps_before(states, positions)  # (learners, batch, supervised, inner)
         queries, keys = linear(latest, weights, "query"), linear(states, weights, "key")
         energies = (queries[:, :, :, None] + keys[:, :, None]).sigmoid()  # (..., supervised, length, inner)
-        attention = (energies.flatten(1, 3) @ weights["energy"]).view(energies.shape[:-1])
+        attention = (energies.flatten(1, 3) @ weights["energy.weight"]).view(energies.shape[:-1])
         steps = torch.arange(states.shape[2], device=x.device)
         last = steps if positions is None else positions - 1
         local = attention.masked_fill(steps > last[..., None], 0.0) @ states

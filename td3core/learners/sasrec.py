@@ -11,10 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.learners.base import Dropout, ParameterLayout
-from td3core.learners.layers import block_shapes, dropped, norm, norm_shapes, transformer_block
+from td3core.learners.layers import INITIAL_STD, block_shapes, dropped, norm, norm_shapes, transformer_block
 from td3core.learners.objective import NextItem
-
-_INITIAL_STD = 0.02
 
 
 @final
@@ -39,7 +37,7 @@ class SASRec:
     ) -> Float[Tensor, "learners parameters"]:
         """Draw weights from N(0, 0.02^2), biases zero, norms one."""
         return self.layout.draw(
-            learners, std=lambda _: _INITIAL_STD, generator=generator, dtype=dtype, device=device
+            learners, std=lambda *_: INITIAL_STD, generator=generator, dtype=dtype, device=device
         )
 
     def __call__(

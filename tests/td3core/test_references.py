@@ -59,7 +59,7 @@ def test_narm_attends_as_the_paper_says_step_by_step(layers: int, generator: tor
             for j in range(t + 1):
                 state = states[user, j]
                 gate = (latest @ weights["query.weight"] + state @ weights["key.weight"]).sigmoid()
-                local = local + (gate @ weights["energy"]) * state
+                local = local + (gate @ weights["energy.weight"]) * state
             expected = torch.cat((latest, local)) @ weights["out.weight"]
             torch.testing.assert_close(found[user, t], expected)
 
