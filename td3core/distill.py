@@ -172,7 +172,10 @@ class Distillation:
 
     @torch.no_grad()
     def _validate(self, step: int, metric: str) -> Candidate:
-        """Train fresh learners on the averaged summary, and score them on the validation items."""
+        """Train fresh learners on the averaged summary, and score them on the validation items.
+
+        The learners and their batches are drawn alike each time, so that scores compare.
+        """
         factors = Factors(*(factor.clone() for factor in self._average))
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)

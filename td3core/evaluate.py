@@ -3,7 +3,7 @@
 - `full`: trained on the whole training split, from scratch, embedding included; the ceiling.
 - `summary`: trained on the summary, on the shared item factor.
 - `floor`: untrained, on the shared item factor.
-- `random`, `longest`: trained as on the summary, on as many real users, each cut to its last steps.
+- `random`, `longest`: trained as many steps on as many real users, each cut to its last steps, at every position.
 - `random_stopped`, `longest_stopped`: the same, but stopped where the validation NDCG is best. A few real users overfit
   soon, so this is the most that can be made of them; it takes the held-out items of all users to know when.
 - `popularity`: no learner; items by training interactions.

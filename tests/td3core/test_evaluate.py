@@ -63,6 +63,22 @@ def test_learners_other_than_the_distilled_one_train_on_every_source(archive: Pa
             assert figures["random_stopped"] > figures["floor"]
 
 
+def test_stopped_sources_take_the_best_validation_of_the_same_training(archive: Path, tiny_log: Path) -> None:
+    run = evaluation(
+        archive,
+        tiny_log,
+        seeds=3,
+        steps=200,
+        cutoffs=(10,),
+        split="valid",
+        sources=("random", "random_stopped"),
+    )
+    list(run)
+    ends, bests = (figures["ndcg@10"]["values"] for figures in run.result["results"]["sasrec"].values())
+    assert all(best >= end for end, best in zip(ends, bests, strict=True))
+    assert ends != bests
+
+
 def test_recovery_is_set_against_ceiling_and_floor(result: dict) -> None:
     mean = {source: figures["ndcg@10"]["mean"] for source, figures in result["results"]["sasrec"].items()}
     found = result["recovery"]["sasrec"]["ndcg@10"]

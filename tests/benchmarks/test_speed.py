@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer import Typer
+from typer.testing import CliRunner
+
+from benchmarks import speed
+from benchmarks.memory import peak_memory
+
+
+def run(command, *arguments: str) -> str:
+    app = Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("loss", ["paper", "all"])
+def test_both_formulations_are_measured_and_agree(loss: str, tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    sizes = ["--items", "60", "--users", "6", "--length", "8", "--window", "3", "--embedding-size", "8"]
+    run(speed.main, *sizes, "--rank", "3", "--repeats", "2", "--loss", loss, "--json", str(out))
+    report = json.loads(out.read_text())
+    assert report["agreement"] == pytest.approx(1.0, abs=1e-3)
+    for formulation in ("ours", "direct"):
+        assert len(report[formulation]["seconds"]) == 2
+        assert min(report[formulation]["seconds"]) > 0
+    assert report["speedup"] == report["direct"]["median_seconds"] / report["ours"]["median_seconds"]
+
+
+def test_peak_memory_sees_what_is_held_and_freed() -> None:
+    with peak_memory() as peak:
+        for _ in range(20):
+            held = torch.ones(25_000_000)  # 100 MB
+            del held
+    assert 80e6 < peak.bytes < 400e6
