@@ -79,17 +79,19 @@ def chunk_batches(
 ) -> Iterator[Int[Tensor, "chunks steps"]]:
     """Yield one epoch: chunks of up to `length + 1` items that overlap by one, so that each transition comes once.
 
+    A batch holds as many chunks as have about `batch_size` transitions, so that short sequences come in larger numbers.
     Where a user's first chunk ends is drawn anew each epoch. Chunks of like length share a batch.
     """
     starts, ends = _cut(sequences, length, generator)
     lengths = ends - starts
     order = generator.permutation(len(starts))
-    bucket = batch_size * _BATCHES_A_BUCKET
+    per_batch = max(1, round(batch_size / max(1.0, float((lengths - 1).mean())))) if len(lengths) else 1
+    bucket = per_batch * _BATCHES_A_BUCKET
     batches: list[NDArray[np.int64]] = []
     for first in range(0, len(order), bucket):
         by_length = order[first : first + bucket]
         by_length = by_length[np.argsort(lengths[by_length], kind="stable")]
-        batches += [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
+        batches += [by_length[i : i + per_batch] for i in range(0, len(by_length), per_batch)]
     for index in generator.permutation(len(batches)):
         chunks = batches[index]
         width = int(lengths[chunks].max())

@@ -13,6 +13,7 @@ class Config(BaseModel):
 
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
 LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class ColumnsConfig(Config):
@@ -93,7 +94,9 @@ class TeacherConfig(Config):
     max_epochs: int = Field(
         default=30, ge=1, le=10_000, description="Epochs over which the learning rate falls to zero (cosine)."
     )
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="Sequence chunks a step.")
+    batch_size: int = Field(
+        default=2048, ge=1, le=1_048_576, description="About how many interactions are predicted a step."
+    )
     lr: float = Field(default=5e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     patience: int = Field(
@@ -141,12 +144,21 @@ class SummaryConfig(Config):
 
 
 class InnerConfig(Config):
-    """The inner loop: a fresh learner takes Adam steps on the summary."""
+    """The inner loop: a fresh learner takes a few steps on the summary."""
 
-    steps: int = Field(default=200, ge=1, le=10_000, description="Steps of a learner's life.")
+    steps: int = Field(default=100, ge=1, le=10_000, description="Steps of a learner's life.")
     window: int = Field(default=30, ge=1, le=1000, description="Differentiated steps (RaT-BPTT window).")
-    lr: float = Field(default=5e-3, gt=0, le=1)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    lr: float = Field(default=1e-2, gt=0, le=10)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of `optimizer: sgd`.")
     weight_decay: float = Field(default=5e-5, ge=0, le=1)
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="How the learning rate goes over a learner's life."
+    )
+    learn_lr: bool = Field(
+        default=False,
+        description="Learn a factor on the learning rate beside the summary; it goes into the artefact.",
+    )
     batch_users: int | None = Field(
         default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
     )
@@ -159,13 +171,23 @@ class InnerConfig(Config):
         ge=1,
         description="With `supervision: all`, so many random positions a step, drawn anew; null: every one.",
     )
-    warm_up: Literal["pool", "rat"] = Field(
+    warm_up: Literal["pool", "rat", "fixed"] = Field(
         default="pool",
         description="How a learner reaches the window: `rat` draws a fresh one and runs a random number of "
-        "undifferentiated steps; `pool` keeps learners alive from one outer step to the next.",
+        "undifferentiated steps, `fixed` all but the window's; with either, `window` = `steps` is the full "
+        "back-propagation. `pool` keeps learners alive from one outer step to the next.",
+    )
+    initial: Literal["random", "trajectory", "mixed"] = Field(
+        default="random",
+        description="Where learners start: fresh, at an epoch of the teacher's training, or at either.",
     )
     pool_size: int = Field(default=8, ge=1, le=256, description="Learners kept alive with `warm_up: pool`.")
     learners: int = Field(default=1, ge=1, le=64, description="Learners unrolled at once in an outer step.")
+
+    precision: Precision = Field(
+        default="float32",
+        description="`bfloat16`: the learner's products by autocast; everything else stays as it is.",
+    )
 
     def batch_of(self, users: int) -> int:
         """Synthetic users a step, of so many."""
@@ -187,7 +209,18 @@ class OuterConfig(Config):
     lr: float = Field(default=3e-2, gt=0, le=10)
     weight_decay: float = Field(default=1e-4, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
-    batch_size: int = Field(default=64, ge=1, le=65_536, description="Real sequence chunks a step.")
+    batch_size: int = Field(
+        default=2048,
+        ge=1,
+        le=1_048_576,
+        description="About how many real interactions are predicted a step.",
+    )
+    candidates: int | None = Field(
+        default=2048,
+        ge=16,
+        description="In a larger catalogue each outer step sees about so many items, drawn anew, the popular ones "
+        "likelier, with the logQ correction; null: always all items.",
+    )
     averaging: float = Field(
         default=0.9, ge=0, lt=1, description="Decay of the running mean of the factors; 0: the latest alone."
     )
@@ -202,6 +235,21 @@ class OuterConfig(Config):
     )
 
 
+class StopConfig(Config):
+    """When the outer loop may end before its last step: the best summary so far is the result."""
+
+    recovery: float | None = Field(
+        default=None,
+        gt=0,
+        description="As soon as the summary's validation NDCG@10 is so much of the teacher's.",
+    )
+    seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="So long after the run began, teacher included; the learning rate falls accordingly.",
+    )
+
+
 class JobSpec(Config):
     """Everything a distillation job can be told; every field has a default."""
 
@@ -212,6 +260,7 @@ class JobSpec(Config):
     summary: SummaryConfig = SummaryConfig()
     inner: InnerConfig = InnerConfig()
     outer: OuterConfig = OuterConfig()
+    stop: StopConfig = StopConfig()
 
     @model_validator(mode="after")
     def _learner_sees_whole_sequence(self) -> Self:
@@ -256,6 +305,9 @@ class EvaluationSpec(Config):
     split: Literal["test", "valid"] = Field(
         default="test", description="Which held-out interaction is predicted."
     )
-    steps: int = Field(
-        default=200, ge=1, le=10_000, description="Training steps on the summary and on the subsets."
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Training steps on the summary and on the subsets; left out: the job's `inner.steps`.",
     )

@@ -8,8 +8,10 @@ Regression", NeurIPS 2022). `warm_up: rat` is the paper's random truncation (Fen
 Distillation", ICLR 2024).
 """
 
+import math
+import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,23 +20,27 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from td3core.batches import Supervised, chunk_batches, supervise
-from td3core.catalogue import log_partition
-from td3core.config import InnerConfig, OuterConfig, SummaryConfig
+from td3core.candidates import Catalogue, draw_candidates, inclusion_probabilities
+from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
 from td3core.errors import DivergedError
 from td3core.learners.base import Learner
 from td3core.pool import LearnerPool
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
-from td3core.sequences import Sequences
+from td3core.sequences import Sequences, popularity
 from td3core.train import Trained, ask
 from td3core.tucker import Factors, expected_embeddings, initial_factors
-from td3core.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
+from td3core.unroll import Batch, Cohort, InnerStep, build_inner_loop, draw_batches
+
+_EXPLODED = 10.0  # times the first outer loss
 
 
 class Candidate(NamedTuple):
     """A summary with its validation score."""
 
     factors: Factors
+    lr_factor: float
+    """On the learning rates of learners trained on it."""
     score: float
     step: int
 
@@ -43,7 +49,7 @@ class Distillation:
     """One run of the outer loop: iterate it to the end, or stop at any time and take `best`.
 
     Raises:
-        DivergedError: the outer loss is not finite; `best` still holds the last good summary.
+        DivergedError: the outer loss is not finite, or ten times the first; `best` still holds the last good summary.
     """
 
     def __init__(
@@ -56,7 +62,9 @@ class Distillation:
         summary: SummaryConfig,
         inner: InnerConfig,
         outer: OuterConfig,
+        stop: StopConfig | None = None,
         seed: int,
+        started: float | None = None,
     ) -> None:
         self.learner = learner
         self.teacher = teacher
@@ -64,27 +72,40 @@ class Distillation:
         self.summary = summary
         self.inner = inner
         self.outer = outer
+        self.stop = stop or StopConfig()
+        self.started = time.monotonic() if started is None else started
+        """When the time that `stop.seconds` allows began, on the monotonic clock."""
         self.best: Candidate | None = None
-        self._generator = torch.Generator(teacher.items.device).manual_seed(seed)
-        self._real = _endless_chunks(train, learner.max_length, outer.batch_size, seed, teacher.items.device)
-        self.loop = InnerLoop(
-            learner=learner, items=teacher.items, lr=inner.lr, weight_decay=inner.weight_decay
-        )
+        self.stopped: Literal["recovery", "seconds"] | None = None
+        """What ended the run before its last step."""
+        items = teacher.items
+        self.reach = min(learner.max_length, summary.length - 1)
+        """Steps of a history that a learner trained on the summary reads: no more than it was trained on."""
+        self._generator = torch.Generator(items.device).manual_seed(seed)
+        self._real = _endless_chunks(train, self.reach, outer.batch_size, seed, items.device)
+        self.loop = build_inner_loop(inner, learner=learner, items=items, steps=inner.steps)
         self.factors = initial_factors(
             users=summary.users,
             length=summary.length,
             rank_users=summary.d1,
             rank_time=summary.d2,
-            items=teacher.items,
+            items=items,
             generator=self._generator,
         )
         self._average = Factors(*(factor.clone() for factor in self.factors))
         for factor in self.factors:
             factor.requires_grad_()
+        self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
+        """Logarithm of the factor on the inner learning rates."""
         self._optimizer = torch.optim.Adam(self.factors, lr=outer.lr, weight_decay=outer.weight_decay)
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, T_max=outer.steps)
+        if inner.learn_lr:
+            self._optimizer.add_param_group({"params": [self.log_lr.requires_grad_()], "weight_decay": 0.0})
+        self._probabilities: Float[Tensor, " items"] | None = None
+        if outer.candidates is not None and outer.candidates < len(items):
+            counts = torch.from_numpy(popularity(train)).to(items)
+            self._probabilities = inclusion_probabilities(counts, outer.candidates)
         self._pool = (
-            LearnerPool(self.loop, size=inner.pool_size, lifetime=inner.steps, generator=self._generator)
+            LearnerPool(self._start, size=inner.pool_size, lifetime=inner.steps, generator=self._generator)
             if inner.warm_up == "pool"
             else None
         )
@@ -92,78 +113,130 @@ class Distillation:
     def __iter__(self) -> Iterator[Progress]:
         metric = f"ndcg@{self.task.cutoffs[0]}"
         score: dict[str, float] = {}
+        first: float | None = None
         for step in range(1, self.outer.steps + 1):
+            part = self._set_rate(step - 1)
             loss = self._step()
-            if not np.isfinite(loss):
+            first = loss if first is None else first
+            if not math.isfinite(loss) or loss > _EXPLODED * first:
                 raise DivergedError(
-                    f"the outer loss was {loss} at outer step {step}: lower outer.lr or inner.lr"
+                    f"the outer loss was {loss:.4g} at outer step {step}, {first:.4g} at the first: "
+                    "lower outer.lr or inner.lr"
                 )
-            if step % self.outer.validate_every == 0 or step == self.outer.steps:
+            last = step == self.outer.steps or part >= 1
+            if last or step % self.outer.validate_every == 0:
                 latest = self._validate(step, metric)
                 score = {metric: latest.score}
                 if self.best is None or latest.score > self.best.score:
                     self.best = latest
+                if self.stop.recovery is not None and latest.score >= self.stop.recovery * self.teacher.score:
+                    self.stopped = "recovery"
+                elif last and step < self.outer.steps:
+                    self.stopped = "seconds"
             yield Progress("distilling", step, self.outer.steps, {"outer": loss} | score)
+            if self.stopped:
+                return
+
+    def _set_rate(self, steps: int) -> float:
+        """Set the learning rate on its cosine by steps or by time, whichever is further on; return how far that is."""
+        part = steps / self.outer.steps
+        if self.stop.seconds is not None:
+            part = max(part, (time.monotonic() - self.started) / self.stop.seconds)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.outer.lr * (1 + math.cos(math.pi * min(part, 1.0))) / 2
+        return part
 
     def _step(self) -> float:
         """Move the factors once; return the outer loss."""
-        cohort, members = self._begin()
+        catalogue = self._catalogue()
+        cohort, members = self._begin(catalogue)
         batches = self.batches(self.inner.window, len(cohort.parameters))
-        loss, cohort = self.hypergradient(cohort, batches, self.real_batch())
+        loss, cohort = self.hypergradient(cohort, batches, self.real_batch(), catalogue)
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
         clip_grad_norm_(self.factors, self.outer.clip)
         self._optimizer.step()
-        self._schedule.step()
+        self.loop.lr_factor = float(self.log_lr.detach().exp())
         for mean, factor in zip(self._average, self.factors, strict=True):
             mean.lerp_(factor.detach(), 1 - self.outer.averaging)
         return loss
 
     def hypergradient(
-        self, cohort: Cohort, batches: Sequence[Batch], real: Int[Tensor, "chunks steps"]
+        self,
+        cohort: Cohort,
+        batches: Sequence[Batch],
+        real: Int[Tensor, "chunks steps"],
+        catalogue: Catalogue | None = None,
     ) -> tuple[float, Cohort]:
         """Set the factors' `grad` to that of the outer loss after `batches`; return the loss and the moved learners."""
-        summary = expected_embeddings(self.factors, self.teacher.items)
+        catalogue = catalogue or self.loop.catalogue
+        summary = expected_embeddings(self.factors, catalogue)
         frozen = summary.detach()
         trajectory: list[InnerStep] = []
         for batch in batches:
-            cohort, done = self.loop.step(cohort, frozen, batch)
+            cohort, done = self.loop.step(cohort, frozen, batch, catalogue)
             trajectory.append(done)
         parameters = cohort.parameters.detach().requires_grad_()
         asked = supervise(
             real, self.learner.objective, n_items=len(self.teacher.items), generator=self._generator
         )
-        loss = self.outer_loss(parameters, asked) / len(parameters)
+        loss = self.outer_loss(parameters, asked, catalogue) / len(parameters)
         (adjoint,) = torch.autograd.grad(loss, parameters)
+        pulled = self.loop.pull_back(trajectory, frozen, adjoint)
         self._optimizer.zero_grad()
-        torch.autograd.backward(summary, self.loop.pull_back(trajectory, frozen, adjoint))
+        torch.autograd.backward(summary, pulled.by_summary)
+        if self.inner.learn_lr:
+            self.log_lr.grad = pulled.by_log_lr
         return float(loss.detach()), cohort
 
+    def _catalogue(self) -> Catalogue:
+        """Return the items of this outer step: all, or candidates."""
+        if self._probabilities is None:
+            return self.loop.catalogue
+        return draw_candidates(self.teacher.items, self._probabilities, generator=self._generator)
+
     @torch.no_grad()
-    def _begin(self) -> tuple[Cohort, Int[Tensor, " learners"]]:
+    def _begin(self, catalogue: Catalogue) -> tuple[Cohort, Int[Tensor, " learners"]]:
         """Return the learners whose next steps are differentiated, and their places in the pool."""
         if self._pool is not None:
             return self._pool.take(self.inner.learners)
-        cohort = self.loop.start(self.inner.learners, generator=self._generator)
-        spare = self.inner.steps - self.inner.window
+        cohort = self._start(self.inner.learners)
         device = self.teacher.items.device
-        warm_up = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
-        summary = expected_embeddings(self.factors, self.teacher.items)
-        for batch in self.batches(warm_up, self.inner.learners):
-            cohort, _ = self.loop.step(cohort, summary, batch)
+        spare = self.inner.steps - self.inner.window
+        if self.inner.warm_up == "rat":
+            spare = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
+        summary = expected_embeddings(self.factors, catalogue)
+        for batch in self.batches(spare, self.inner.learners):
+            cohort, _ = self.loop.step(cohort, summary, batch, catalogue)
         return cohort, torch.arange(self.inner.learners, device=device)
+
+    def _start(self, learners: int) -> Cohort:
+        """Return learners of age zero, as `inner.initial` says."""
+        fresh = self.loop.start(learners, generator=self._generator)
+        trajectory = self.teacher.trajectory
+        if self.inner.initial == "random" or trajectory is None:
+            return fresh
+        device = trajectory.device
+        epochs = torch.randint(len(trajectory), (learners,), generator=self._generator, device=device)
+        share = 0.5 if self.inner.initial == "mixed" else 1.0
+        trained = torch.rand(learners, 1, generator=self._generator, device=device) < share
+        return self.loop.enter(torch.where(trained, trajectory[epochs], fresh.parameters))
 
     def real_batch(self) -> Int[Tensor, "chunks steps"]:
         """Return the next chunks of the real log, epoch after epoch."""
         return next(self._real)
 
     def outer_loss(
-        self, parameters: Float[Tensor, "learners parameters"], batch: Supervised
+        self,
+        parameters: Float[Tensor, "learners parameters"],
+        batch: Supervised,
+        catalogue: Catalogue | None = None,
     ) -> Float[Tensor, ""]:
         """Real loss plus lambda times the alignment with the teacher, summed over the learners."""
         items = self.teacher.items
+        catalogue = catalogue or self.loop.catalogue
         outputs = ask(self.learner, parameters, items, batch)
-        loss = (log_partition(outputs, items) - (outputs * items[batch.targets]).sum(-1)).mean(1).sum()
+        loss = (catalogue.log_partition(outputs) - (outputs * items[batch.targets]).sum(-1)).mean(1).sum()
         if self.outer.alignment:
             with torch.no_grad():
                 features = ask(self.learner, self.teacher.parameters, items, batch)
@@ -180,11 +253,11 @@ class Distillation:
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
-        summary = expected_embeddings(factors, self.teacher.items)
+        summary = expected_embeddings(factors, self.loop.catalogue)
         for batch in self.batches(self.inner.steps, learners, generator):
             cohort, _ = self.loop.step(cohort, summary, batch)
-        figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items)
-        return Candidate(factors, float(np.mean([row[metric] for row in figures])), step)
+        figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items, reach=self.reach)
+        return Candidate(factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step)
 
     def batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
         """Draw what learners read in so many steps."""

@@ -10,11 +10,11 @@ from td3core.batches import latest_items
 from td3core.config import InnerConfig
 from td3core.learners import Learner
 from td3core.sequences import Sequences
-from td3core.unroll import InnerLoop, draw_batches
+from td3core.unroll import build_inner_loop, draw_batches
 
 
 class EmbeddedTraining:
-    """A learner in training; `run` takes it some steps on."""
+    """A learner in a training of `steps` steps; `run` takes it some of them on."""
 
     def __init__(
         self,
@@ -23,14 +23,17 @@ class EmbeddedTraining:
         items: Float[Tensor, "items d3"],
         learner: Learner,
         inner: InnerConfig,
+        steps: int,
         seed: int,
+        lr_factor: float = 1.0,
         lengths: Int[Tensor, " mu"] | None = None,
     ) -> None:
         self.embeddings = embeddings
         self.inner = inner
         self.lengths = lengths
         self._generator = torch.Generator(items.device).manual_seed(seed)
-        self._loop = InnerLoop(learner=learner, items=items, lr=inner.lr, weight_decay=inner.weight_decay)
+        self._loop = build_inner_loop(inner, learner=learner, items=items, steps=steps)
+        self._loop.lr_factor = lr_factor
         self._cohort = self._loop.start(1, generator=self._generator)
 
     @property

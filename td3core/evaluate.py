@@ -64,6 +64,7 @@ class Evaluator:
         self.dtype = dtype
         self.job = summary.manifest.spec
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
+        self.steps = spec.steps or self.job.inner.steps
         self._embeddings = self.summary.expected_embeddings()
         self._held_out = RankingTask(
             split,
@@ -160,7 +161,8 @@ class Evaluator:
                 training = self._training(learner, seed, embeddings, lengths)
                 stopped = source.endswith("_stopped")
                 parameters = yield from self._trained(learner, training, stopped=stopped)
-        (figures,) = self._held_out.evaluate(learner, parameters, items)
+        reach = None if source == "full" else self.summary.reach
+        (figures,) = self._held_out.evaluate(learner, parameters, items, reach=reach)
         return figures
 
     def _real_users(self, source: EvaluationSource, seed: int) -> NDArray[np.int64]:
@@ -177,7 +179,9 @@ class Evaluator:
             items=self.summary.items,
             learner=learner,
             inner=self.job.inner,
+            steps=self.steps,
             seed=seed,
+            lr_factor=self.summary.manifest.lr_factor,
             lengths=lengths,
         )
 
@@ -186,12 +190,14 @@ class Evaluator:
     ) -> Generator[float, None, Float[Tensor, "1 parameters"]]:
         """Train for the spec's steps; return the weights at the end, or if `stopped` those of the best validation."""
         best, parameters = -1.0, training.parameters
-        marks = np.linspace(0, self.spec.steps, min(_CHECKS, self.spec.steps) + 1).round().astype(int)
+        marks = np.linspace(0, self.steps, min(_CHECKS, self.steps) + 1).round().astype(int)
         for before, after in zip(marks[:-1].tolist(), marks[1:].tolist(), strict=True):
             training.run(after - before)
-            yield after / self.spec.steps
+            yield after / self.steps
             if stopped:
-                (figures,) = self._validation.evaluate(learner, training.parameters, self.summary.items)
+                (figures,) = self._validation.evaluate(
+                    learner, training.parameters, self.summary.items, reach=self.summary.reach
+                )
                 score = figures[f"ndcg@{_VALIDATION_CUTOFF}"]
                 if score <= best:
                     continue

@@ -41,6 +41,10 @@ class Manifest(BaseModel):
     seed: int
     spec: JobSpec
     dataset: DatasetInfo
+    lr_factor: float = Field(
+        default=1.0,
+        description="On the learning rate of `spec.inner`, if that was learned beside the summary.",
+    )
     metrics: dict[str, Any] = Field(description="Validation figures of teacher and summary.")
     usage: str = USAGE
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")

@@ -11,8 +11,8 @@ import torch
 
 from td3core.artifact import load_summary, save_summary
 from td3core.config import DataConfig, EvaluationSpec, JobSpec
-from td3core.distill import Distillation
-from td3core.errors import InvalidLogError
+from td3core.distill import Candidate, Distillation
+from td3core.errors import DivergedError, InvalidLogError
 from td3core.evaluate import Evaluator
 from td3core.fidelity import EvaluationResult
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
@@ -22,7 +22,7 @@ from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, build_sequences, leave_last_out
 from td3core.summary import Summary
-from td3core.train import train_on_log
+from td3core.train import Trained, train_on_log
 from td3core.version import VERSION
 
 _STAGES: dict[Stage, tuple[float, float]] = {
@@ -57,13 +57,13 @@ class DistillationRun:
 
     @property
     def summary(self) -> Summary:
-        """The result.
+        """The best summary so far: there is one from the first validation on, and each is as usable as the last.
 
         Raises:
-            RuntimeError: the run has not come to its end.
+            RuntimeError: nothing was validated yet.
         """
         if self._summary is None:
-            raise RuntimeError("the run has no summary before it was iterated to its end")
+            raise RuntimeError("the run has no summary before its first validation")
         return self._summary
 
     @property
@@ -77,12 +77,13 @@ class DistillationRun:
 
     def __iter__(self) -> Iterator[Progress]:
         started = time.monotonic()
-        yield from relay(self._run(), lambda progress: _with_eta(_placed(progress), started))
+        yield from relay(self._run(started), lambda progress: _with_eta(_placed(progress), started))
 
-    def _run(self) -> Generator[Progress, None, None]:
+    def _run(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("reading", 0, 1)
         given, kept, sequences = _read(self.log, self.spec.data, self.log_name)
         self.profile = kept
+        dataset = DatasetInfo(name=self.log_name, sha256=_sha256(self.log), given=given, kept=kept)
         split = leave_last_out(sequences)
         learner = build_learner(self.spec.learner)
         task = RankingTask(
@@ -113,14 +114,49 @@ class DistillationRun:
             summary=self.spec.summary,
             inner=self.spec.inner,
             outer=self.spec.outer,
+            stop=self.spec.stop,
             seed=self.spec.seed,
+            started=started,
         )
-        yield from distillation
-        best = distillation.best
-        assert best is not None  # the last outer step is always validated
-        yield Progress("packing", 0, 1)
+        best = None
+        steps = iter(distillation)
+        while True:
+            try:
+                progress = next(steps, None)
+            except DivergedError as error:
+                if best is None:
+                    raise
+                self._summary = self._pack(
+                    best, teacher, sequences, dataset, stopped=("diverged", str(error))
+                )
+                break
+            if distillation.best is not None and (distillation.best is not best or distillation.stopped):
+                best = distillation.best
+                stopped = (distillation.stopped, None) if distillation.stopped else None
+                self._summary = self._pack(best, teacher, sequences, dataset, stopped=stopped)
+            if progress is None:
+                break
+            yield progress
+        yield Progress("packing", 1, 1)
+
+    def _pack(
+        self,
+        best: Candidate,
+        teacher: Trained,
+        sequences: Sequences,
+        dataset: DatasetInfo,
+        *,
+        stopped: tuple[str, str | None] | None,
+    ) -> Summary:
         metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
-        self._summary = Summary(
+        metrics: dict[str, Any] = {
+            "teacher": {metric: teacher.score},
+            "summary": {metric: best.score, "outer_step": best.step},
+        }
+        if stopped is not None:
+            reason, detail = stopped
+            metrics["stopped"] = {"reason": reason} | ({} if detail is None else {"detail": detail})
+        return Summary(
             factors=best.factors,
             items=teacher.items,
             item_ids=tuple(sequences.item_ids.to_list()),
@@ -128,14 +164,11 @@ class DistillationRun:
                 code_version=VERSION,
                 seed=self.spec.seed,
                 spec=self.spec,
-                dataset=DatasetInfo(name=self.log_name, sha256=_sha256(self.log), given=given, kept=kept),
-                metrics={
-                    "teacher": {metric: teacher.score},
-                    "summary": {metric: best.score, "outer_step": best.step},
-                },
+                dataset=dataset,
+                lr_factor=best.lr_factor,
+                metrics=metrics,
             ),
         )
-        yield Progress("packing", 1, 1)
 
 
 class EvaluationRun:

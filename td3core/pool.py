@@ -1,23 +1,32 @@
 """Learners that live on across outer steps, each at its own age."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from td3core.adam import AdamState
-from td3core.unroll import Cohort, InnerLoop
+from td3core.optimizers import OptimizerState
+from td3core.unroll import Cohort
 
 
 class LearnerPool:
     """A fixed number of learners; one that has lived its steps is replaced by a fresh one."""
 
-    def __init__(self, loop: InnerLoop, *, size: int, lifetime: int, generator: torch.Generator) -> None:
-        self.loop = loop
+    def __init__(
+        self,
+        start: Callable[[int], Cohort],
+        *,
+        size: int,
+        lifetime: int,
+        generator: torch.Generator,
+    ) -> None:
+        self.start = start
         self.lifetime = lifetime
         self.generator = generator
-        self.members = loop.start(size, generator=generator)
+        self.members = start(size)
         self.left: Int[Tensor, size] = torch.randint(
-            1, lifetime + 1, (size,), generator=generator, device=loop.items.device
+            1, lifetime + 1, (size,), generator=generator, device=generator.device
         )
         """Steps that each has yet to live: drawn at random first, so that the ages spread."""
 
@@ -27,7 +36,10 @@ class LearnerPool:
         places = order[:learners]
         state = self.members.optimizer
         return (
-            Cohort(self.members.parameters[places], AdamState(*(part[places] for part in state))),
+            Cohort(
+                self.members.parameters[places],
+                OptimizerState(tuple(part[places] for part in state.moments), state.step[places]),
+            ),
             places,
         )
 
@@ -37,10 +49,11 @@ class LearnerPool:
         self.left[places] -= steps
         dead = places[self.left[places] <= 0]
         if len(dead):
-            self._store(dead, self.loop.start(len(dead), generator=self.generator))
+            self._store(dead, self.start(len(dead)))
             self.left[dead] = self.lifetime
 
     def _store(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
         self.members.parameters[places] = cohort.parameters
-        for mine, theirs in zip(self.members.optimizer, cohort.optimizer, strict=True):
+        self.members.optimizer.step[places] = cohort.optimizer.step
+        for mine, theirs in zip(self.members.optimizer.moments, cohort.optimizer.moments, strict=True):
             mine[places] = theirs

@@ -21,9 +21,11 @@ def predict_next(
     parameters: Float[Tensor, "learners parameters"],
     items: Float[Tensor, "items d3"],
     histories: Histories,
+    *,
+    reach: int | None = None,
 ) -> Float[Tensor, "learners users d3"]:
-    """Return each learner's prediction of what comes after each history."""
-    rows, lengths = histories.latest(learner.max_length)
+    """Return each learner's prediction of what comes after each history, of which it reads at most `reach` steps."""
+    rows, lengths = histories.latest(min(reach or learner.max_length, learner.max_length))
     sequences = functional.pad(
         rows[:, : int(lengths.max())], (0, 1)
     )  # some item stands for the one to predict
@@ -74,13 +76,15 @@ class RankingTask:
         learner: Learner,
         parameters: Float[Tensor, "learners parameters"],
         items: Float[Tensor, "items d3"],
+        *,
+        reach: int | None = None,
     ) -> list[dict[str, float]]:
-        """Return HR, NDCG and MRR at the cut-offs, for each learner."""
+        """Return HR, NDCG and MRR at the cut-offs, for each learner; it reads at most `reach` steps of a history."""
         blocks: list[Int[Tensor, "learners users"]] = []
         for start in range(0, len(self.targets), _USERS_A_BLOCK):
             users = slice(start, start + _USERS_A_BLOCK)
             histories = Histories(*(part[users] for part in self.histories))
-            predictions = predict_next(learner, parameters, items, histories)
+            predictions = predict_next(learner, parameters, items, histories, reach=reach)
             blocks.append(torch.stack([self._ranks(row @ items.T, users) for row in predictions]))
         return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from td3core.batches import Histories
+from td3core.candidates import Catalogue
 from td3core.config import LearnerConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.learners import Learner, build_learner
@@ -36,13 +37,18 @@ class Summary:
         factors = Factors(*(factor.to(device, dtype) for factor in self.factors))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
 
+    @property
+    def reach(self) -> int:
+        """Steps of a history that a learner trained on the summary reads: as many as it was trained on."""
+        return self.factors.time.shape[0] - 1
+
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
         """Return S: at every step of every synthetic user a distribution over the items."""
         return soft_sequences(self.factors, self.items)
 
     def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
         """Return X = S V, what a learner on the shared item factor consumes."""
-        return expected_embeddings(self.factors, self.items)
+        return expected_embeddings(self.factors, Catalogue(self.items))
 
     def sample(self, n: int, *, seed: int = 0, distinct: bool = True) -> list[list[str]]:
         """Draw `n` sequences of item ids, going round the synthetic users.
@@ -87,11 +93,18 @@ class Summary:
                 f"the learner's max_length is {config.max_length}, the summary's {self.factors.time.shape[0]}"
             )
         built = build_learner(config)
+        steps = steps or spec.inner.steps
         training = EmbeddedTraining(
-            self.expected_embeddings(), items=self.items, learner=built, inner=spec.inner, seed=seed
+            self.expected_embeddings(),
+            items=self.items,
+            learner=built,
+            inner=spec.inner,
+            steps=steps,
+            seed=seed,
+            lr_factor=self.manifest.lr_factor,
         )
-        training.run(spec.inner.steps if steps is None else steps)
-        return Recommender(built, training.parameters, self.items, self.item_ids)
+        training.run(steps)
+        return Recommender(built, training.parameters, self.items, self.item_ids, self.reach)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +115,8 @@ class Recommender:
     parameters: Float[Tensor, "1 parameters"]
     items: Float[Tensor, "items d3"]
     item_ids: tuple[str, ...]
+    reach: int
+    """How many of the latest items it reads of a history."""
 
     @torch.no_grad()
     def recommend(
@@ -118,7 +133,10 @@ class Recommender:
             raise ValueError(f"none of the {len(history)} items of the history is in the catalogue")
         known = torch.tensor([rows], device=self.items.device)
         histories = Histories(known, torch.tensor([len(rows)], device=self.items.device))
-        scores = self.items @ predict_next(self.learner, self.parameters, self.items, histories)[0, 0]
+        scores = (
+            self.items
+            @ predict_next(self.learner, self.parameters, self.items, histories, reach=self.reach)[0, 0]
+        )
         if exclude_seen:
             scores[rows] = -torch.inf
         best = scores.topk(min(k, len(self.item_ids)))

@@ -28,6 +28,8 @@ class Trained(NamedTuple):
     parameters: Float[Tensor, "1 parameters"]
     score: float
     """Validation NDCG at the task's first cut-off."""
+    trajectory: Float[Tensor, "epochs parameters"] | None = None
+    """Weights after each epoch up to this one."""
 
 
 def next_item_loss(
@@ -91,6 +93,7 @@ def train_on_log(
     metric = f"ndcg@{task.cutoffs[0]}"
     best: Trained | None = None
     misses = 0
+    trajectory: list[Float[Tensor, " parameters"]] = []
     epoch_steps = 0  # of the first epoch; where chunks are cut is drawn, so that others differ a little
     for epoch in range(config.max_epochs):
         batches = [
@@ -123,8 +126,11 @@ def train_on_log(
             )
         schedule.step()
         (figures,) = task.evaluate(learner, parameters.detach(), items.detach())
+        trajectory.append(parameters.detach()[0].clone())
         if best is None or figures[metric] > best.score:
-            best = Trained(items.detach().clone(), parameters.detach().clone(), figures[metric])
+            best = Trained(
+                items.detach().clone(), parameters.detach().clone(), figures[metric], torch.stack(trajectory)
+            )
             misses = 0
         else:
             misses += 1

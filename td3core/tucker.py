@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from td3core.candidates import Catalogue
 from td3core.catalogue import expected_embedding
 
 
@@ -53,6 +54,7 @@ def soft_sequences(factors: Factors, items: Float[Tensor, "items d3"]) -> Float[
     return (latent_queries(factors) @ items.T).softmax(-1)
 
 
-def expected_embeddings(factors: Factors, items: Float[Tensor, "items d3"]) -> Float[Tensor, "mu zeta d3"]:
-    """Return `X = S V` without building S."""
-    return expected_embedding(latent_queries(factors), items)
+def expected_embeddings(factors: Factors, catalogue: Catalogue) -> Float[Tensor, "mu zeta d3"]:
+    """Return `X = S V` without building S; estimated, if the catalogue is one of candidates."""
+    queries = catalogue.lift(latent_queries(factors))
+    return expected_embedding(queries, catalogue.keys(catalogue.items))[..., : catalogue.items.shape[1]]

@@ -14,10 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from td3core.adam import AdamAdjoint, AdamState, adam_step, adam_step_vjp
-from td3core.catalogue import Sums, catalogue_sums, log_partition
+from td3core.candidates import Catalogue
+from td3core.catalogue import Sums
+from td3core.config import InnerConfig, Precision
 from td3core.learners.base import Learner, steps_at
 from td3core.learners.objective import Objective
+from td3core.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, Schedule, initial_state
 
 _FIRST_RANDOM_POSITION = 5  # the authors never draw an earlier one
 
@@ -26,7 +28,7 @@ class Cohort(NamedTuple):
     """Several learners in mid-training."""
 
     parameters: Float[Tensor, "learners parameters"]
-    optimizer: AdamState
+    optimizer: OptimizerState
 
 
 class Batch(NamedTuple):
@@ -55,28 +57,55 @@ class InnerStep(NamedTuple):
 
     before: Float[Tensor, "learners parameters"]
     gradient: Float[Tensor, "learners parameters"]
-    after: AdamState
+    lr: Float[Tensor, "learners 1"]
+    after: OptimizerState
     batch: Batch
+    catalogue: Catalogue
     sums: Sums
 
 
+class PulledBack(NamedTuple):
+    """Derivatives of an outer loss by what the learners were trained with."""
+
+    by_summary: Float[Tensor, "mu zeta d3"]
+    by_log_lr: Float[Tensor, ""]
+    """By the logarithm of a factor on all learning rates."""
+
+
 class InnerLoop:
-    """Learners that take Adam steps on a summary."""
+    """Learners that take steps on a summary, each at the learning rate of its age.
+
+    With `precision` bfloat16 the learner's products are taken in it (autocast); weights, moments and the sums over the
+    catalogue keep the precision of the items, since the reverse pass lives on differences of small numbers.
+    """
 
     def __init__(
-        self, *, learner: Learner, items: Float[Tensor, "items d3"], lr: float, weight_decay: float
+        self,
+        *,
+        learner: Learner,
+        items: Float[Tensor, "items d3"],
+        optimizer: Optimizer,
+        schedule: Schedule,
+        precision: Precision = "float32",
     ) -> None:
         self.learner = learner
-        self.items = items
-        self.lr = lr
-        self.weight_decay = weight_decay
+        self.catalogue = Catalogue(items)
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.precision = precision
+        self.lr_factor = 1.0
+        """On all learning rates; an outer loop may learn it."""
 
     def start(self, learners: int, *, generator: torch.Generator) -> Cohort:
         """Return fresh learners."""
-        parameters = self.learner.initialise(
-            learners, generator=generator, dtype=self.items.dtype, device=self.items.device
+        items = self.catalogue.items
+        return self.enter(
+            self.learner.initialise(learners, generator=generator, dtype=items.dtype, device=items.device)
         )
-        return Cohort(parameters, AdamState.initial(parameters))
+
+    def enter(self, parameters: Float[Tensor, "learners parameters"]) -> Cohort:
+        """Return learners of age zero with these weights."""
+        return Cohort(parameters, initial_state(self.optimizer, parameters))
 
     def predict(
         self,
@@ -86,18 +115,22 @@ class InnerLoop:
     ) -> tuple[Float[Tensor, "learners batch supervised d3"], Float[Tensor, "learners batch supervised d3"]]:
         """Return predictions and targets (o_{t-1}, X_t) at the supervised positions."""
         embeddings = summary[batch.users]  # (learners, batch, zeta, d3)
-        outputs = self.learner(parameters, embeddings, batch.positions, lengths=batch.lengths)
-        return outputs, steps_at(embeddings, batch.positions)
+        with torch.autocast(
+            summary.device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+        ):
+            outputs = self.learner(parameters, embeddings, batch.positions, lengths=batch.lengths)
+        return outputs.to(summary.dtype), steps_at(embeddings, batch.positions)
 
     def loss(
         self,
         outputs: Float[Tensor, "learners batch supervised d3"],
         targets: Float[Tensor, "learners batch supervised d3"],
+        catalogue: Catalogue,
         sums: Sums | None = None,
         weights: Float[Tensor, "learners batch supervised"] | None = None,
     ) -> Float[Tensor, ""]:
         """Mean KL divergence up to a constant, summed over the learners."""
-        divergence = log_partition(outputs, self.items, sums) - (outputs * targets).sum(-1)
+        divergence = catalogue.log_partition(outputs, sums) - (outputs * targets).sum(-1)
         if weights is None:
             return divergence.mean((1, 2)).sum()
         return ((divergence * weights).sum((1, 2)) / weights.sum((1, 2)).clamp_min(1)).sum()
@@ -107,43 +140,62 @@ class InnerLoop:
         cohort: Cohort,
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
+        catalogue: Catalogue | None = None,
     ) -> tuple[Cohort, InnerStep]:
-        """Take one Adam step, without a graph."""
+        """Take one step, without a graph; on a part of the catalogue, if one is given."""
+        catalogue = catalogue or self.catalogue
         before = cohort.parameters.detach()
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
             outputs, targets = self.predict(parameters, summary, batch)
-            sums = catalogue_sums(outputs, self.items)
-            loss = self.loss(outputs, targets, sums, batch.weights(targets))
+            sums = catalogue.sums(outputs)
+            loss = self.loss(outputs, targets, catalogue, sums, batch.weights(targets))
             (gradient,) = torch.autograd.grad(loss, parameters)
-        moved, optimizer = adam_step(
-            gradient, cohort.optimizer, before, lr=self.lr, weight_decay=self.weight_decay
-        )
-        return Cohort(moved, optimizer), InnerStep(before, gradient, optimizer, batch, sums)
+        lr = self.lr_factor * self.schedule.at(cohort.optimizer.step, before.dtype)
+        moved, state = self.optimizer.step(gradient, cohort.optimizer, before, lr=lr)
+        return Cohort(moved, state), InnerStep(before, gradient, lr, state, batch, catalogue, sums)
 
     def pull_back(
         self,
         steps: list[InnerStep],
         summary: Float[Tensor, "mu zeta d3"],
         adjoint: Float[Tensor, "learners parameters"],
-    ) -> Float[Tensor, "mu zeta d3"]:
-        """Turn the derivative by the weights after `steps` into the derivative by the summary."""
-        adjoints = AdamAdjoint(adjoint, torch.zeros_like(adjoint), torch.zeros_like(adjoint))
-        total = torch.zeros_like(summary)
+    ) -> PulledBack:
+        """Turn the derivative by the weights after `steps` into those by the summary and the learning rate."""
+        adjoints = Adjoint.of(adjoint, self.optimizer.moments)
+        by_summary, by_log_lr = torch.zeros_like(summary), summary.new_zeros(())
         for step in reversed(steps):
-            by_gradient, adjoints = adam_step_vjp(
-                adjoints, step.gradient, step.after, step.before, lr=self.lr, weight_decay=self.weight_decay
+            by_gradient, adjoints, by_lr = self.optimizer.pull_back(
+                adjoints, step.gradient, step.after, step.before, lr=step.lr
             )
+            by_log_lr += (by_lr * step.lr).sum()
             parameters = step.before.detach().requires_grad_()
             leaf = summary.detach().requires_grad_()
             with torch.enable_grad():
                 outputs, targets = self.predict(parameters, leaf, step.batch)
-                loss = self.loss(outputs, targets, step.sums, step.batch.weights(targets))
+                loss = self.loss(outputs, targets, step.catalogue, step.sums, step.batch.weights(targets))
                 (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
-            by_parameters, by_summary = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
+            by_parameters, by_leaf = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
             adjoints = adjoints._replace(parameters=adjoints.parameters + by_parameters)
-            total += by_summary
-        return total
+            by_summary += by_leaf
+        return PulledBack(by_summary, by_log_lr)
+
+
+def build_inner_loop(
+    config: InnerConfig, *, learner: Learner, items: Float[Tensor, "items d3"], steps: int
+) -> InnerLoop:
+    """Build the loop for learners that are to take so many steps."""
+    if config.optimizer == "adam":
+        optimizer: Optimizer = Adam(weight_decay=config.weight_decay)
+    else:
+        optimizer = SGD(momentum=config.momentum, weight_decay=config.weight_decay)
+    return InnerLoop(
+        learner=learner,
+        items=items,
+        optimizer=optimizer,
+        schedule=Schedule(config.lr, config.schedule, steps),
+        precision=config.precision,
+    )
 
 
 def draw_batches(

@@ -125,7 +125,7 @@ def gru(
     recurrent = weights[f"{name}.state.weight"]
     hidden = recurrent.shape[1]
     gates, candidates = linear(x, weights, f"{name}.input").split((2 * hidden, hidden), -1)
-    state = x.new_zeros(x.shape[0], x.shape[2], hidden)
+    state = gates.new_zeros(x.shape[0], x.shape[2], hidden)
     states: list[Tensor] = []
     for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
         by_gate, by_candidate = (state @ recurrent).split((2 * hidden, hidden), -1)

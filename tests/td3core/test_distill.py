@@ -1,10 +1,11 @@
+import functools
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.direct import direct_unroll
-from td3core.config import DataConfig, InnerConfig, OuterConfig, SummaryConfig
+from td3core.config import DataConfig, InnerConfig, OuterConfig, StopConfig, SummaryConfig
 from td3core.distill import Distillation
 from td3core.errors import DivergedError
 from td3core.interactions import filter_log, read_log
@@ -14,14 +15,20 @@ from td3core.ranking import RankingTask
 from td3core.sequences import build_sequences, leave_last_out
 from td3core.train import Trained
 from td3core.tucker import Factors
-from td3core.unroll import InnerLoop
+from td3core.unroll import build_inner_loop
 
 CPU = torch.device("cpu")
 LEARNER = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=12)
 
 
 def distillation(
-    tiny_log: Path, *, learner: Learner = LEARNER, dtype: torch.dtype = torch.float32, **changes
+    tiny_log: Path,
+    *,
+    learner: Learner = LEARNER,
+    dtype: torch.dtype = torch.float32,
+    teacher_score: float = 0.0,
+    stop: StopConfig | None = None,
+    **changes,
 ) -> Distillation:
     split = leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
     generator = torch.Generator().manual_seed(1)
@@ -32,12 +39,13 @@ def distillation(
     outer = {"steps": 6, "validate_every": 2, "validation_learners": 1} | changes.pop("outer", {})
     return Distillation(
         learner=learner,
-        teacher=Trained(items, parameters, 0.0),
+        teacher=Trained(items, parameters, teacher_score, torch.stack([parameters[0] * 0.5, parameters[0]])),
         train=split.train,
         task=task,
         summary=SummaryConfig(users=5, length=9, rank_users=3, rank_time=4),
         inner=InnerConfig(**inner),
         outer=OuterConfig(**outer),
+        stop=stop,
         seed=0,
     )
 
@@ -52,6 +60,13 @@ def distillation(
         {"supervision": "paper"},
         {"positions": 3},
         {"window": 12, "warm_up": "rat"},
+        {"warm_up": "fixed"},
+        {"optimizer": "sgd", "lr": 0.1},
+        {"schedule": "constant"},
+        {"initial": "trajectory"},
+        {"initial": "mixed", "warm_up": "rat"},
+        {"precision": "bfloat16"},
+        {"learn_lr": True},
     ],
     ids=str,
 )
@@ -80,7 +95,9 @@ def test_every_learner_can_be_distilled_with(tiny_log: Path, every_learner: Lear
 
 def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(tiny_log: Path) -> None:
     """Factors -> S -> inner loop -> real loss and alignment."""
-    run = distillation(tiny_log, dtype=torch.float64, outer={"alignment": 0.5})
+    run = distillation(
+        tiny_log, dtype=torch.float64, inner={"schedule": "constant", "lr": 5e-3}, outer={"alignment": 0.5}
+    )
     start = run.loop.start(2, generator=torch.Generator().manual_seed(3))
     drawn = run.batches(4, 2)
     chunks = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, len(run.teacher.items), len(run.teacher.items)]])
@@ -142,8 +159,10 @@ def test_divergence_is_named_and_the_best_kept(tiny_log: Path) -> None:
 def test_pool_ages_and_renews_its_learners() -> None:
     generator = torch.Generator().manual_seed(0)
     items = torch.randn(9, 8, generator=generator)
-    loop = InnerLoop(learner=LEARNER, items=items, lr=1e-3, weight_decay=0.0)
-    pool = LearnerPool(loop, size=3, lifetime=10, generator=generator)
+    loop = build_inner_loop(InnerConfig(), learner=LEARNER, items=items, steps=10)
+    pool = LearnerPool(
+        functools.partial(loop.start, generator=generator), size=3, lifetime=10, generator=generator
+    )
     pool.left[:] = torch.tensor([10, 4, 1])
     cohort, places = pool.take(3)
     marked = cohort._replace(parameters=torch.full_like(cohort.parameters, 7.0))
@@ -156,6 +175,70 @@ def test_pool_ages_and_renews_its_learners() -> None:
 
 
 def test_real_batches_never_end(tiny_log: Path) -> None:
-    run = distillation(tiny_log, outer={"batch_size": 1_000})
+    run = distillation(tiny_log, outer={"batch_size": 100_000})
     first, second = run.real_batch(), run.real_batch()
     assert first.shape[0] == pytest.approx(second.shape[0], rel=0.3)
+
+
+def test_learners_start_where_the_config_says(tiny_log: Path) -> None:
+    def starts(initial: str) -> list[list[float]]:
+        run = distillation(tiny_log, inner={"initial": initial, "pool_size": 64})
+        trajectory = run.teacher.trajectory
+        assert trajectory is not None
+        assert run._pool is not None
+        members = run._pool.members.parameters
+        return [[float((member - epoch).abs().max()) for epoch in trajectory] for member in members]
+
+    from_teacher = {name: sum(min(row) == 0 for row in starts(name)) for name in ("trajectory", "mixed")}
+    assert from_teacher["trajectory"] == 64
+    assert 16 < from_teacher["mixed"] < 48
+    assert not any(min(row) == 0 for row in starts("random"))
+
+
+def test_learning_rate_is_learned_and_kept_with_the_summary(tiny_log: Path) -> None:
+    run = distillation(tiny_log, inner={"learn_lr": True})
+    list(run)
+    assert run.best is not None
+    assert run.best.lr_factor != 1.0
+    assert run.best.lr_factor == pytest.approx(1.0, abs=0.3)
+
+
+def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
+    """The mean of hypergradients by candidates is near the one by all items."""
+    exact = distillation(tiny_log, dtype=torch.float64)
+    drawn = distillation(tiny_log, dtype=torch.float64, outer={"candidates": 20})
+    start = exact.loop.start(1, generator=torch.Generator().manual_seed(3))
+    batches, real = exact.batches(4, 1), exact.real_batch()
+
+    def gradient(run: Distillation) -> torch.Tensor:
+        run.hypergradient(start, batches, real, run._catalogue())
+        return torch.cat([factor.grad.flatten() for factor in run.factors if factor.grad is not None])
+
+    expected = gradient(exact)
+    assert drawn._probabilities is not None
+    sampled = torch.stack([gradient(drawn) for _ in range(200)])
+    assert torch.cosine_similarity(sampled.mean(0), expected, dim=0) > 0.9
+    assert not torch.equal(sampled[0], sampled[1])
+
+
+def test_stops_when_enough_is_recovered(tiny_log: Path) -> None:
+    run = distillation(tiny_log, teacher_score=1e-6, stop=StopConfig(recovery=0.5))
+    assert [progress.step for progress in run] == [1, 2]
+    assert run.stopped == "recovery"
+    assert run.best is not None
+
+
+def test_stops_when_the_time_is_up(tiny_log: Path) -> None:
+    run = distillation(tiny_log, stop=StopConfig(seconds=1e-9))
+    assert [progress.step for progress in run] == [1]
+    assert run.stopped == "seconds"
+    assert run.best is not None
+
+
+def test_exploding_loss_is_named(tiny_log: Path) -> None:
+    run = distillation(tiny_log)
+    progress = iter(run)
+    next(progress)
+    run.teacher.items.mul_(100)
+    with pytest.raises(DivergedError, match="at outer step 2"):
+        next(progress)

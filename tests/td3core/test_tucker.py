@@ -2,6 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from td3core.candidates import Catalogue
 from td3core.tucker import Factors, expected_embeddings, initial_factors, soft_sequences
 
 
@@ -33,7 +34,7 @@ def test_permuting_items_permutes_the_summary(seed: int) -> None:
         soft_sequences(factors, items)[..., order], soft_sequences(factors, items[order])
     )
     torch.testing.assert_close(
-        expected_embeddings(factors, items), expected_embeddings(factors, items[order])
+        expected_embeddings(factors, Catalogue(items)), expected_embeddings(factors, Catalogue(items[order]))
     )
 
 
@@ -50,7 +51,7 @@ def test_summary_equals_the_mode_products_written_out() -> None:
 
 def test_expected_embeddings_are_the_sequences_times_the_item_factor() -> None:
     factors, items = drawn(2)
-    torch.testing.assert_close(expected_embeddings(factors, items), soft_sequences(factors, items) @ items)
+    torch.testing.assert_close(expected_embeddings(factors, Catalogue(items)), soft_sequences(factors, items) @ items)
 
 
 def test_initial_logits_have_unit_variance() -> None:

@@ -1,12 +1,16 @@
+import math
 from typing import Literal
 
 import pytest
 import torch
 
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
+from td3core.candidates import Catalogue
+from td3core.config import Precision
 from td3core.learners import Learner, NextItem, Objective
+from td3core.optimizers import SGD, Adam, Schedule
 from td3core.tucker import Factors, expected_embeddings, initial_factors
-from td3core.unroll import Batch, InnerLoop, InnerStep, draw_batches
+from td3core.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 
@@ -17,6 +21,16 @@ def factors(items: torch.Tensor, generator: torch.Generator) -> Factors:
         users=MU, length=ZETA, rank_users=3, rank_time=4, items=items, generator=generator
     )
     return Factors(*(factor.requires_grad_() for factor in drawn))
+
+
+def inner_loop(learner: Learner, items: torch.Tensor, *, precision: Precision = "float32") -> InnerLoop:
+    return InnerLoop(
+        learner=learner,
+        items=items,
+        optimizer=Adam(weight_decay=DECAY),
+        schedule=Schedule(LR, "constant", 1),
+        precision=precision,
+    )
 
 
 def batches(
@@ -53,7 +67,7 @@ def test_hypergradient_equals_the_direct_formulation(
 ) -> None:
     learner = every_learner
     drawn = batches(4, generator, objective=learner.objective, supervision=supervision, positions=positions)
-    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    loop = inner_loop(learner, items)
     start = loop.start(2, generator=generator)
     outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator)
 
@@ -61,13 +75,13 @@ def test_hypergradient_equals_the_direct_formulation(
     unrolled = direct_unroll(learner, factors, items, leaf, drawn, lr=LR, weight_decay=DECAY)
     expected = torch.autograd.grad((unrolled * outer).sum(), factors)
 
-    summary = expected_embeddings(factors, items)
+    summary = expected_embeddings(factors, Catalogue(items))
     cohort, steps = start, list[InnerStep]()
     for batch in drawn:
         cohort, step = loop.step(cohort, summary.detach(), batch)
         steps.append(step)
-    by_summary = loop.pull_back(steps, summary.detach(), outer)
-    found = torch.autograd.grad(summary, factors, by_summary)
+    pulled = loop.pull_back(steps, summary.detach(), outer)
+    found = torch.autograd.grad(summary, factors, pulled.by_summary)
 
     torch.testing.assert_close(cohort.parameters, unrolled.detach(), rtol=1e-10, atol=1e-12)
     for ours, theirs in zip(found, expected, strict=True):
@@ -79,13 +93,13 @@ def test_loss_is_the_kl_divergence_up_to_a_constant(
     learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     (batch,) = batches(1, generator, learners=1)
-    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
+    loop = inner_loop(learner, items)
     summary = direct_summary(factors, items).detach()
     entropy = -(summary * summary.log()).sum(-1)[batch.users][:, :, 1:].mean()
     for _ in range(2):
         parameters = loop.start(1, generator=generator).parameters
         divergence = direct_loss(learner, parameters, items, summary, batch)
-        loss = loop.loss(*loop.predict(parameters, summary @ items, batch))
+        loss = loop.loss(*loop.predict(parameters, summary @ items, batch), loop.catalogue)
         torch.testing.assert_close(loss - entropy, divergence)
 
 
@@ -93,8 +107,8 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     learner = every_learner
-    loop = InnerLoop(learner=learner, items=items, lr=LR, weight_decay=DECAY)
-    summary = expected_embeddings(factors, items).detach()
+    loop = inner_loop(learner, items)
+    summary = expected_embeddings(factors, Catalogue(items)).detach()
     start = loop.start(2, generator=generator)
     (batch,) = batches(1, generator, objective=learner.objective)
     together, _ = loop.step(start, summary, batch)
@@ -110,7 +124,7 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
 def test_padding_is_not_learned_from(
     every_learner: Learner, items: torch.Tensor, generator: torch.Generator
 ) -> None:
-    loop = InnerLoop(learner=every_learner, items=items, lr=LR, weight_decay=DECAY)
+    loop = inner_loop(every_learner, items)
     start = loop.start(1, generator=generator)
     lengths = torch.tensor([4, 7, 2, 1, 5])
     (batch,) = draw_batches(
@@ -158,3 +172,60 @@ def test_random_positions_are_distinct_and_never_the_first_step(generator: torch
     assert positions.shape[-1] == 3
     assert set(positions.flatten().tolist()) == set(range(1, ZETA))
     assert all(len(set(row.tolist())) == 3 for row in positions.flatten(0, 1))
+
+
+def test_learning_rate_has_its_derivative(
+    every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
+) -> None:
+    """Against central differences: the outer loss after four steps, by the logarithm of a factor on all rates."""
+    summary = expected_embeddings(factors, Catalogue(items)).detach()
+    for optimizer in (Adam(weight_decay=DECAY), SGD(momentum=0.5)):
+        loop = InnerLoop(
+            learner=every_learner, items=items, optimizer=optimizer, schedule=Schedule(LR, "cosine", 6)
+        )
+        start = loop.start(1, generator=generator)
+        drawn = batches(4, generator, objective=every_learner.objective, learners=1)
+        outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator)
+
+        def run(
+            log_factor: float,
+            loop: InnerLoop = loop,
+            start: Cohort = start,
+            drawn: list[Batch] = drawn,
+        ) -> tuple[torch.Tensor, list[InnerStep]]:
+            loop.lr_factor = math.exp(log_factor)
+            cohort, steps = start, list[InnerStep]()
+            for batch in drawn:
+                cohort, step = loop.step(cohort, summary, batch)
+                steps.append(step)
+            return cohort.parameters, steps
+
+        ahead, behind = ((run(change)[0] * outer).sum() for change in (1e-5, -1e-5))
+        _, steps = run(0.0)
+        found = loop.pull_back(steps, summary, outer).by_log_lr
+        torch.testing.assert_close(found, (ahead - behind) / 2e-5, rtol=1e-5, atol=1e-9)
+
+
+def test_bfloat16_follows_float32(
+    every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
+) -> None:
+    items = items.float()
+    summary = expected_embeddings(Factors(*(factor.float() for factor in factors)), Catalogue(items)).detach()
+    gradients: list[torch.Tensor] = []
+    drawn = batches(3, generator, objective=every_learner.objective, learners=1)
+    loop = inner_loop(every_learner, items)
+    start = loop.start(1, generator=generator)
+    for batch in batches(30, generator, objective=every_learner.objective, learners=1):
+        start, _ = loop.step(start, summary, batch)
+    outer = torch.randn(start.parameters.shape, generator=generator)
+    for precision in ("float32", "bfloat16"):
+        loop = inner_loop(every_learner, items, precision=precision)
+        cohort, steps = start, list[InnerStep]()
+        for batch in drawn:
+            cohort, step = loop.step(cohort, summary, batch)
+            steps.append(step)
+        assert cohort.parameters.dtype == torch.float32
+        gradients.append(loop.pull_back(steps, summary, outer).by_summary.flatten())
+    exact, rounded = gradients
+    assert not torch.equal(exact, rounded)
+    assert torch.cosine_similarity(exact, rounded, dim=0) > 0.99
