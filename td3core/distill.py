@@ -5,7 +5,7 @@ plus the surrogate objective that aligns its features with the teacher's. Where 
 embedding space (see `unroll`), every position is supervised by default, and learners live on across outer steps, each
 at its own age, so that no warm-up step is thrown away (Zhou et al., "Dataset Distillation using Neural Feature
 Regression", NeurIPS 2022). `warm_up: rat` is the paper's random truncation (Feng et al., "Embarrassingly Simple Dataset
-Distillation", ICLR 2024).
+Distillation", ICLR 2024). Factors need not be the paper's: those of every kind (see `factors`) are learned alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ from td3core.batches import Supervised, chunk_batches, supervise
 from td3core.catalogue import log_partition
 from td3core.config import InnerConfig, OuterConfig, SummaryConfig
 from td3core.errors import DivergedError
+from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
 from td3core.learners.base import Learner
 from td3core.pool import LearnerPool
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences
 from td3core.train import Trained, ask
-from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
 
 
@@ -70,18 +70,11 @@ class Distillation:
         self.loop = InnerLoop(
             learner=learner, items=teacher.items, lr=inner.lr, weight_decay=inner.weight_decay
         )
-        self.factors = initial_factors(
-            users=summary.users,
-            length=summary.length,
-            rank_users=summary.d1,
-            rank_time=summary.d2,
-            items=teacher.items,
-            generator=self._generator,
-        )
-        self._average = Factors(*(factor.clone() for factor in self.factors))
-        for factor in self.factors:
-            factor.requires_grad_()
-        self._optimizer = torch.optim.Adam(self.factors, lr=outer.lr, weight_decay=outer.weight_decay)
+        drawn = initial_factors(summary, items=teacher.items, generator=self._generator)
+        self._average = mapped(drawn, torch.clone)
+        self.factors = mapped(drawn, Tensor.requires_grad_)
+        self._learned = list(self.factors.tensors.values())
+        self._optimizer = torch.optim.Adam(self._learned, lr=outer.lr, weight_decay=outer.weight_decay)
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, T_max=outer.steps)
         self._pool = (
             LearnerPool(self.loop, size=inner.pool_size, lifetime=inner.steps, generator=self._generator)
@@ -112,10 +105,10 @@ class Distillation:
         loss, cohort = self.hypergradient(cohort, batches, self.real_batch())
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
-        clip_grad_norm_(self.factors, self.outer.clip)
+        clip_grad_norm_(self._learned, self.outer.clip)
         self._optimizer.step()
         self._schedule.step()
-        for mean, factor in zip(self._average, self.factors, strict=True):
+        for mean, factor in zip(self._average.tensors.values(), self._learned, strict=True):
             mean.lerp_(factor.detach(), 1 - self.outer.averaging)
         return loss
 
@@ -176,7 +169,7 @@ class Distillation:
 
         The learners and their batches are drawn alike each time, so that scores compare.
         """
-        factors = Factors(*(factor.clone() for factor in self._average))
+        factors = mapped(self._average, torch.clone)
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)

@@ -10,15 +10,15 @@ from torch import Tensor
 from td3core.batches import Histories
 from td3core.config import LearnerConfig
 from td3core.embedded import EmbeddedTraining
+from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
 from td3core.ranking import predict_next
-from td3core.tucker import Factors, expected_embeddings, soft_sequences
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
-    """Factors U, T and G, the item factor V, and the ids behind V's rows."""
+    """The learned factors, the item factor V, and the ids behind V's rows."""
 
     factors: Factors
     items: Float[Tensor, "items d3"]
@@ -26,14 +26,14 @@ class Summary:
     manifest: Manifest
 
     def __repr__(self) -> str:
-        users, length = self.factors.users.shape[0], self.factors.time.shape[0]
+        users, length = self.factors.shape
         name = self.manifest.dataset.name
         return f"Summary(users={users}, length={length}, items={len(self.item_ids)}, log={name!r})"
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
         """Return the same summary on another device or in another precision."""
         dtype = dtype or self.items.dtype
-        factors = Factors(*(factor.to(device, dtype) for factor in self.factors))
+        factors = mapped(self.factors, lambda factor: factor.to(device, dtype))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
 
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
@@ -52,7 +52,7 @@ class Summary:
         Raises:
             ValueError: `n` is below one, or `distinct` sequences are longer than the catalogue.
         """
-        mu, zeta = self.factors.users.shape[0], self.factors.time.shape[0]
+        mu, zeta = self.factors.shape
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         if distinct and zeta > len(self.item_ids):
@@ -82,9 +82,9 @@ class Summary:
             raise ValueError(
                 f"the learner's embedding_size is {config.embedding_size}, the item factor's {self.items.shape[1]}"
             )
-        if config.max_length < self.factors.time.shape[0]:
+        if config.max_length < self.factors.shape[1]:
             raise ValueError(
-                f"the learner's max_length is {config.max_length}, the summary's {self.factors.time.shape[0]}"
+                f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
             )
         built = build_learner(config)
         training = EmbeddedTraining(

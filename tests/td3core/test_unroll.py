@@ -4,19 +4,24 @@ import pytest
 import torch
 
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
+from td3core.config import SummaryConfig
+from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
 from td3core.learners import Learner, NextItem, Objective
-from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, InnerLoop, InnerStep, draw_batches
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 
 
-@pytest.fixture
-def factors(items: torch.Tensor, generator: torch.Generator) -> Factors:
-    drawn = initial_factors(
-        users=MU, length=ZETA, rank_users=3, rank_time=4, items=items, generator=generator
-    )
-    return Factors(*(factor.requires_grad_() for factor in drawn))
+@pytest.fixture(
+    params=[
+        SummaryConfig(users=MU, length=ZETA, rank_users=3, rank_time=4),
+        SummaryConfig(kind="farzi", users=MU, length=ZETA, rank=3, temperature=0.8),
+    ],
+    ids=lambda config: config.kind,
+)
+def factors(request: pytest.FixtureRequest, items: torch.Tensor, generator: torch.Generator) -> Factors:
+    drawn = initial_factors(request.param, items=items, generator=generator)
+    return mapped(drawn, torch.Tensor.requires_grad_)
 
 
 def batches(
@@ -59,7 +64,8 @@ def test_hypergradient_equals_the_direct_formulation(
 
     leaf = start.parameters.clone().requires_grad_()
     unrolled = direct_unroll(learner, factors, items, leaf, drawn, lr=LR, weight_decay=DECAY)
-    expected = torch.autograd.grad((unrolled * outer).sum(), factors)
+    learned = list(factors.tensors.values())
+    expected = torch.autograd.grad((unrolled * outer).sum(), learned)
 
     summary = expected_embeddings(factors, items)
     cohort, steps = start, list[InnerStep]()
@@ -67,7 +73,7 @@ def test_hypergradient_equals_the_direct_formulation(
         cohort, step = loop.step(cohort, summary.detach(), batch)
         steps.append(step)
     by_summary = loop.pull_back(steps, summary.detach(), outer)
-    found = torch.autograd.grad(summary, factors, by_summary)
+    found = torch.autograd.grad(summary, learned, by_summary)
 
     torch.testing.assert_close(cohort.parameters, unrolled.detach(), rtol=1e-10, atol=1e-12)
     for ours, theirs in zip(found, expected, strict=True):
