@@ -10,14 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from td3core.factors import Factors, FarziFactors, TuckerFactors
 from td3core.learners import Learner
-from td3core.tucker import Factors
 from td3core.unroll import Batch
 
 
 def direct_summary(factors: Factors, items: Tensor) -> Tensor:
-    """S = softmax(G x1 U x2 T x3 V)."""
-    logits = torch.einsum("abc,ma,tb,ic->mti", factors.core, factors.users, factors.time, items)
+    """S = softmax(G x1 U x2 T x3 V), or softmax(D M / tau)."""
+    match factors:
+        case TuckerFactors(core, users, time):
+            logits = torch.einsum("abc,ma,tb,ic->mti", core, users, time, items)
+        case FarziFactors(latents, decoder, temperature):
+            logits = torch.einsum("mtd,id->mti", latents, decoder) / temperature
+        case _:
+            raise TypeError(f"there is no direct formulation of {type(factors).__name__}")
     return logits.softmax(-1)
 
 

@@ -59,7 +59,7 @@ def main(
         "distil_seconds": distil_seconds,
         "log_bytes": log.stat().st_size,
         "archive_bytes": archive_bytes,
-        "summary_parameters": sum(factor.numel() for factor in run.summary.factors),
+        "summary_parameters": sum(factor.numel() for factor in run.summary.factors.tensors.values()),
         "validation": run.metrics,
         "threads": threads,
         "load": os.getloadavg()[0],

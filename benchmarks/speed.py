@@ -28,11 +28,11 @@ from benchmarks.memory import peak_memory
 from td3core.batches import supervise
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
 from td3core.distill import Distillation
+from td3core.factors import mapped
 from td3core.learners import build_learner
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, leave_last_out
 from td3core.train import Trained
-from td3core.tucker import Factors
 from td3core.unroll import Batch, Cohort
 
 _USERS = 500
@@ -96,12 +96,13 @@ def random_problem(
 def ours(run: Distillation, work: Work) -> Tensor:
     """The gradient by the embedding-space inner loop."""
     run.hypergradient(work.cohort, work.batches, work.real)
-    return torch.cat([factor.grad.flatten() for factor in run.factors if factor.grad is not None])
+    learned = run.factors.tensors.values()
+    return torch.cat([factor.grad.flatten() for factor in learned if factor.grad is not None])
 
 
 def direct(run: Distillation, work: Work) -> Tensor:
     """The gradient by the direct formulation: S at every inner step, one graph over the whole window."""
-    factors = Factors(*(factor.detach().requires_grad_() for factor in run.factors))
+    factors = mapped(run.factors, lambda factor: factor.detach().requires_grad_())
     weights = direct_unroll(
         run.learner,
         factors,
@@ -115,7 +116,9 @@ def direct(run: Distillation, work: Work) -> Tensor:
         work.real, run.learner.objective, n_items=len(run.teacher.items), generator=torch.Generator()
     )
     loss = run.outer_loss(weights, asked) / len(weights)
-    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, factors)])
+    return torch.cat(
+        [gradient.flatten() for gradient in torch.autograd.grad(loss, list(factors.tensors.values()))]
+    )
 
 
 def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, works: list[Work]) -> Measured:

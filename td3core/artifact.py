@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from td3core.errors import InvalidArtifactError
+from td3core.factors import Factors, factor_shapes, named_factors
 from td3core.manifest import FORMAT, FORMAT_VERSION, Manifest
 from td3core.summary import Summary
-from td3core.tucker import Factors
 
 _FACTORS, _ITEMS, _MANIFEST = "factors.safetensors", "items.parquet", "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -26,7 +26,7 @@ _LARGEST_MEMBER = 16 << 30  # bytes; an archive that claims more is not one of o
 
 def save_summary(summary: Summary, path: Path) -> None:
     """Write the archive."""
-    tensors = {**summary.factors._asdict(), "items": summary.items}
+    tensors = {**summary.factors.tensors, "items": summary.items}
     table = io.BytesIO()
     rows = pl.Series("row", range(len(summary.item_ids)), dtype=pl.Int64)
     pl.DataFrame([rows, pl.Series("item_id", summary.item_ids, dtype=pl.String)]).write_parquet(table)
@@ -104,13 +104,8 @@ def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Facto
     except SafetensorError as error:
         raise InvalidArtifactError(f"{_FACTORS}: {error}") from error
     size, d3 = manifest.spec.summary, manifest.spec.learner.embedding_size
-    expected = {
-        "core": (size.d1, size.d2, d3),
-        "users": (size.users, size.d1),
-        "time": (size.length, size.d2),
-        "items": (n_items, d3),
-    }
+    expected = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
         raise InvalidArtifactError(f"{_FACTORS}: the shapes are {shapes}, the manifest asks for {expected}")
-    return Factors(tensors["core"], tensors["users"], tensors["time"]), tensors["items"]
+    return named_factors(size, tensors), tensors["items"]

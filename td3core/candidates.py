@@ -73,7 +73,9 @@ def draw_candidates(
     *,
     generator: torch.Generator,
 ) -> Catalogue:
-    """Draw each item with its probability."""
+    """Draw each item with its probability; should none be drawn, take all."""
     uniform = torch.rand(probabilities.shape, generator=generator, device=items.device, dtype=items.dtype)
     rows = (uniform < probabilities).nonzero().squeeze(1)
+    if not len(rows):
+        return Catalogue(items)
     return Catalogue(items[rows], rows, -probabilities[rows].log())

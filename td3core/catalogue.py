@@ -1,11 +1,12 @@
 """Sums over the whole catalogue, in blocks and twice differentiable, with no graph of the item axis.
 
-Both functions read a query h against the item factor V (rows v_i) and share one softmax p_i ~ exp(h . v_i):
+Both functions read a query h against keys k_i, one for each item, and share one softmax p_i ~ exp(h . k_i):
 
-- `log_partition(h, V) = log sum_i exp(h . v_i)`, whose derivative by h is
-- `expected_embedding(h, V) = sum_i p_i v_i`, whose derivative by h is the covariance of v under p.
+- `expected_embedding(h, K, V) = sum_i p_i v_i`, the mean m of the item factor's rows under p. Its derivative by h is
+  the covariance of v and k under p; that by k_i, worked out when the keys are learned, is `p_i (v_i - m) h^T`.
+- `log_partition(h, V) = log sum_i exp(h . v_i)`, whose keys are the item factor and whose derivative is that mean.
 
-V is frozen: nothing flows into it. Only one block of rows of p exists at a time, forwards and backwards.
+V is frozen: as values, nothing flows into it. Only one block of rows of p exists at a time, forwards and backwards.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ class Sums(NamedTuple):
 
 def catalogue_sums(queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"]) -> Sums:
     """Return log-partitions and expected embeddings, without a graph."""
-    log_sums, means = _sums(queries.detach().reshape(-1, queries.shape[-1]), items)
+    log_sums, means = _sums(queries.detach().reshape(-1, queries.shape[-1]), items, items)
     return Sums(log_sums.view(queries.shape[:-1]), means.view_as(queries))
 
 
@@ -46,13 +47,12 @@ def log_partition(
 
 
 def expected_embedding(
-    queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"]
+    queries: Float[Tensor, "*batch d"], keys: Float[Tensor, "items d"], values: Float[Tensor, "items d3"]
 ) -> Float[Tensor, "*batch d3"]:
-    """Return `softmax(queries @ items.T) @ items`: attention whose keys and values are the items."""
-    sums = catalogue_sums(queries, items)
+    """Return `softmax(queries @ keys.T) @ values`: attention. Differentiable by the queries and the keys."""
     flat = queries.reshape(-1, queries.shape[-1])
-    means = _ExpectedEmbedding.apply(flat, items, sums.log_partitions.flatten(), sums.means.view_as(flat))
-    return cast(Tensor, means).view_as(queries)
+    means = _ExpectedEmbedding.apply(flat, keys, values, *_sums(flat.detach(), keys.detach(), values))
+    return cast(Tensor, means).view(*queries.shape[:-1], values.shape[-1])
 
 
 class _LogPartition(torch.autograd.Function):
@@ -65,48 +65,55 @@ class _LogPartition(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor) -> tuple[Tensor, None, None, None]:
-        means = cast(Tensor, _ExpectedEmbedding.apply(*ctx.saved_tensors))
+        queries, items, log_sums, means = ctx.saved_tensors
+        means = cast(Tensor, _ExpectedEmbedding.apply(queries, items, items, log_sums, means))
         return adjoints[0][:, None] * means, None, None, None
 
 
 class _ExpectedEmbedding(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, items: Tensor, log_sums: Tensor, means: Tensor) -> Tensor:
-        ctx.save_for_backward(queries, items, log_sums, means)
+    def forward(
+        ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, log_sums: Tensor, means: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(queries, keys, values, log_sums, means)
         return means.clone()
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's own signature
         ctx: Any, *adjoints: Tensor
-    ) -> tuple[Tensor, None, None, None]:
-        queries, items, log_sums, means = ctx.saved_tensors
+    ) -> tuple[Tensor, Tensor | None, None, None, None]:
+        queries, keys, values, log_sums, means = ctx.saved_tensors
         (adjoint,) = adjoints
-        pulled = torch.empty_like(queries)
-        for rows, scores in _score_blocks(queries, items):
+        by_queries = torch.empty_like(queries)
+        by_keys = torch.zeros_like(keys) if ctx.needs_input_grad[1] else None
+        along_means = (adjoint * means).sum(-1, keepdim=True)
+        for rows, scores in _score_blocks(queries, keys):
             weighted = scores.sub_(log_sums[rows, None]).exp_()
-            weighted *= adjoint[rows] @ items.T
-            torch.mm(weighted, items, out=pulled[rows])
-        return pulled - (adjoint * means).sum(-1, keepdim=True) * means, None, None, None
+            weighted *= torch.addmm(along_means[rows], adjoint[rows], values.T, beta=-1)
+            torch.mm(weighted, keys, out=by_queries[rows])
+            if by_keys is not None:
+                by_keys.addmm_(weighted.T, queries[rows])
+        return by_queries, by_keys, None, None, None
 
 
-def _sums(queries: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return log-partitions (rows,) and expected embeddings (rows, d3)."""
     log_sums = queries.new_empty(queries.shape[0])
-    means = torch.empty_like(queries)
-    for rows, scores in _score_blocks(queries, items):
+    means = queries.new_empty(queries.shape[0], values.shape[1])
+    for rows, scores in _score_blocks(queries, keys):
         highest = scores.amax(-1, keepdim=True)
         weights = scores.sub_(highest).exp_()
         total = weights.sum(-1, keepdim=True)
         log_sums[rows] = (total.log() + highest).squeeze(-1)
-        torch.mm(weights, items, out=means[rows])
+        torch.mm(weights, values, out=means[rows])
         means[rows] /= total
     return log_sums, means
 
 
-def _score_blocks(queries: Tensor, items: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def _score_blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, scores) block by block; the scores may be overwritten."""
-    rows_a_block = max(1, _BLOCK // items.shape[0])
+    rows_a_block = max(1, _BLOCK // keys.shape[0])
     for start in range(0, queries.shape[0], rows_a_block):
         rows = slice(start, start + rows_a_block)
-        yield rows, queries[rows] @ items.T
+        yield rows, queries[rows] @ keys.T

@@ -14,6 +14,7 @@ class Config(BaseModel):
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
 LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
 Precision = Literal["float32", "bfloat16"]
+SummaryKind = Literal["tucker", "farzi"]
 
 
 class ColumnsConfig(Config):
@@ -105,19 +106,33 @@ class TeacherConfig(Config):
 
 
 class SummaryConfig(Config):
-    """Size of the synthetic sequence summary."""
+    """Kind and size of the synthetic sequence summary."""
 
+    kind: SummaryKind = Field(
+        default="tucker",
+        description="`tucker`: a product of three small factors with the item factor (TD3); `farzi`: a table of latent "
+        "sequences and a decoder with a row for each item.",
+    )
     users: int = Field(default=60, ge=1, le=10_000, description="Synthetic users, mu.")
     length: int = Field(default=50, ge=2, le=2048, description="Steps of each synthetic sequence, zeta.")
     rank_users: int | None = Field(
         default=None,
         ge=1,
-        description="Width d1 of the user factor U, at most `users`; left out: min(users, 32).",
+        description="`tucker`: width d1 of the user factor U, at most `users`; left out: min(users, 32).",
     )
     rank_time: int | None = Field(
         default=None,
         ge=1,
-        description="Width d2 of the time factor T, at most `length`; left out: min(length, 32).",
+        description="`tucker`: width d2 of the time factor T, at most `length`; left out: min(length, 32).",
+    )
+    rank: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="`farzi`: width d of latents and decoder; left out: 32.",
+    )
+    temperature: float | None = Field(
+        default=None, gt=0, le=100, description="`farzi`: what its logits are divided by, tau; left out: 1."
     )
 
     @property
@@ -129,6 +144,24 @@ class SummaryConfig(Config):
     def d2(self) -> int:
         """Width of T."""
         return self.rank_time or min(self.length, 32)
+
+    @property
+    def d(self) -> int:
+        """Width of latents and decoder."""
+        return self.rank or 32
+
+    @property
+    def tau(self) -> float:
+        """What the logits are divided by."""
+        return self.temperature or 1.0
+
+    @model_validator(mode="after")
+    def _fields_are_of_the_kind(self) -> Self:
+        for kind, names in (("tucker", ("rank_users", "rank_time")), ("farzi", ("rank", "temperature"))):
+            for name in names:
+                if kind != self.kind and getattr(self, name) is not None:
+                    raise ValueError(f"{name} is for a summary of kind {kind}, and this one is {self.kind}")
+        return self
 
     @model_validator(mode="after")
     def _ranks_fit(self) -> Self:

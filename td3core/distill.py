@@ -5,7 +5,7 @@ plus the surrogate objective that aligns its features with the teacher's. Where 
 embedding space (see `unroll`), every position is supervised by default, and learners live on across outer steps, each
 at its own age, so that no warm-up step is thrown away (Zhou et al., "Dataset Distillation using Neural Feature
 Regression", NeurIPS 2022). `warm_up: rat` is the paper's random truncation (Feng et al., "Embarrassingly Simple Dataset
-Distillation", ICLR 2024).
+Distillation", ICLR 2024). Factors need not be the paper's: those of every kind (see `factors`) are learned alike.
 """
 
 import math
@@ -23,13 +23,13 @@ from td3core.batches import Supervised, chunk_batches, supervise
 from td3core.candidates import Catalogue, draw_candidates, inclusion_probabilities
 from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
 from td3core.errors import DivergedError
+from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
 from td3core.learners.base import Learner
 from td3core.pool import LearnerPool
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, popularity
 from td3core.train import Trained, ask
-from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, Cohort, InnerStep, build_inner_loop, draw_batches
 
 _EXPLODED = 10.0  # times the first outer loss
@@ -84,20 +84,13 @@ class Distillation:
         self._generator = torch.Generator(items.device).manual_seed(seed)
         self._real = _endless_chunks(train, self.reach, outer.batch_size, seed, items.device)
         self.loop = build_inner_loop(inner, learner=learner, items=items, steps=inner.steps)
-        self.factors = initial_factors(
-            users=summary.users,
-            length=summary.length,
-            rank_users=summary.d1,
-            rank_time=summary.d2,
-            items=items,
-            generator=self._generator,
-        )
-        self._average = Factors(*(factor.clone() for factor in self.factors))
-        for factor in self.factors:
-            factor.requires_grad_()
+        drawn = initial_factors(summary, items=items, generator=self._generator)
+        self._average = mapped(drawn, torch.clone)
+        self.factors = mapped(drawn, Tensor.requires_grad_)
+        self._learned = list(self.factors.tensors.values())
         self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
         """Logarithm of the factor on the inner learning rates."""
-        self._optimizer = torch.optim.Adam(self.factors, lr=outer.lr, weight_decay=outer.weight_decay)
+        self._optimizer = torch.optim.Adam(self._learned, lr=outer.lr, weight_decay=outer.weight_decay)
         if inner.learn_lr:
             self._optimizer.add_param_group({"params": [self.log_lr.requires_grad_()], "weight_decay": 0.0})
         self._probabilities: Float[Tensor, " items"] | None = None
@@ -154,10 +147,10 @@ class Distillation:
         loss, cohort = self.hypergradient(cohort, batches, self.real_batch(), catalogue)
         if self._pool is not None:
             self._pool.put_back(members, cohort, self.inner.window)
-        clip_grad_norm_(self.factors, self.outer.clip)
+        clip_grad_norm_(self._learned, self.outer.clip)
         self._optimizer.step()
         self.loop.lr_factor = float(self.log_lr.detach().exp())
-        for mean, factor in zip(self._average, self.factors, strict=True):
+        for mean, factor in zip(self._average.tensors.values(), self._learned, strict=True):
             mean.lerp_(factor.detach(), 1 - self.outer.averaging)
         return loss
 
@@ -170,7 +163,7 @@ class Distillation:
     ) -> tuple[float, Cohort]:
         """Set the factors' `grad` to that of the outer loss after `batches`; return the loss and the moved learners."""
         catalogue = catalogue or self.loop.catalogue
-        summary = expected_embeddings(self.factors, catalogue)
+        summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
         frozen = summary.detach()
         trajectory: list[InnerStep] = []
         for batch in batches:
@@ -205,7 +198,7 @@ class Distillation:
         spare = self.inner.steps - self.inner.window
         if self.inner.warm_up == "rat":
             spare = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
-        summary = expected_embeddings(self.factors, catalogue)
+        summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
         for batch in self.batches(spare, self.inner.learners):
             cohort, _ = self.loop.step(cohort, summary, batch, catalogue)
         return cohort, torch.arange(self.inner.learners, device=device)
@@ -249,11 +242,11 @@ class Distillation:
 
         The learners and their batches are drawn alike each time, so that scores compare.
         """
-        factors = Factors(*(factor.clone() for factor in self._average))
+        factors = mapped(self._average, torch.clone)
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
-        summary = expected_embeddings(factors, self.loop.catalogue)
+        summary = expected_embeddings(factors, self.teacher.items)
         for batch in self.batches(self.inner.steps, learners, generator):
             cohort, _ = self.loop.step(cohort, summary, batch)
         figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items, reach=self.reach)

@@ -4,19 +4,29 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from td3core.config import JobSpec
+from td3core.config import JobSpec, SummaryKind
 from td3core.interactions import LogProfile
 
 FORMAT: Literal["td3-summary"] = "td3-summary"
 FORMAT_VERSION: Literal[1] = 1
 
-USAGE = (
-    "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
-    "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item sequences; "
-    "`summary.expected_embeddings()` is X = softmax(H V^T) V with H = G x1 U x2 T. "
+_FORMULAS: dict[SummaryKind, str] = {
+    "tucker": "X = softmax(H V^T) V with H = G x1 U x2 T. "
     "factors.safetensors holds G as `core`, U as `users`, T as `time` and V as `items`; "
-    "row r of V is the item of `row` r in items.parquet."
-)
+    "row r of V is the item of `row` r in items.parquet.",
+    "farzi": "X = softmax(D M^T / tau) V, tau being the temperature of the spec. "
+    "factors.safetensors holds D as `latents`, M as `decoder` and V as `items`; "
+    "row r of M and V is the item of `row` r in items.parquet.",
+}
+
+
+def usage(kind: SummaryKind) -> str:
+    """Say how an artefact of a kind is read, with this library and without."""
+    return (
+        "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
+        "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item "
+        f"sequences; `summary.expected_embeddings()` is {_FORMULAS[kind]}"
+    )
 
 
 class DatasetInfo(BaseModel):
@@ -46,5 +56,5 @@ class Manifest(BaseModel):
         description="On the learning rate of `spec.inner`, if that was learned beside the summary.",
     )
     metrics: dict[str, Any] = Field(description="Validation figures of teacher and summary.")
-    usage: str = USAGE
+    usage: str
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")

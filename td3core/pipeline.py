@@ -17,7 +17,7 @@ from td3core.evaluate import Evaluator
 from td3core.fidelity import EvaluationResult
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.learners import build_learner
-from td3core.manifest import DatasetInfo, Manifest
+from td3core.manifest import DatasetInfo, Manifest, usage
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, build_sequences, leave_last_out
@@ -167,6 +167,7 @@ class DistillationRun:
                 dataset=dataset,
                 lr_factor=best.lr_factor,
                 metrics=metrics,
+                usage=usage(self.spec.summary.kind),
             ),
         )
 

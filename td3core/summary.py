@@ -8,18 +8,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from td3core.batches import Histories
-from td3core.candidates import Catalogue
 from td3core.config import LearnerConfig
 from td3core.embedded import EmbeddedTraining
+from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
 from td3core.ranking import predict_next
-from td3core.tucker import Factors, expected_embeddings, soft_sequences
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
-    """Factors U, T and G, the item factor V, and the ids behind V's rows."""
+    """The learned factors, the item factor V, and the ids behind V's rows."""
 
     factors: Factors
     items: Float[Tensor, "items d3"]
@@ -27,20 +26,20 @@ class Summary:
     manifest: Manifest
 
     def __repr__(self) -> str:
-        users, length = self.factors.users.shape[0], self.factors.time.shape[0]
+        users, length = self.factors.shape
         name = self.manifest.dataset.name
         return f"Summary(users={users}, length={length}, items={len(self.item_ids)}, log={name!r})"
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
         """Return the same summary on another device or in another precision."""
         dtype = dtype or self.items.dtype
-        factors = Factors(*(factor.to(device, dtype) for factor in self.factors))
+        factors = mapped(self.factors, lambda factor: factor.to(device, dtype))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
 
     @property
     def reach(self) -> int:
         """Steps of a history that a learner trained on the summary reads: as many as it was trained on."""
-        return self.factors.time.shape[0] - 1
+        return self.factors.shape[1] - 1
 
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
         """Return S: at every step of every synthetic user a distribution over the items."""
@@ -48,7 +47,7 @@ class Summary:
 
     def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
         """Return X = S V, what a learner on the shared item factor consumes."""
-        return expected_embeddings(self.factors, Catalogue(self.items))
+        return expected_embeddings(self.factors, self.items)
 
     def sample(self, n: int, *, seed: int = 0, distinct: bool = True) -> list[list[str]]:
         """Draw `n` sequences of item ids, going round the synthetic users.
@@ -58,7 +57,7 @@ class Summary:
         Raises:
             ValueError: `n` is below one, or `distinct` sequences are longer than the catalogue.
         """
-        mu, zeta = self.factors.users.shape[0], self.factors.time.shape[0]
+        mu, zeta = self.factors.shape
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         if distinct and zeta > len(self.item_ids):
@@ -88,9 +87,9 @@ class Summary:
             raise ValueError(
                 f"the learner's embedding_size is {config.embedding_size}, the item factor's {self.items.shape[1]}"
             )
-        if config.max_length < self.factors.time.shape[0]:
+        if config.max_length < self.factors.shape[1]:
             raise ValueError(
-                f"the learner's max_length is {config.max_length}, the summary's {self.factors.time.shape[0]}"
+                f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
             )
         built = build_learner(config)
         steps = steps or spec.inner.steps

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from td3core.config import JobSpec, LearnerConfig
+from td3core.config import JobSpec, LearnerConfig, SummaryConfig
 from td3core.learners import Learner, SASRec, build_learner
 from td3core.pipeline import DistillationRun
 from td3core.sample import generate_sample_log
@@ -18,6 +18,9 @@ TINY_SPEC = JobSpec.model_validate(
         "inner": {"steps": 20, "window": 5, "pool_size": 3},
         "outer": {"steps": 6, "validate_every": 3, "validation_learners": 1},
     }
+)
+FARZI_SPEC = TINY_SPEC.model_copy(
+    update={"summary": SummaryConfig(kind="farzi", users=6, length=12, rank=5, temperature=0.5)}
 )
 
 
@@ -52,10 +55,10 @@ def tiny_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def finished_run(tiny_log: Path) -> DistillationRun:
-    """A distillation of the tiny log, run to its end once for all tests."""
-    run = DistillationRun(tiny_log, TINY_SPEC, log_name="tiny.csv", device=torch.device("cpu"))
+@pytest.fixture(scope="session", params=[TINY_SPEC, FARZI_SPEC], ids=lambda spec: spec.summary.kind)
+def finished_run(request: pytest.FixtureRequest, tiny_log: Path) -> DistillationRun:
+    """A distillation of the tiny log to each kind of summary, run to its end once for all tests."""
+    run = DistillationRun(tiny_log, request.param, log_name="tiny.csv", device=torch.device("cpu"))
     for _ in run:
         pass
     return run

@@ -25,8 +25,10 @@ def rewritten(archive: Path, to: Path, change: Callable[[dict[str, bytes]], None
 
 def test_what_was_saved_is_what_is_loaded(finished_run: DistillationRun, archive: Path) -> None:
     loaded, saved = load_summary(archive), finished_run.summary
-    for ours, theirs in zip(loaded.factors, saved.factors, strict=True):
-        assert torch.equal(ours, theirs)
+    assert type(loaded.factors) is type(saved.factors)
+    for name, theirs in saved.factors.tensors.items():
+        assert torch.equal(loaded.factors.tensors[name], theirs)
+    assert torch.equal(loaded.expected_embeddings(), saved.expected_embeddings())
     assert torch.equal(loaded.items, saved.items)
     assert loaded.item_ids == saved.item_ids
     assert loaded.manifest.spec == saved.manifest.spec
@@ -42,6 +44,12 @@ def test_members_can_be_read_without_this_library(archive: Path) -> None:
     assert manifest["dataset"]["name"] == "tiny.csv"
     assert items.columns == ["row", "item_id"]
     assert items["item_id"].str.starts_with("i").all()
+
+
+def test_usage_names_every_tensor(finished_run: DistillationRun, archive: Path) -> None:
+    usage = load_summary(archive).manifest.usage
+    for name in (*finished_run.summary.factors.tensors, "items"):
+        assert f"`{name}`" in usage
 
 
 def test_the_same_summary_gives_the_same_bytes(

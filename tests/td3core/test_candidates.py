@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 from td3core.candidates import Catalogue, draw_candidates, inclusion_probabilities
 
 
-@given(
-    counts=st.lists(st.integers(0, 10_000), min_size=2, max_size=200), candidates=st.integers(1, 150)
-)
+@given(counts=st.lists(st.integers(0, 10_000), min_size=2, max_size=200), candidates=st.integers(1, 150))
 @settings(deadline=None)
 def test_probabilities_sum_to_the_candidates_asked_for(counts: list[int], candidates: int) -> None:
     found = inclusion_probabilities(torch.tensor(counts, dtype=torch.float64), candidates)
@@ -24,7 +22,9 @@ def test_popular_items_are_likelier() -> None:
 
 
 def test_partition_keeps_its_expectation(items: torch.Tensor, generator: torch.Generator) -> None:
-    probabilities = inclusion_probabilities(torch.rand(len(items), dtype=torch.float64, generator=generator), 5)
+    probabilities = inclusion_probabilities(
+        torch.rand(len(items), dtype=torch.float64, generator=generator), 5
+    )
     query = torch.randn(1, 8, dtype=torch.float64, generator=generator)
     drawn = [
         float(draw_candidates(items, probabilities, generator=generator).log_partition(query).exp())

@@ -20,19 +20,33 @@ def test_log_partition_equals_logsumexp(queries: torch.Tensor, items: torch.Tens
     torch.testing.assert_close(log_partition(queries, items), (queries @ items.T).logsumexp(-1))
 
 
+@pytest.fixture
+def keys(generator: torch.Generator) -> torch.Tensor:
+    """Learned ones, narrower than the item factor's rows."""
+    return torch.randn(11, 5, dtype=torch.float64, generator=generator).requires_grad_()
+
+
 @pytest.mark.usefixtures("_block")
 def test_expected_embedding_equals_attention_over_the_items(
-    queries: torch.Tensor, items: torch.Tensor
+    queries: torch.Tensor, keys: torch.Tensor, items: torch.Tensor
 ) -> None:
     expected = (queries @ items.T).softmax(-1) @ items
-    torch.testing.assert_close(expected_embedding(queries, items), expected)
+    torch.testing.assert_close(expected_embedding(queries, items, items), expected)
+    narrow = queries[..., :5]
+    torch.testing.assert_close(expected_embedding(narrow, keys, items), (narrow @ keys.T).softmax(-1) @ items)
 
 
 @pytest.mark.usefixtures("_block")
 def test_derivatives_of_both_orders(queries: torch.Tensor, items: torch.Tensor) -> None:
     assert torch.autograd.gradcheck(log_partition, (queries, items))
     assert torch.autograd.gradgradcheck(log_partition, (queries, items))
-    assert torch.autograd.gradcheck(expected_embedding, (queries, items))
+    assert torch.autograd.gradcheck(expected_embedding, (queries, items, items))
+
+
+@pytest.mark.usefixtures("_block")
+def test_derivative_by_learned_keys(queries: torch.Tensor, keys: torch.Tensor, items: torch.Tensor) -> None:
+    assert torch.autograd.gradcheck(expected_embedding, (queries[..., :5], keys, items))
+    assert torch.autograd.gradcheck(expected_embedding, (queries[..., :5].detach(), keys, items))
 
 
 def test_known_sums_are_used_instead_of_another_pass(queries: torch.Tensor, items: torch.Tensor) -> None:
@@ -44,4 +58,4 @@ def test_known_sums_are_used_instead_of_another_pass(queries: torch.Tensor, item
 def test_large_scores_do_not_overflow(items: torch.Tensor) -> None:
     queries = torch.full((1, 8), 1e4, dtype=torch.float64)
     assert log_partition(queries, items).isfinite().all()
-    assert expected_embedding(queries, items).isfinite().all()
+    assert expected_embedding(queries, items, items).isfinite().all()

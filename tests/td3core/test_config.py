@@ -12,6 +12,13 @@ from td3core.config import EvaluationSpec, JobSpec, SummaryConfig
         ('{"summary": {"users": "30"}}', "summary.users", "valid integer"),
         ('{"summary": {"users": 8, "rank_users": 9}}', "summary", "rank_users 9 is out of range"),
         ('{"summary": {"length": 8, "rank_time": 9}}', "summary", "rank_time 9 is out of range"),
+        ('{"summary": {"rank": 8}}', "summary", "rank is for a summary of kind farzi"),
+        (
+            '{"summary": {"kind": "farzi", "rank_time": 8}}',
+            "summary",
+            "rank_time is for a summary of kind tucker",
+        ),
+        ('{"summary": {"kind": "farzi", "temperature": 0}}', "summary.temperature", "greater than 0"),
         ('{"summary": {"length": 60}}', "", "exceeds learner.max_length 50"),
         ('{"learner": {"heads": 3}}', "learner", "not a multiple of heads 3"),
         ('{"inner": {"steps": 10, "window": 20}}', "inner", "window 20 is longer"),
@@ -31,6 +38,8 @@ def test_ranks_default_to_what_fits() -> None:
     assert (SummaryConfig(users=5, length=7).d1, SummaryConfig(users=5, length=7).d2) == (5, 7)
     assert (SummaryConfig(users=99, length=50).d1, SummaryConfig(users=99, length=50).d2) == (32, 32)
     assert SummaryConfig(users=99, rank_users=3).d1 == 3
+    assert (SummaryConfig(kind="farzi").d, SummaryConfig(kind="farzi").tau) == (32, 1.0)
+    assert SummaryConfig(kind="farzi", rank=3, temperature=0.5).tau == 0.5
 
 
 def test_every_field_has_a_default_and_a_schema() -> None:

@@ -30,8 +30,10 @@ def test_progress_runs_through_the_stages_to_the_end(tiny_log: Path) -> None:
     assert [r.step for r in reports if r.stage == "distilling"] == [1, 2, 3, 4, 5, 6]
 
 
-def test_same_seed_same_bytes(tiny_log: Path, archive: Path, tmp_path: Path) -> None:
-    again = DistillationRun(tiny_log, TINY_SPEC, log_name="tiny.csv", device=torch.device("cpu"))
+def test_same_seed_same_bytes(
+    tiny_log: Path, finished_run: DistillationRun, archive: Path, tmp_path: Path
+) -> None:
+    again = DistillationRun(tiny_log, finished_run.spec, log_name="tiny.csv", device=torch.device("cpu"))
     for _ in again:
         pass
     again.save(tmp_path / "again.zip")
@@ -42,7 +44,7 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     manifest = finished_run.summary.manifest
     assert manifest.dataset.kept == finished_run.profile
     assert manifest.dataset.given.users == 60
-    assert manifest.spec == TINY_SPEC
+    assert manifest.spec == finished_run.spec
     assert set(finished_run.metrics) == {"teacher", "summary"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
 

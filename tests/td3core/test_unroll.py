@@ -5,22 +5,25 @@ import pytest
 import torch
 
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
-from td3core.candidates import Catalogue
-from td3core.config import Precision
+from td3core.config import Precision, SummaryConfig
+from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
 from td3core.learners import Learner, NextItem, Objective
 from td3core.optimizers import SGD, Adam, Schedule
-from td3core.tucker import Factors, expected_embeddings, initial_factors
 from td3core.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 
 
-@pytest.fixture
-def factors(items: torch.Tensor, generator: torch.Generator) -> Factors:
-    drawn = initial_factors(
-        users=MU, length=ZETA, rank_users=3, rank_time=4, items=items, generator=generator
-    )
-    return Factors(*(factor.requires_grad_() for factor in drawn))
+@pytest.fixture(
+    params=[
+        SummaryConfig(users=MU, length=ZETA, rank_users=3, rank_time=4),
+        SummaryConfig(kind="farzi", users=MU, length=ZETA, rank=3, temperature=0.8),
+    ],
+    ids=lambda config: config.kind,
+)
+def factors(request: pytest.FixtureRequest, items: torch.Tensor, generator: torch.Generator) -> Factors:
+    drawn = initial_factors(request.param, items=items, generator=generator)
+    return mapped(drawn, torch.Tensor.requires_grad_)
 
 
 def inner_loop(learner: Learner, items: torch.Tensor, *, precision: Precision = "float32") -> InnerLoop:
@@ -73,15 +76,16 @@ def test_hypergradient_equals_the_direct_formulation(
 
     leaf = start.parameters.clone().requires_grad_()
     unrolled = direct_unroll(learner, factors, items, leaf, drawn, lr=LR, weight_decay=DECAY)
-    expected = torch.autograd.grad((unrolled * outer).sum(), factors)
+    learned = list(factors.tensors.values())
+    expected = torch.autograd.grad((unrolled * outer).sum(), learned)
 
-    summary = expected_embeddings(factors, Catalogue(items))
+    summary = expected_embeddings(factors, items)
     cohort, steps = start, list[InnerStep]()
     for batch in drawn:
         cohort, step = loop.step(cohort, summary.detach(), batch)
         steps.append(step)
     pulled = loop.pull_back(steps, summary.detach(), outer)
-    found = torch.autograd.grad(summary, factors, pulled.by_summary)
+    found = torch.autograd.grad(summary, learned, pulled.by_summary)
 
     torch.testing.assert_close(cohort.parameters, unrolled.detach(), rtol=1e-10, atol=1e-12)
     for ours, theirs in zip(found, expected, strict=True):
@@ -108,7 +112,7 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
 ) -> None:
     learner = every_learner
     loop = inner_loop(learner, items)
-    summary = expected_embeddings(factors, Catalogue(items)).detach()
+    summary = expected_embeddings(factors, items).detach()
     start = loop.start(2, generator=generator)
     (batch,) = batches(1, generator, objective=learner.objective)
     together, _ = loop.step(start, summary, batch)
@@ -178,7 +182,7 @@ def test_learning_rate_has_its_derivative(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     """Against central differences: the outer loss after four steps, by the logarithm of a factor on all rates."""
-    summary = expected_embeddings(factors, Catalogue(items)).detach()
+    summary = expected_embeddings(factors, items).detach()
     for optimizer in (Adam(weight_decay=DECAY), SGD(momentum=0.5)):
         loop = InnerLoop(
             learner=every_learner, items=items, optimizer=optimizer, schedule=Schedule(LR, "cosine", 6)
@@ -210,7 +214,7 @@ def test_bfloat16_follows_float32(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     items = items.float()
-    summary = expected_embeddings(Factors(*(factor.float() for factor in factors)), Catalogue(items)).detach()
+    summary = expected_embeddings(mapped(factors, torch.Tensor.float), items).detach()
     gradients: list[torch.Tensor] = []
     drawn = batches(3, generator, objective=every_learner.objective, learners=1)
     loop = inner_loop(every_learner, items)

@@ -1,0 +1,18 @@
+"""What a summary is made of: the learned tensors behind S, in one of two kinds."""
+
+from td3core.factors.base import Factors, expected_embeddings, mapped, soft_sequences
+from td3core.factors.build import factor_shapes, initial_factors, named_factors
+from td3core.factors.farzi import FarziFactors
+from td3core.factors.tucker import TuckerFactors
+
+__all__ = [
+    "Factors",
+    "FarziFactors",
+    "TuckerFactors",
+    "expected_embeddings",
+    "factor_shapes",
+    "initial_factors",
+    "mapped",
+    "named_factors",
+    "soft_sequences",
+]
