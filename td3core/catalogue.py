@@ -6,14 +6,15 @@ Both functions read a query h against keys k_i, one for each item, and share one
   the covariance of v and k under p; that by k_i, worked out when the keys are learned, is `p_i (v_i - m) h^T`.
 - `log_partition(h, V) = log sum_i exp(h . v_i)`, whose keys are the item factor and whose derivative is that mean.
 
-V is frozen: as values, nothing flows into it. Only one block of rows of p exists at a time, forwards and backwards.
+There V is frozen: as values, nothing flows into it. `mean_cross_entropy` is for the teacher, whose V is learned. Only
+one block of rows of p exists at a time, forwards and backwards.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -53,6 +54,45 @@ def expected_embedding(
     flat = queries.reshape(-1, queries.shape[-1])
     means = _ExpectedEmbedding.apply(flat, keys, values, *_sums(flat.detach(), keys.detach(), values))
     return cast(Tensor, means).view(*queries.shape[:-1], values.shape[-1])
+
+
+def mean_cross_entropy(
+    queries: Float[Tensor, "rows d3"], items: Float[Tensor, "items d3"], targets: Int[Tensor, " rows"]
+) -> Float[Tensor, ""]:
+    """Return the mean of `logsumexp(q . V) - q . v_target`; once differentiable by queries and items.
+
+    The derivatives are worked out on the way forward, block by block, so that the scores of all rows never exist at
+    once (Wijmans et al., "Cut Your Losses in Large-Vocabulary Language Models", ICLR 2025, arXiv 2411.09009).
+    """
+    return cast(Tensor, _MeanCrossEntropy.apply(queries, items, targets))
+
+
+class _MeanCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+        by_queries, by_items = torch.empty_like(queries), torch.zeros_like(items)
+        total = queries.new_zeros(())
+        for rows, scores in _score_blocks(queries, items):
+            aimed = targets[rows, None]
+            total -= scores.gather(1, aimed).sum()
+            highest = scores.amax(-1, keepdim=True)
+            weights = scores.sub_(highest).exp_()
+            sums = weights.sum(-1, keepdim=True)
+            total += (sums.log() + highest).sum()
+            weights /= sums
+            weights.scatter_add_(1, aimed, torch.full_like(highest, -1.0))
+            torch.mm(weights, items, out=by_queries[rows])
+            by_items.addmm_(weights.T, queries[rows])
+        ctx.save_for_backward(by_queries / len(queries), by_items / len(queries))
+        return total / len(queries)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's own signature
+        ctx: Any, *adjoints: Tensor
+    ) -> tuple[Tensor, Tensor, None]:
+        by_queries, by_items = ctx.saved_tensors
+        return adjoints[0] * by_queries, adjoints[0] * by_items, None
 
 
 class _LogPartition(torch.autograd.Function):

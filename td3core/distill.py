@@ -141,7 +141,7 @@ class Distillation:
 
     def _step(self) -> float:
         """Move the factors once; return the outer loss."""
-        catalogue = self._catalogue()
+        catalogue = self.catalogue()
         cohort, members = self._begin(catalogue)
         batches = self.batches(self.inner.window, len(cohort.parameters))
         loss, cohort = self.hypergradient(cohort, batches, self.real_batch(), catalogue)
@@ -182,7 +182,7 @@ class Distillation:
             self.log_lr.grad = pulled.by_log_lr
         return float(loss.detach()), cohort
 
-    def _catalogue(self) -> Catalogue:
+    def catalogue(self) -> Catalogue:
         """Return the items of this outer step: all, or candidates."""
         if self._probabilities is None:
             return self.loop.catalogue

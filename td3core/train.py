@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from td3core.batches import Supervised, chunk_batches, supervise
+from td3core.catalogue import mean_cross_entropy
 from td3core.config import TeacherConfig
 from td3core.errors import DivergedError
 from td3core.learners.base import Dropout, Learner
@@ -41,7 +42,7 @@ def next_item_loss(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of the items that the learner is asked for; differentiable by all weights."""
     (outputs,) = ask(learner, parameters, items, batch, dropout)
-    return functional.cross_entropy(outputs @ items.T, batch.targets)
+    return mean_cross_entropy(outputs, items, batch.targets)
 
 
 def ask(

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from td3core import catalogue
-from td3core.catalogue import catalogue_sums, expected_embedding, log_partition
+from td3core.catalogue import catalogue_sums, expected_embedding, log_partition, mean_cross_entropy
 
 
 @pytest.fixture
@@ -59,3 +59,19 @@ def test_large_scores_do_not_overflow(items: torch.Tensor) -> None:
     queries = torch.full((1, 8), 1e4, dtype=torch.float64)
     assert log_partition(queries, items).isfinite().all()
     assert expected_embedding(queries, items, items).isfinite().all()
+
+
+@pytest.mark.usefixtures("_block")
+def test_mean_cross_entropy_equals_that_of_torch(queries: torch.Tensor, items: torch.Tensor) -> None:
+    flat = queries.detach().flatten(0, 1).requires_grad_()
+    items = items.clone().requires_grad_()
+    targets = torch.tensor([0, 10, 3, 3, 7, 1])
+    expected = torch.nn.functional.cross_entropy(flat @ items.T, targets)
+    found = mean_cross_entropy(flat, items, targets)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(2 * found, (flat, items)),
+        torch.autograd.grad(2 * expected, (flat, items)),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)

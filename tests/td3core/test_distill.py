@@ -301,7 +301,7 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
     def similarity(candidates: int) -> float:
         run = distillation(tiny_log, dtype=torch.float64, outer={"candidates": candidates})
         run.teacher.items.mul_(0.3)
-        drawn = torch.stack([gradient(run._catalogue()) for _ in range(30)])
+        drawn = torch.stack([gradient(run.catalogue()) for _ in range(30)])
         return float(torch.cosine_similarity(drawn, expected[None], dim=1).mean())
 
     few, many = similarity(n_items // 2), similarity(n_items - 3)
