@@ -92,7 +92,7 @@ class Summary:
                 f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
             )
         built = build_learner(config)
-        steps = steps or spec.inner.steps
+        steps = spec.inner.steps if steps is None else steps
         training = EmbeddedTraining(
             self.expected_embeddings(),
             items=self.items,

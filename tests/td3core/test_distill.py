@@ -167,7 +167,7 @@ def trained(tiny_log: Path) -> Trained:
         LEARNER,
         tiny_split(tiny_log).train,
         run.task,
-        config=TeacherConfig(max_epochs=15, lr=0.02),
+        config=TeacherConfig(max_epochs=15, lr=0.02, batch_size=256),
         dropout=0.0,
         seed=0,
         stage="teacher",

@@ -63,9 +63,40 @@ def test_a_bad_log_is_named(tmp_path: Path) -> None:
         list(DistillationRun(log, JobSpec(), device=torch.device("cpu")))
 
 
-def test_summary_before_the_end_is_refused(tiny_log: Path) -> None:
-    with pytest.raises(RuntimeError, match="iterated to its end"):
+def test_summary_before_the_first_validation_is_refused(tiny_log: Path) -> None:
+    with pytest.raises(RuntimeError, match="first validation"):
         _ = DistillationRun(tiny_log, JobSpec(), device=torch.device("cpu")).summary
+
+
+def test_every_validated_improvement_is_a_usable_summary(tiny_log: Path, tmp_path: Path) -> None:
+    run = DistillationRun(tiny_log, TINY_SPEC, device=torch.device("cpu"))
+    for progress in run:
+        if progress.stage == "distilling" and "ndcg@10" in progress.losses:
+            break
+    run.save(tmp_path / "early.zip")
+    early = load_summary(tmp_path / "early.zip")
+    assert early.manifest.metrics["summary"]["outer_step"] == progress.step
+    assert early.train().recommend(early.item_ids[:3])
+
+
+def test_a_run_that_stops_early_says_why(tiny_log: Path) -> None:
+    spec = TINY_SPEC.model_copy(update={"stop": StopConfig(seconds=1e-6)})
+    run = DistillationRun(tiny_log, spec, device=torch.device("cpu"))
+    list(run)
+    assert run.metrics["stopped"] == {"reason": "seconds"}
+    assert run.metrics["summary"]["outer_step"] == 1
+
+
+def test_the_last_good_summary_survives_divergence(tiny_log: Path) -> None:
+    outer = TINY_SPEC.outer.model_copy(update={"steps": 40, "validate_every": 1, "lr": 10.0, "clip": 1e9})
+    run = DistillationRun(
+        tiny_log, TINY_SPEC.model_copy(update={"outer": outer}), device=torch.device("cpu")
+    )
+    reports = list(run)
+    assert run.metrics["stopped"]["reason"] == "diverged"
+    assert "outer step" in run.metrics["stopped"]["detail"]
+    assert all(tensor.isfinite().all() for tensor in run.summary.factors.tensors.values())
+    assert reports[-1].stage == "packing"
 
 
 def test_relay_passes_reports_on_and_returns_the_result() -> None:
