@@ -294,8 +294,35 @@ class SamplingConfig(Config):
 
 
 EvaluationSource = Literal[
-    "full", "summary", "floor", "random", "longest", "random_stopped", "longest_stopped", "popularity"
+    "full",
+    "summary",
+    "floor",
+    "random",
+    "longest",
+    "coreset",
+    "random_stopped",
+    "longest_stopped",
+    "coreset_stopped",
+    "farzi",
+    "popularity",
 ]
+
+
+class TrendConfig(Config):
+    """Learner configurations to put in order, by training on the summary and by training on the log."""
+
+    learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
+        default=("sasrec", "gru4rec", "narm", "bert4rec"),
+        min_length=1,
+        description="Kinds of learners, each with every one of `layers` and `inner_sizes`.",
+    )
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
+        default=(1, 2), min_length=1, description="Depths."
+    )
+    inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
+        default=None, min_length=1, description="Widths; left out: the job's `learner.inner_size`."
+    )
+    seeds: int = Field(default=1, ge=1, le=50, description="Fresh learners a configuration and source.")
 
 
 class EvaluationSpec(Config):
@@ -309,9 +336,25 @@ class EvaluationSpec(Config):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
     sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
-        default=("full", "summary", "floor", "random", "longest", "random_stopped", "popularity"),
+        default=(
+            "full",
+            "summary",
+            "floor",
+            "random",
+            "longest",
+            "coreset",
+            "random_stopped",
+            "coreset_stopped",
+            "popularity",
+        ),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too.",
+        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
+        "distils another summary first, which takes as long as the job.",
+    )
+    trend: TrendConfig | None = Field(
+        default=None,
+        description="Also tell how far the summary puts learner configurations in the order that the log does; "
+        "trains each of them on both.",
     )
     protocol: Literal["full", "uni100"] = Field(
         default="full",

@@ -45,8 +45,14 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert manifest.dataset.kept == finished_run.profile
     assert manifest.dataset.given.users == 60
     assert manifest.spec == finished_run.spec
-    assert set(finished_run.metrics) == {"teacher", "summary"}
+    assert set(manifest.metrics) == {"teacher", "summary"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
+
+
+def test_seconds_are_told_beside_the_artefact(finished_run: DistillationRun) -> None:
+    metrics = finished_run.metrics
+    assert set(metrics.pop("seconds")) == {"reading", "teacher", "distilling", "packing"}
+    assert metrics == finished_run.summary.manifest.metrics
 
 
 def test_runs_in_double_precision(tiny_log: Path) -> None:
