@@ -3,16 +3,18 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
 # Two cores are assumed; one torch thread a process, or the processes take turns on them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint bench clean
+.PHONY: help install demo serve test check lint bench third-party clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## create .venv and install the pinned dependencies into it
 	@echo "Installed in $(VENV)."
@@ -59,7 +61,17 @@ lint: $(STAMP)
 bench: $(STAMP) ## measure speed, and quality on the sample log or on LOG=path/to/log.csv
 	@$(BIN)/python -m benchmarks $(if $(LOG),'$(LOG)')
 
-clean: ## remove .venv and caches; data in var/ stays
+third-party: $(BENCH_STAMP) ## build .venv-bench, in which benchmarks.third_party runs RecTools
+	@echo "Installed in $(BENCH_VENV); now: $(BIN)/python -m benchmarks.third_party LOG"
+
+$(BENCH_STAMP): $(STAMP) benchmarks/third_party/requirements.txt benchmarks/third_party/constraints.txt
+	@$(BIN)/python -m venv --clear $(BENCH_VENV)
+	@echo "Installing the pinned third party into $(BENCH_VENV)"
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c benchmarks/third_party/constraints.txt -r benchmarks/third_party/requirements.txt
+	@touch $@
+
+clean: ## remove .venv, .venv-bench and caches; data in var/ stays
 	@echo "Removing $(VENV), caches and build output"
-	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,8 @@ from embedded.errors import EmbeddedError
 from embedded.service import running_service
 from embedded.signals import interrupt_when_terminated
 from td3client import Client, ClientError
-from td3client.display import duration, evaluation_tables, follow
+from td3client.certificate import certificate
+from td3client.display import duration, follow
 
 SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample.csv.gz"
 OUTPUT_DIR = Path("var/demo")
@@ -96,8 +97,8 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
         evaluation = follow(
             console, client.wait_evaluation(evaluation["id"], poll=POLL_SECONDS), title="   evaluation"
         )
-        for table in evaluation_tables(evaluation):
-            console.print(table)
+        for part in certificate(evaluation):
+            console.print(part)
         console.print("[bold]5.[/] Stopping the service")
     console.print(f"Done in {duration(time.monotonic() - started)}. To use the summary:")
     console.print(f"   .venv/bin/python -c \"import td3core; print(td3core.load_summary('{summary}'))\"")

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from td3client.certificate import certificate
 from td3client.client import DEFAULT_URL, Client
-from td3client.display import evaluation_tables, follow, jobs_table
+from td3client.display import follow, jobs_table
 from td3client.errors import ClientError
 
 app = typer.Typer(
@@ -81,8 +82,8 @@ def evaluate(
     with Client(url) as client:
         evaluation = client.evaluate(job_id, _read_spec(spec))
         evaluation = follow(console, client.wait_evaluation(evaluation["id"]), title="evaluation")
-        for table in evaluation_tables(evaluation, cutoff=cutoff):
-            console.print(table)
+        for part in certificate(evaluation, cutoff=cutoff):
+            console.print(part, highlight=False)
 
 
 @app.command()

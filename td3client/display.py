@@ -1,26 +1,16 @@
-"""How runs and their results look on a terminal."""
+"""How runs look on a terminal."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from td3client.resources import Evaluation, Job, Run, Spread
+from td3client.resources import Job, Run
 
 PLAIN_SECONDS = 10.0
-SOURCES = (
-    "full",
-    "summary",
-    "floor",
-    "random",
-    "longest",
-    "random_stopped",
-    "longest_stopped",
-    "popularity",
-)
 
 R = TypeVar("R", bound=Run)
 
@@ -103,34 +93,3 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
         state = _stage(job) if job["state"] == "running" else job["state"]
         table.add_row(job["id"], state, f"{job['progress']:.0%}", job["dataset"]["name"], job["created_at"])
     return table
-
-
-def evaluation_tables(evaluation: Evaluation, *, cutoff: int = 10) -> list[Table]:
-    """A table a learner: what it was trained on against how well it then ranks, and what of that is kept."""
-    tables: list[Table] = []
-    metrics = [f"{name}@{cutoff}" for name in ("hr", "ndcg", "mrr")]
-    for learner, sources in (evaluation["results"] or {}).items():
-        table = Table(
-            "trained on", *(metric.upper() for metric in metrics), title=f"{learner}, mean ± std over seeds"
-        )
-        for source in sorted(sources, key=_source_order):
-            table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
-        table.add_section()
-        recovery = (evaluation["recovery"] or {}).get(learner, {})
-        for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
-            table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
-        tables.append(table)
-    return tables
-
-
-def _source_order(source: str) -> int:
-    return SOURCES.index(source) if source in SOURCES else len(SOURCES)
-
-
-def _spread(spread: Spread | None) -> str:
-    return "" if spread is None else f"{spread['mean']:.4f} ± {spread['std']:.4f}"
-
-
-def _share(shares: Mapping[str, float | None], key: str) -> str:
-    share = shares.get(key)
-    return "" if share is None else f"{share:.3f}"

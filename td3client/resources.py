@@ -58,11 +58,67 @@ class Job(Run):
 
 
 class Spread(TypedDict):
-    """A metric over the seeds."""
+    """A figure over the seeds; a single one has neither deviation nor interval."""
 
     mean: float
-    std: float
+    std: float | None
+    low: float | None
+    high: float | None
     values: list[float]
+
+
+class Comparison(TypedDict):
+    """The summary against a source of its size."""
+
+    difference: float
+    disjoint: bool | None
+
+
+class Timing(TypedDict):
+    """What training on the summary saves."""
+
+    summary_seconds: Spread
+    full_seconds: Spread
+    log_seconds: Spread
+    reached: int
+    speedup: float | None
+    distil_seconds: float | None
+    break_even: float | None
+
+
+class TrendRow(TypedDict):
+    """A learner configuration, trained on the summary and on the log: metric -> figure."""
+
+    learner: str
+    layers: int
+    inner_size: int
+    summary: dict[str, Spread]
+    full: dict[str, Spread]
+
+
+class RankAgreement(TypedDict):
+    """How far the two orders of the configurations agree."""
+
+    tau: float | None
+    p_value: float | None
+    over_seeds: Spread | None
+
+
+class Trend(TypedDict):
+    """Learner configurations in the order of the summary and in that of the log."""
+
+    configurations: list[TrendRow]
+    agreement: dict[str, RankAgreement]
+
+
+class Size(TypedDict):
+    """The summary against the log."""
+
+    summary_bytes: int
+    summary_parameters: int
+    item_parameters: int
+    log_bytes: int
+    log_interactions: int
 
 
 class Evaluation(Run):
@@ -71,7 +127,11 @@ class Evaluation(Run):
     job_id: str
     results: dict[str, dict[str, dict[str, Spread]]] | None
     recovery: dict[str, dict[str, dict[str, float | None]]] | None
+    comparison: dict[str, dict[str, dict[str, Comparison]]] | None
     seconds: dict[str, dict[str, float]] | None
+    timing: dict[str, Timing] | None
+    trend: Trend | None
+    size: Size | None
 
 
 class Page(TypedDict):

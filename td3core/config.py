@@ -304,9 +304,74 @@ class JobSpec(Config):
         return self
 
 
+SamplingMethod = Literal["ancestral", "independent"]
+
+
+class SamplingConfig(Config):
+    """How discrete sequences are drawn from a summary."""
+
+    method: SamplingMethod = Field(
+        default="ancestral",
+        description="`ancestral`: each item as a learner that was trained on the summary predicts after those before "
+        "it; `independent`: each step from its own distribution.",
+    )
+    length: int | None = Field(
+        default=None,
+        ge=2,
+        le=2048,
+        description="Items of a sequence; left out: half the steps of the summary (ancestral), or all of them "
+        "(independent).",
+    )
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="What the logits are divided by, below 1 sharpens; left out: 0.6 (ancestral) or 1 (independent).",
+    )
+    first_temperature: float = Field(
+        default=1.0, gt=0, le=100, description="The same for the first item (ancestral)."
+    )
+    learners: int = Field(
+        default=4, ge=1, le=64, description="Learners that share the sequences among them (ancestral)."
+    )
+    distinct: bool = Field(default=True, description="No item comes twice in a sequence.")
+
+    @property
+    def divisor(self) -> float:
+        """What the logits are divided by."""
+        return self.temperature or (0.6 if self.method == "ancestral" else 1.0)
+
+
 EvaluationSource = Literal[
-    "full", "summary", "floor", "random", "longest", "random_stopped", "longest_stopped", "popularity"
+    "full",
+    "summary",
+    "floor",
+    "random",
+    "longest",
+    "coreset",
+    "random_stopped",
+    "longest_stopped",
+    "coreset_stopped",
+    "farzi",
+    "popularity",
 ]
+
+
+class TrendConfig(Config):
+    """Learner configurations to put in order, by training on the summary and by training on the log."""
+
+    learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
+        default=("sasrec", "gru4rec", "narm", "bert4rec"),
+        min_length=1,
+        description="Kinds of learners, each with every one of `layers` and `inner_sizes`.",
+    )
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
+        default=(1, 2), min_length=1, description="Depths."
+    )
+    inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
+        default=None, min_length=1, description="Widths; left out: the job's `learner.inner_size`."
+    )
+    seeds: int = Field(default=1, ge=1, le=50, description="Fresh learners a configuration and source.")
 
 
 class EvaluationSpec(Config):
@@ -320,9 +385,25 @@ class EvaluationSpec(Config):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
     sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
-        default=("full", "summary", "floor", "random", "longest", "random_stopped", "popularity"),
+        default=(
+            "full",
+            "summary",
+            "floor",
+            "random",
+            "longest",
+            "coreset",
+            "random_stopped",
+            "coreset_stopped",
+            "popularity",
+        ),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too.",
+        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
+        "distils another summary first, which takes as long as the job.",
+    )
+    trend: TrendConfig | None = Field(
+        default=None,
+        description="Also tell how far the summary puts learner configurations in the order that the log does; "
+        "trains each of them on both.",
     )
     protocol: Literal["full", "uni100"] = Field(
         default="full",

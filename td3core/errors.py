@@ -72,3 +72,9 @@ class InvalidArtifactError(Td3Error):
     """The file is not a summary this version can load."""
 
     code = "invalid_artifact"
+
+
+class ExportError(Td3Error):
+    """The sequences cannot be written."""
+
+    code = "export"

@@ -1,22 +1,44 @@
-"""How fidelity figures are summed up over seeds and set against ceiling and floor."""
+"""How fidelity figures are summed up over seeds, and set against ceiling, floor and rivals."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from td3core.intervals import Interval, mean_interval, ratio_interval
+
 Figures = dict[str, float]
 """Metric, such as `ndcg@10`, to value."""
 
+RIVALS = (
+    "random",
+    "longest",
+    "coreset",
+    "farzi",
+    "random_stopped",
+    "longest_stopped",
+    "coreset_stopped",
+)
+"""Sources of the summary's size that it has to beat."""
+
 
 class Spread(BaseModel):
-    """A metric over seeds."""
+    """A figure over seeds."""
 
     model_config = ConfigDict(frozen=True)
 
     mean: float
     std: float | None = Field(description="Sample standard deviation; null for a single seed.")
+    low: float | None = Field(
+        description="Lower end of Student's 95% interval of the mean; null for a single seed."
+    )
+    high: float | None = Field(description="Its upper end.")
     values: tuple[float, ...]
+
+    @property
+    def interval(self) -> Interval | None:
+        """Both ends."""
+        return None if self.low is None or self.high is None else Interval(self.low, self.high)
 
 
 class Recovery(BaseModel):
@@ -25,34 +47,39 @@ class Recovery(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     recovery: float | None = Field(description="summary / full")
+    low: float | None = Field(
+        description="Lower end of the 95% interval of `recovery` (delta method); null for a single seed."
+    )
+    high: float | None = Field(description="Its upper end.")
     lift_recovery: float | None = Field(description="(summary - floor) / (full - floor)")
 
 
-class EvaluationResult(BaseModel):
-    """What an evaluation found."""
+class Comparison(BaseModel):
+    """The summary against a rival of its size."""
 
     model_config = ConfigDict(frozen=True)
 
-    results: dict[str, dict[str, dict[str, Spread]]] = Field(description="learner -> source -> metric")
-    recovery: dict[str, dict[str, Recovery]] = Field(description="learner -> metric")
-    seconds: dict[str, dict[str, float]] = Field(description="learner -> source -> mean seconds a seed")
-    seeds: tuple[int, ...]
-    split: str
-    protocol: str
-    exclude_seen: bool
+    difference: float = Field(description="Mean of the summary less that of the rival.")
+    disjoint: bool | None = Field(
+        description="Whether the two 95% intervals have no value in common; null for a single seed."
+    )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Sum up a figure over the seeds."""
+    interval = mean_interval(values)
+    return Spread(
+        mean=statistics.fmean(values),
+        std=statistics.stdev(values) if len(values) > 1 else None,
+        low=interval and interval.low,
+        high=interval and interval.high,
+        values=tuple(values),
+    )
 
 
 def spreads(rows: Sequence[Figures]) -> dict[str, Spread]:
     """Sum up each metric over the seeds."""
-    columns = {name: tuple(row[name] for row in rows) for name in rows[0]}
-    return {
-        name: Spread(
-            mean=statistics.fmean(values),
-            std=statistics.stdev(values) if len(values) > 1 else None,
-            values=values,
-        )
-        for name, values in columns.items()
-    }
+    return {name: spread([row[name] for row in rows]) for name in rows[0]}
 
 
 def recoveries(by_source: Mapping[str, Mapping[str, Spread]]) -> dict[str, Recovery]:
@@ -61,14 +88,38 @@ def recoveries(by_source: Mapping[str, Mapping[str, Spread]]) -> dict[str, Recov
         return {}
     summary, full, floor = by_source["summary"], by_source["full"], by_source.get("floor")
     return {
-        name: Recovery(
-            recovery=_ratio(summary[name].mean, full[name].mean),
-            lift_recovery=None
-            if floor is None
-            else _ratio(summary[name].mean - floor[name].mean, full[name].mean - floor[name].mean),
-        )
-        for name in summary
+        name: _recovery(summary[name], full[name], None if floor is None else floor[name]) for name in summary
     }
+
+
+def comparisons(by_source: Mapping[str, Mapping[str, Spread]]) -> dict[str, dict[str, Comparison]]:
+    """Set the summary against each rival, metric by metric; empty without a summary."""
+    if "summary" not in by_source:
+        return {}
+    summary = by_source["summary"]
+    return {
+        rival: {name: _comparison(summary[name], by_source[rival][name]) for name in summary}
+        for rival in RIVALS
+        if rival in by_source
+    }
+
+
+def _recovery(summary: Spread, full: Spread, floor: Spread | None) -> Recovery:
+    interval = ratio_interval(summary.values, full.values)
+    return Recovery(
+        recovery=_ratio(summary.mean, full.mean),
+        low=interval and interval.low,
+        high=interval and interval.high,
+        lift_recovery=floor and _ratio(summary.mean - floor.mean, full.mean - floor.mean),
+    )
+
+
+def _comparison(summary: Spread, rival: Spread) -> Comparison:
+    ours, theirs = summary.interval, rival.interval
+    return Comparison(
+        difference=summary.mean - rival.mean,
+        disjoint=None if ours is None or theirs is None else ours.disjoint(theirs),
+    )
 
 
 def _ratio(part: float, whole: float) -> float | None:

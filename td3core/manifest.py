@@ -25,7 +25,8 @@ def usage(kind: SummaryKind) -> str:
     return (
         "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
         "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item "
-        f"sequences; `summary.expected_embeddings()` is {_FORMULAS[kind]}"
+        "sequences, `python -m td3core.export summary.zip out.csv` writes them; "
+        f"`summary.expected_embeddings()` is {_FORMULAS[kind]}"
     )
 
 

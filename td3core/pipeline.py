@@ -14,12 +14,12 @@ from td3core.config import DataConfig, EvaluationSpec, JobSpec
 from td3core.distill import Candidate, Distillation
 from td3core.errors import DivergedError, InvalidLogError
 from td3core.evaluate import Evaluator
-from td3core.fidelity import EvaluationResult
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.learners import build_learner
 from td3core.manifest import DatasetInfo, Manifest, usage
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
+from td3core.result import EvaluationResult, Size
 from td3core.sequences import Sequences, build_sequences, leave_last_out
 from td3core.summary import Summary
 from td3core.train import Trained, train_on_log
@@ -53,6 +53,8 @@ class DistillationRun:
         self.dtype = dtype
         self.profile: LogProfile | None = None
         """The log after the filters; none before it was read."""
+        self.seconds: dict[Stage, float] = {}
+        """What each stage took; not in the artefact, where the same seed gives the same bytes."""
         self._summary: Summary | None = None
 
     @property
@@ -68,16 +70,20 @@ class DistillationRun:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Validation figures of teacher and summary, ready for JSON."""
-        return self.summary.manifest.metrics
+        """What the artefact says of itself, and the seconds of each stage; ready for JSON."""
+        return {**self.summary.manifest.metrics, "seconds": dict(self.seconds)}
 
     def save(self, path: Path) -> None:
         """Write the artefact."""
         save_summary(self.summary, path)
 
     def __iter__(self) -> Iterator[Progress]:
-        started = time.monotonic()
-        yield from relay(self._run(started), lambda progress: _with_eta(_placed(progress), started))
+        started = reported = time.monotonic()
+        for progress in self._run(started):
+            now = time.monotonic()
+            self.seconds[progress.stage] = self.seconds.get(progress.stage, 0.0) + now - reported
+            reported = now
+            yield _with_eta(_placed(progress), started)
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("reading", 0, 1)
@@ -182,6 +188,7 @@ class EvaluationRun:
         spec: EvaluationSpec,
         *,
         log_name: str | None = None,
+        distil_seconds: float | None = None,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -189,6 +196,7 @@ class EvaluationRun:
         self.log = log
         self.spec = spec
         self.log_name = log_name
+        self.distil_seconds = distil_seconds
         self.device = device
         self.dtype = dtype
         self._result: EvaluationResult | None = None
@@ -211,14 +219,26 @@ class EvaluationRun:
     def _run(self) -> Generator[Progress, None, None]:
         yield Progress("evaluating", 0, 1)
         summary = load_summary(self.artifact)
-        _, _, sequences = _read(self.log, summary.manifest.spec.data, self.log_name)
+        _, kept, sequences = _read(self.log, summary.manifest.spec.data, self.log_name)
         if tuple(sequences.item_ids.to_list()) != summary.item_ids:
             raise InvalidLogError(
                 f"the log has {sequences.n_items} items after its filters, and they are not the "
                 f"{len(summary.item_ids)} of the summary: it is not the log that was distilled"
             )
         evaluator = Evaluator(
-            summary, leave_last_out(sequences), self.spec, device=self.device, dtype=self.dtype
+            summary,
+            leave_last_out(sequences),
+            self.spec,
+            size=Size(
+                summary_bytes=self.artifact.stat().st_size,
+                summary_parameters=sum(tensor.numel() for tensor in summary.factors.tensors.values()),
+                item_parameters=summary.items.numel(),
+                log_bytes=self.log.stat().st_size,
+                log_interactions=kept.interactions,
+            ),
+            distil_seconds=self.distil_seconds,
+            device=self.device,
+            dtype=self.dtype,
         )
         self._result = yield from evaluator.run()
 

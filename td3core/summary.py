@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from td3core.batches import Histories
-from td3core.config import LearnerConfig
+from td3core.config import LearnerConfig, SamplingConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
 from td3core.ranking import predict_next
+from td3core.sampling import draw_ancestral, draw_independent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,29 +50,66 @@ class Summary:
         """Return X = S V, what a learner on the shared item factor consumes."""
         return expected_embeddings(self.factors, self.items)
 
-    def sample(self, n: int, *, seed: int = 0, distinct: bool = True) -> list[list[str]]:
+    def sample(self, n: int, *, seed: int = 0, sampling: SamplingConfig | None = None) -> list[list[str]]:
         """Draw `n` sequences of item ids, going round the synthetic users.
 
-        Each step is drawn from its own distribution; with `distinct` no item comes twice in a sequence.
-
         Raises:
-            ValueError: `n` is below one, or `distinct` sequences are longer than the catalogue.
+            ValueError: `n` is below one, or the sequences are longer than the catalogue or the summary allows.
         """
-        mu, zeta = self.factors.shape
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
-        if distinct and zeta > len(self.item_ids):
-            raise ValueError(f"{zeta} distinct items do not exist in a catalogue of {len(self.item_ids)}")
-        generator = torch.Generator(self.items.device).manual_seed(seed)
-        rows = torch.arange(n, device=self.items.device) % mu
-        drawn = torch.empty(n, zeta, dtype=torch.int64, device=self.items.device)
-        open_items = torch.ones(n, len(self.item_ids), dtype=torch.bool, device=self.items.device)
-        for step, weights in enumerate(self.soft_sequences().unbind(1)):
-            choice = torch.multinomial(weights[rows].clamp_min(1e-30) * open_items, 1, generator=generator)
-            drawn[:, step] = choice.squeeze(1)
-            if distinct:
-                open_items.scatter_(1, choice, False)
-        return [[self.item_ids[item] for item in sequence] for sequence in drawn.tolist()]
+        sampling = sampling or SamplingConfig()
+        length = self.sampled_length(sampling)
+        device = self.items.device
+        generator = torch.Generator(device).manual_seed(seed)
+        users = torch.arange(n, device=device) % self.factors.shape[0]
+        if sampling.method == "independent":
+            shares = [
+                draw_independent(
+                    self.factors,
+                    items=self.items,
+                    users=users,
+                    length=length,
+                    temperature=sampling.divisor,
+                    distinct=sampling.distinct,
+                    generator=generator,
+                )
+            ]
+        else:
+            shares = [
+                draw_ancestral(
+                    self.factors,
+                    items=self.items,
+                    users=share,
+                    learner=trained.learner,
+                    parameters=trained.parameters,
+                    length=length,
+                    temperature=sampling.divisor,
+                    first_temperature=sampling.first_temperature,
+                    distinct=sampling.distinct,
+                    generator=generator,
+                )
+                for number, share in enumerate(users.chunk(sampling.learners))
+                for trained in (self.train(seed=seed + number),)
+            ]
+        return [[self.item_ids[item] for item in sequence] for share in shares for sequence in share.tolist()]
+
+    def sampled_length(self, sampling: SamplingConfig) -> int:
+        """Return how many items each sequence would have.
+
+        Raises:
+            ValueError: it is more than the catalogue (`distinct`) or the summary (`independent`) allows.
+        """
+        steps, items = self.factors.shape[1], len(self.item_ids)
+        length = sampling.length
+        if length is None:
+            length = steps if sampling.method == "independent" else max(2, steps // 2)
+            length = min(length, items) if sampling.distinct else length
+        if sampling.method == "independent" and length > steps:
+            raise ValueError(f"independent sequences of {length} items: the summary has {steps} steps")
+        if sampling.distinct and length > items:
+            raise ValueError(f"{length} distinct items do not exist in a catalogue of {items}")
+        return length
 
     def train(
         self, *, steps: int | None = None, seed: int = 0, learner: LearnerConfig | None = None

@@ -17,6 +17,7 @@ from td3core.learners.base import Dropout, Learner
 from td3core.progress import Progress, Stage
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences
+from td3core.timing import Mark, Stopwatch
 
 _INITIAL_STD = 0.02
 _REPORT_EVERY = 10  # steps
@@ -31,6 +32,8 @@ class Trained(NamedTuple):
     """Validation NDCG at the task's first cut-off."""
     trajectory: Float[Tensor, "epochs parameters"] | None = None
     """Weights after each epoch up to this one."""
+    curve: tuple[Mark, ...] = ()
+    """How it went, epoch after epoch, those after the best one included."""
 
 
 def next_item_loss(
@@ -95,8 +98,11 @@ def train_on_log(
     best: Trained | None = None
     misses = 0
     trajectory: list[Float[Tensor, " parameters"]] = []
+    curve: list[Mark] = []
+    watch = Stopwatch(device)
     epoch_steps = 0  # of the first epoch; where chunks are cut is drawn, so that others differ a little
     for epoch in range(config.max_epochs):
+        watch.start()
         batches = [
             chunks
             for _ in range(learner.objective.passes)
@@ -120,7 +126,10 @@ def train_on_log(
             if index % _REPORT_EVERY == 0:
                 losses = {"train": float(loss.detach())} | ({} if best is None else {metric: best.score})
                 step = epoch * epoch_steps + index * epoch_steps // len(batches)
+                watch.stop()
                 yield Progress(stage, step, config.max_epochs * epoch_steps, losses)
+                watch.start()
+        watch.stop()
         if not torch.isfinite(total):
             raise DivergedError(
                 f"the training loss was {float(total)} in epoch {epoch + 1}: lower teacher.lr"
@@ -128,6 +137,7 @@ def train_on_log(
         schedule.step()
         (figures,) = task.evaluate(learner, parameters.detach(), items.detach())
         trajectory.append(parameters.detach()[0].clone())
+        curve.append(Mark(watch.seconds, figures[metric]))
         if best is None or figures[metric] > best.score:
             best = Trained(
                 items.detach().clone(), parameters.detach().clone(), figures[metric], torch.stack(trajectory)
@@ -138,4 +148,4 @@ def train_on_log(
             if misses == config.patience:
                 break
     assert best is not None
-    return best
+    return best._replace(curve=tuple(curve))

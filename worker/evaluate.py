@@ -1,5 +1,7 @@
 """An evaluation: archive and log from storage, td3core, results into the row."""
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from api.models import Evaluation, RunState
@@ -29,6 +31,7 @@ def evaluate_job(attempt: Attempt) -> Finish:
         log,
         EvaluationSpec.model_validate(evaluation.spec),
         log_name=dataset.name,
+        distil_seconds=_distil_seconds(job.metrics),
         device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
     )
     with naming_memory_errors():
@@ -39,3 +42,9 @@ def evaluate_job(attempt: Attempt) -> Finish:
         return claims.succeed(session, held, result=result)
 
     return finish
+
+
+def _distil_seconds(metrics: dict[str, Any] | None) -> float | None:
+    """What teacher and distillation took; jobs of older versions do not say."""
+    seconds = (metrics or {}).get("seconds")
+    return seconds and seconds["teacher"] + seconds["distilling"]

@@ -18,13 +18,30 @@ class EvaluationOut(RunOut):
     job_id: str
     spec: EvaluationSpec = Field(description="As it runs, with every default filled in.")
     results: dict[str, Any] | None = Field(
-        description="Learner -> source -> metric -> `mean`, `std`, `values` (one a seed)."
+        description="Learner -> source -> metric -> `mean`, `std`, `low` and `high` (Student's 95% interval of the "
+        "mean), `values` (one a seed)."
     )
     recovery: dict[str, Any] | None = Field(
-        description="Learner -> metric -> `recovery` (summary / full) and `lift_recovery` "
-        "((summary - floor) / (full - floor))."
+        description="Learner -> metric -> `recovery` (summary / full) with its 95% interval `low` to `high`, and "
+        "`lift_recovery` ((summary - floor) / (full - floor))."
+    )
+    comparison: dict[str, Any] | None = Field(
+        description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "
+        "`disjoint` (whether their 95% intervals are)."
     )
     seconds: dict[str, Any] | None = Field(description="Learner -> source -> seconds of training.")
+    timing: dict[str, Any] | None = Field(
+        description="Learner -> `summary_seconds`, `full_seconds`, `log_seconds` (training on the log to the summary's "
+        "quality), `reached` (seeds that came to it), `speedup` (log / summary), `distil_seconds`, and `break_even` "
+        "(trainings after which the distillation has paid for itself)."
+    )
+    trend: dict[str, Any] | None = Field(
+        description="If the spec asks for it: `configurations` of learners, trained on the summary and on the log, and "
+        "the `agreement` of the two orders: metric -> Kendall's `tau`, `p_value`, and `over_seeds`."
+    )
+    size: dict[str, Any] | None = Field(
+        description="`summary_bytes`, `summary_parameters`, `item_parameters`, `log_bytes`, `log_interactions`."
+    )
     seeds: list[int] | None = Field(description="The seeds it used.")
 
     @classmethod
@@ -41,10 +58,23 @@ class EvaluationOut(RunOut):
             spec=EvaluationSpec.model_validate(evaluation.spec),
             results=result.get("results"),
             recovery=result.get("recovery"),
+            comparison=result.get("comparison"),
             seconds=result.get("seconds"),
+            timing=result.get("timing"),
+            trend=result.get("trend"),
+            size=result.get("size"),
             seeds=result.get("seeds"),
             links=links,
         )
+
+
+def _spread(mean: float, std: float) -> dict[str, Any]:
+    """Return three seeds, one standard deviation apart."""
+    half = 4.303 * std / 3**0.5
+    figures = {"mean": mean, "std": std, "low": mean - half, "high": mean + half}
+    return {name: round(value, 4) for name, value in figures.items()} | {
+        "values": [round(mean + step * std, 4) for step in (-1, 0, 1)]
+    }
 
 
 SUCCEEDED_EXAMPLE: dict[str, Any] = {
@@ -53,8 +83,8 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "state": RunState.SUCCEEDED,
     "stage": "evaluating",
     "progress": 1.0,
-    "step": 6,
-    "steps": 6,
+    "step": 12,
+    "steps": 12,
     "losses": None,
     "eta_seconds": 0.0,
     "attempt": 1,
@@ -64,17 +94,40 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "finished_at": "2026-01-15T09:41:12Z",
     "links": {"self": f"/evaluations/{EVALUATION_ID}", "job": f"/jobs/{JOB_ID}"},
     "spec": EvaluationSpec.model_validate(
-        {"cutoffs": [10], "sources": ["full", "summary", "floor"]}
+        {"cutoffs": [10], "sources": ["full", "summary", "floor", "coreset"]}
     ).model_dump(mode="json"),
     "results": {
         "sasrec": {
-            "full": {"ndcg@10": {"mean": 0.11, "std": 0.002, "values": [0.108, 0.11, 0.112]}},
-            "summary": {"ndcg@10": {"mean": 0.104, "std": 0.001, "values": [0.103, 0.104, 0.105]}},
-            "floor": {"ndcg@10": {"mean": 0.061, "std": 0.001, "values": [0.06, 0.061, 0.062]}},
+            "full": {"ndcg@10": _spread(0.11, 0.002)},
+            "summary": {"ndcg@10": _spread(0.104, 0.001)},
+            "floor": {"ndcg@10": _spread(0.061, 0.001)},
+            "coreset": {"ndcg@10": _spread(0.08, 0.001)},
         }
     },
-    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.945, "lift_recovery": 0.878}}},
-    "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0}},
+    "recovery": {
+        "sasrec": {"ndcg@10": {"recovery": 0.945, "low": 0.901, "high": 0.992, "lift_recovery": 0.878}}
+    },
+    "comparison": {"sasrec": {"coreset": {"ndcg@10": {"difference": 0.024, "disjoint": True}}}},
+    "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
+    "timing": {
+        "sasrec": {
+            "summary_seconds": _spread(3.2, 0.1),
+            "full_seconds": _spread(55.1, 0.9),
+            "log_seconds": _spread(38.0, 2.0),
+            "reached": 3,
+            "speedup": 11.9,
+            "distil_seconds": 240.0,
+            "break_even": 6.9,
+        }
+    },
+    "trend": None,
+    "size": {
+        "summary_bytes": 380000,
+        "summary_parameters": 36288,
+        "item_parameters": 43168,
+        "log_bytes": 1979173,
+        "log_interactions": 99287,
+    },
     "seeds": [0, 1, 2],
 }
 
@@ -91,7 +144,10 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "links": SUCCEEDED_EXAMPLE["links"] | {"cancel": f"/evaluations/{EVALUATION_ID}/cancel"},
     "results": None,
     "recovery": None,
+    "comparison": None,
     "seconds": None,
+    "timing": None,
+    "size": None,
     "seeds": None,
 }
 

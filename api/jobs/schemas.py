@@ -31,7 +31,9 @@ class JobOut(RunOut):
     spec: JobSpec = Field(description="As it runs, with every default filled in.")
     dataset: DatasetOut
     summary: SummaryOut | None = Field(description="Once it has succeeded.")
-    metrics: dict[str, Any] | None = Field(description="What the run measured of itself.")
+    metrics: dict[str, Any] | None = Field(
+        description="Validation figures of `teacher` and `summary`, and the `seconds` of each stage."
+    )
 
     @classmethod
     def of(cls, job: Job) -> "JobOut":

@@ -42,7 +42,7 @@ def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tm
         "lift",
     ]
     assert "load_summary('var/demo/summary.zip')" in done.stdout
-    assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2, distinct=False)) == 2
+    assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2)) == 2
     assert list(tmp_path.glob("td3-demo-*")) == []
 
 

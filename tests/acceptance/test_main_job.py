@@ -14,7 +14,8 @@ from tests.acceptance.conftest import SMALL_SPEC
 
 pytestmark = pytest.mark.acceptance
 
-SOURCES = {"full", "summary", "floor", "random", "longest", "random_stopped", "popularity"}
+RIVALS = {"random", "longest", "coreset", "random_stopped", "coreset_stopped"}
+SOURCES = {"full", "summary", "floor", "popularity"} | RIVALS
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
@@ -66,6 +67,15 @@ def test_a_log_goes_in_and_an_evaluated_summary_comes_out(
         recovery = evaluated["recovery"]["sasrec"]["ndcg@10"]["recovery"]
         assert recovery is not None
         assert math.isclose(recovery, small / full, rel_tol=1e-6)
+        assert evaluated["comparison"] is not None
+        assert set(evaluated["comparison"]["sasrec"]) == RIVALS
+        assert evaluated["timing"] is not None
+        timing = evaluated["timing"]["sasrec"]
+        assert done["metrics"] is not None
+        seconds = done["metrics"]["seconds"]
+        assert timing["distil_seconds"] == seconds["teacher"] + seconds["distilling"]
+        assert evaluated["size"] is not None
+        assert evaluated["size"]["summary_bytes"] == path.stat().st_size
 
 
 def test_the_same_spec_gives_the_same_bytes(client: Client, small_log: Path) -> None:

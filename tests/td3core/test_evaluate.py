@@ -1,52 +1,107 @@
-import math
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
-from td3core.config import EvaluationSpec
+from td3core.config import EvaluationSource, EvaluationSpec
 from td3core.errors import InvalidLogError
-from td3core.fidelity import Spread, recoveries, spreads
-from td3core.pipeline import EvaluationRun
+from td3core.pipeline import DistillationRun, EvaluationRun
 from td3core.sample import generate_sample_log
 
 CPU = torch.device("cpu")
 
 
 def evaluation(archive: Path, log: Path, **spec) -> EvaluationRun:
-    return EvaluationRun(archive, log, EvaluationSpec(**spec), device=CPU)
+    return EvaluationRun(archive, log, EvaluationSpec.model_validate(spec), device=CPU)
 
 
 @pytest.fixture(scope="module")
 def result(archive: Path, tiny_log: Path) -> dict:
-    run = evaluation(archive, tiny_log, seeds=2, steps=20, cutoffs=(5, 10))
+    run = EvaluationRun(
+        archive,
+        tiny_log,
+        EvaluationSpec(seeds=2, steps=20, cutoffs=(5, 10), sources=get_args(EvaluationSource)),
+        distil_seconds=100.0,
+        device=CPU,
+    )
     reports = list(run)
     fractions = [report.fraction for report in reports]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
-    assert reports[-1].step == reports[-1].steps == 14
+    assert reports[-1].step == reports[-1].steps == 2 * len(get_args(EvaluationSource))
     return run.result
 
 
 def test_every_source_is_scored_over_the_seeds(result: dict) -> None:
     sources = result["results"]["sasrec"]
-    assert set(sources) == {
-        "full",
-        "summary",
-        "floor",
-        "random",
-        "longest",
-        "random_stopped",
-        "popularity",
-    }
+    assert set(sources) == set(get_args(EvaluationSource))
     for figures in sources.values():
         assert set(figures) == {"hr@5", "hr@10", "ndcg@5", "ndcg@10", "mrr@5", "mrr@10"}
         for spread in figures.values():
             assert len(spread["values"]) == 2
             assert 0 <= spread["mean"] <= 1
+            assert spread["low"] <= spread["mean"] <= spread["high"]
     assert result["seeds"] == [0, 1]
     assert len(set(sources["popularity"]["ndcg@10"]["values"])) == 1
     assert len(set(sources["full"]["mrr@10"]["values"])) == 2
+
+
+def test_every_rival_is_compared(result: dict) -> None:
+    mean = {source: figures["ndcg@10"]["mean"] for source, figures in result["results"]["sasrec"].items()}
+    rivals = result["comparison"]["sasrec"]
+    assert set(rivals) == set(mean) - {"full", "summary", "floor", "popularity"}
+    for rival, found in rivals.items():
+        assert found["ndcg@10"]["difference"] == pytest.approx(mean["summary"] - mean[rival])
+        assert found["ndcg@10"]["disjoint"] in (True, False)
+
+
+def test_size_and_time_are_told(
+    result: dict, finished_run: DistillationRun, archive: Path, tiny_log: Path
+) -> None:
+    assert finished_run.profile is not None
+    factors = finished_run.summary.factors.tensors.values()
+    assert result["size"] == {
+        "summary_bytes": archive.stat().st_size,
+        "summary_parameters": sum(tensor.numel() for tensor in factors),
+        "item_parameters": 40 * 16,
+        "log_bytes": tiny_log.stat().st_size,
+        "log_interactions": finished_run.profile.interactions,
+    }
+    timing = result["timing"]["sasrec"]
+    assert timing["distil_seconds"] == 100.0
+    for source in ("summary", "full"):
+        assert result["seconds"]["sasrec"][source] == pytest.approx(timing[f"{source}_seconds"]["mean"])
+        assert timing[f"{source}_seconds"]["mean"] > 0
+    assert 0 < timing["log_seconds"]["mean"] <= timing["full_seconds"]["mean"]
+    assert timing["speedup"] == pytest.approx(
+        timing["log_seconds"]["mean"] / timing["summary_seconds"]["mean"]
+    )
+    assert result["trend"] is None
+
+
+def test_trend_trains_each_configuration_on_both_and_takes_over_what_was_trained(
+    archive: Path, tiny_log: Path
+) -> None:
+    run = evaluation(
+        archive,
+        tiny_log,
+        seeds=1,
+        steps=10,
+        cutoffs=(10,),
+        sources=("summary", "full"),
+        trend={"learners": ["sasrec", "gru4rec"], "seeds": 2},
+    )
+    reports = list(run)
+    assert reports[-1].steps == 2 * 2 * 2 * 2
+    trend = run.result["trend"]
+    rows = {(row["learner"], row["layers"]): row for row in trend["configurations"]}
+    assert set(rows) == {("sasrec", 1), ("sasrec", 2), ("gru4rec", 1), ("gru4rec", 2)}
+    assert -1 <= trend["agreement"]["ndcg@10"]["tau"] <= 1
+    for source in ("summary", "full"):
+        alone = run.result["results"]["sasrec"][source]["ndcg@10"]["values"]
+        assert rows["sasrec", 1][source]["ndcg@10"]["values"][:1] == alone
+        assert len(rows["gru4rec", 2][source]["ndcg@10"]["values"]) == 2
 
 
 def test_learners_other_than_the_distilled_one_train_on_every_source(archive: Path, tiny_log: Path) -> None:
@@ -71,7 +126,7 @@ def test_stopped_sources_take_the_best_validation_of_the_same_training(archive: 
         steps=200,
         cutoffs=(10,),
         split="valid",
-        sources=("random", "random_stopped"),
+        sources=("coreset", "coreset_stopped"),
     )
     list(run)
     ends, bests = (figures["ndcg@10"]["values"] for figures in run.result["results"]["sasrec"].values())
@@ -105,17 +160,3 @@ def test_another_log_is_refused(archive: Path, tmp_path: Path) -> None:
 def test_result_before_the_end_is_refused(archive: Path, tiny_log: Path) -> None:
     with pytest.raises(RuntimeError, match="iterated to its end"):
         _ = evaluation(archive, tiny_log).result
-
-
-def test_spreads_by_hand() -> None:
-    found = spreads([{"a": 1.0}, {"a": 3.0}])
-    assert found["a"] == Spread(mean=2.0, std=math.sqrt(2), values=(1.0, 3.0))
-    assert spreads([{"a": 1.0}])["a"].std is None
-
-
-def test_recovery_without_room_above_the_floor_is_null() -> None:
-    one = {"a": Spread(mean=0.5, std=None, values=(0.5,))}
-    zero = {"a": Spread(mean=0.0, std=None, values=(0.0,))}
-    assert recoveries({"full": one, "summary": one, "floor": one})["a"].lift_recovery is None
-    assert recoveries({"full": zero, "summary": one})["a"].recovery is None
-    assert recoveries({"summary": one}) == {}

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,9 @@ import pytest
 import torch
 
 import td3core
-from td3core.config import JobSpec
+from td3core.artifact import load_summary
+from td3core.config import JobSpec, StopConfig
+from td3core.distill import Distillation
 from td3core.errors import InvalidLogError
 from td3core.pipeline import DistillationRun
 from td3core.progress import relay
@@ -45,8 +48,14 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert manifest.dataset.kept == finished_run.profile
     assert manifest.dataset.given.users == 60
     assert manifest.spec == finished_run.spec
-    assert set(finished_run.metrics) == {"teacher", "summary"}
+    assert set(manifest.metrics) == {"teacher", "summary"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
+
+
+def test_seconds_are_told_beside_the_artefact(finished_run: DistillationRun) -> None:
+    metrics = finished_run.metrics
+    assert set(metrics.pop("seconds")) == {"reading", "teacher", "distilling", "packing"}
+    assert metrics == finished_run.summary.manifest.metrics
 
 
 def test_runs_in_double_precision(tiny_log: Path) -> None:
@@ -70,12 +79,12 @@ def test_summary_before_the_first_validation_is_refused(tiny_log: Path) -> None:
 
 def test_every_validated_improvement_is_a_usable_summary(tiny_log: Path, tmp_path: Path) -> None:
     run = DistillationRun(tiny_log, TINY_SPEC, device=torch.device("cpu"))
-    for progress in run:
-        if progress.stage == "distilling" and "ndcg@10" in progress.losses:
-            break
+    first = next(
+        progress for progress in run if progress.stage == "distilling" and "ndcg@10" in progress.losses
+    )
     run.save(tmp_path / "early.zip")
     early = load_summary(tmp_path / "early.zip")
-    assert early.manifest.metrics["summary"]["outer_step"] == progress.step
+    assert early.manifest.metrics["summary"]["outer_step"] == first.step
     assert early.train().recommend(early.item_ids[:3])
 
 
@@ -87,14 +96,20 @@ def test_a_run_that_stops_early_says_why(tiny_log: Path) -> None:
     assert run.metrics["summary"]["outer_step"] == 1
 
 
-def test_the_last_good_summary_survives_divergence(tiny_log: Path) -> None:
-    outer = TINY_SPEC.outer.model_copy(update={"steps": 40, "validate_every": 1, "lr": 10.0, "clip": 1e9})
-    run = DistillationRun(
-        tiny_log, TINY_SPEC.model_copy(update={"outer": outer}), device=torch.device("cpu")
-    )
+def test_the_last_good_summary_survives_divergence(tiny_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches, real_batch = itertools.count(1), Distillation.real_batch
+
+    def poisoned(self: Distillation) -> torch.Tensor:
+        if next(batches) == 5:
+            self.factors.tensors["core"].data.fill_(torch.nan)
+        return real_batch(self)
+
+    monkeypatch.setattr(Distillation, "real_batch", poisoned)
+    run = DistillationRun(tiny_log, TINY_SPEC, device=torch.device("cpu"))
     reports = list(run)
     assert run.metrics["stopped"]["reason"] == "diverged"
-    assert "outer step" in run.metrics["stopped"]["detail"]
+    assert "outer step 5" in run.metrics["stopped"]["detail"]
+    assert run.metrics["summary"]["outer_step"] == 3
     assert all(tensor.isfinite().all() for tensor in run.summary.factors.tensors.values())
     assert reports[-1].stage == "packing"
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from td3core import Summary, load_summary
-from td3core.config import LearnerConfig, LearnerKind
+from td3core.config import LearnerConfig, LearnerKind, SamplingConfig, SamplingMethod
 
 
 @pytest.fixture(scope="module")
@@ -12,26 +12,51 @@ def summary(archive: Path) -> Summary:
     return load_summary(archive)
 
 
-def test_samples_are_sequences_of_the_clients_ids(summary: Summary) -> None:
-    drawn = summary.sample(8, seed=1)
+@pytest.mark.parametrize("method", ["ancestral", "independent"])
+def test_samples_are_sequences_of_the_clients_ids(summary: Summary, method: SamplingMethod) -> None:
+    sampling = SamplingConfig(method=method, learners=2)
+    drawn = summary.sample(8, seed=1, sampling=sampling)
     assert len(drawn) == 8
     for sequence in drawn:
-        assert len(sequence) == 12
-        assert len(set(sequence)) == 12
+        assert len(sequence) == summary.sampled_length(sampling)
+        assert len(set(sequence)) == len(sequence)
         assert set(sequence) <= set(summary.item_ids)
-    assert summary.sample(8, seed=1) == drawn
-    assert summary.sample(8, seed=2) != drawn
+    assert summary.sample(8, seed=1, sampling=sampling) == drawn
+    assert summary.sample(8, seed=2, sampling=sampling) != drawn
 
 
-def test_samples_follow_the_distributions(summary: Summary) -> None:
-    n = 6 * 400
-    drawn = summary.sample(n, distinct=False)
+def test_independent_samples_follow_the_distributions(summary: Summary) -> None:
+    sampling = SamplingConfig(method="independent", distinct=False)
+    drawn = summary.sample(6 * 400, sampling=sampling)
     soft = summary.soft_sequences()
     row_of = {item: row for row, item in enumerate(summary.item_ids)}
     counts = torch.zeros(6, len(row_of))
     for index, sequence in enumerate(drawn):
         counts[index % 6, row_of[sequence[3]]] += 1
     assert (counts / 400 - soft[:, 3]).abs().max() < 0.1
+
+
+def test_ancestral_samples_follow_a_learner_from_first_items_of_the_summary(summary: Summary) -> None:
+    sampling = SamplingConfig(length=2, temperature=0.5, first_temperature=2.0, learners=1, distinct=False)
+    drawn = summary.sample(6 * 2000, seed=3, sampling=sampling)
+    row_of = {item: row for row, item in enumerate(summary.item_ids)}
+    pairs = torch.tensor([[row_of[item] for item in sequence] for sequence in drawn])
+    first = (summary.soft_sequences()[0, 0].log() / 2.0).softmax(-1)
+    counts = torch.bincount(pairs[::6, 0], minlength=len(row_of))
+    assert (counts / 2000 - first).abs().max() < 0.05
+    commonest = int(pairs[:, 0].bincount().argmax())
+    followers = pairs[pairs[:, 0] == commonest, 1]
+    scores = dict(
+        summary.train(seed=3).recommend([summary.item_ids[commonest]], k=10_000, exclude_seen=False)
+    )
+    expected = (torch.tensor([scores[item] for item in summary.item_ids]) / 0.5).softmax(-1)
+    found = followers.bincount(minlength=len(row_of)) / len(followers)
+    assert (found - expected).abs().max() < 4 * (0.25 / len(followers)) ** 0.5
+
+
+def test_sequences_longer_than_the_summary_can_be_drawn(summary: Summary) -> None:
+    drawn = summary.sample(2, sampling=SamplingConfig(length=20, learners=1))
+    assert [len(set(sequence)) for sequence in drawn] == [20, 20]
 
 
 def test_training_beats_an_untrained_learner_at_the_summary_itself(summary: Summary) -> None:
@@ -84,6 +109,10 @@ def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:
         summary.train(learner=LearnerConfig(embedding_size=16, max_length=5))
     with pytest.raises(ValueError, match="n must be at least 1"):
         summary.sample(0)
+    with pytest.raises(ValueError, match="2000 distinct items do not exist in a catalogue of"):
+        summary.sample(1, sampling=SamplingConfig(length=2000))
+    with pytest.raises(ValueError, match="the summary has 12 steps"):
+        summary.sample(1, sampling=SamplingConfig(method="independent", length=13))
     with pytest.raises(ValueError, match="none of the 1 items"):
         summary.train(steps=1).recommend(["never heard of"])
 

@@ -1,0 +1,167 @@
+"""What an evaluation found, as it looks on a terminal."""
+
+from collections.abc import Mapping
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from td3client.display import duration
+from td3client.resources import Comparison, Evaluation, RankAgreement, Size, Spread, Timing, Trend
+
+_SOURCES = (
+    "full",
+    "summary",
+    "floor",
+    "farzi",
+    "coreset",
+    "coreset_stopped",
+    "random",
+    "random_stopped",
+    "longest",
+    "longest_stopped",
+    "popularity",
+)
+
+
+def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableType]:
+    """Everything at one cut-off: a table a learner, then the learners side by side, the trend, time and size."""
+    parts: list[RenderableType] = []
+    results = evaluation["results"] or {}
+    for learner, sources in results.items():
+        recovery = (evaluation["recovery"] or {}).get(learner, {})
+        rivals = (evaluation.get("comparison") or {}).get(learner, {})
+        parts.append(_learner_table(learner, sources, recovery, rivals, cutoff))
+    if len(results) > 1:
+        parts.append(_matrix(evaluation, cutoff))
+    if trend := evaluation.get("trend"):
+        parts += _trend(trend, f"ndcg@{cutoff}")
+    parts += [_timing(learner, timing) for learner, timing in (evaluation.get("timing") or {}).items()]
+    if size := evaluation.get("size"):
+        parts.append(_size(size))
+    return parts
+
+
+def _learner_table(
+    learner: str,
+    sources: Mapping[str, Mapping[str, Spread]],
+    recovery: Mapping[str, Mapping[str, float | None]],
+    rivals: Mapping[str, Mapping[str, Comparison]],
+    cutoff: int,
+) -> Table:
+    """What it was trained on against how well it then ranks, and what of that is kept."""
+    metrics = [f"{name}@{cutoff}" for name in ("hr", "ndcg", "mrr")]
+    table = Table(
+        "trained on",
+        *(metric.upper() for metric in metrics),
+        f"summary leads, NDCG@{cutoff}",
+        title=f"{learner}, mean ± half the 95% interval over seeds",
+    )
+    for source in sorted(sources, key=_source_order):
+        cells = (_spread(sources[source].get(metric)) for metric in metrics)
+        table.add_row(source, *cells, _lead(rivals.get(source, {}).get(f"ndcg@{cutoff}")))
+    table.add_section()
+    for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
+        table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
+    return table
+
+
+def _matrix(evaluation: Evaluation, cutoff: int) -> Table:
+    """Each learner against its own training on the full log."""
+    metric = f"ndcg@{cutoff}"
+    table = Table(
+        "learner", "full", "summary", "recovery", "95%", "lift recovery", title=f"{metric.upper()} by learner"
+    )
+    for learner, sources in (evaluation["results"] or {}).items():
+        found = (evaluation["recovery"] or {}).get(learner, {}).get(metric, {})
+        low, high = _share(found, "low"), _share(found, "high")
+        table.add_row(
+            learner,
+            *(_spread(sources.get(source, {}).get(metric)) for source in ("full", "summary")),
+            _share(found, "recovery"),
+            f"{low} to {high}" if low and high else "",
+            _share(found, "lift_recovery"),
+        )
+    return table
+
+
+def _trend(trend: Trend, metric: str) -> list[RenderableType]:
+    table = Table(
+        "learner", "layers", "inner size", "full", "summary", title=f"{metric.upper()}, best on the log first"
+    )
+    rows = [row for row in trend["configurations"] if metric in row["full"]]
+    for row in sorted(rows, key=lambda row: -row["full"][metric]["mean"]):
+        table.add_row(
+            row["learner"],
+            str(row["layers"]),
+            str(row["inner_size"]),
+            *(_spread(row[source][metric]) for source in ("full", "summary")),
+        )
+    return [table, *(_agreement(found) for found in [trend["agreement"].get(metric)] if found)]
+
+
+def _agreement(found: RankAgreement) -> str:
+    if found["tau"] is None:
+        return "Kendall's tau of the two orders: undefined, all tie"
+    parts = [f"Kendall's tau of the two orders: {found['tau']:.3f}"]
+    if found["p_value"] is not None:
+        parts.append(f"p {found['p_value']:.4f}")
+    if found["over_seeds"] is not None and len(found["over_seeds"]["values"]) > 1:
+        parts.append(f"seed by seed {_spread(found['over_seeds'])}")
+    return ", ".join(parts)
+
+
+def _timing(learner: str, timing: Timing) -> str:
+    parts = [
+        f"{learner}: {_seconds(timing['summary_seconds'])} of training on the summary",
+        f"{_seconds(timing['log_seconds'])} on the log to that quality"
+        + ("" if timing["reached"] else ", which it does not reach"),
+        f"{_seconds(timing['full_seconds'])} in full",
+    ]
+    if timing["speedup"] is not None:
+        parts.append(f"{timing['speedup']:.1f} times faster")
+    if timing["distil_seconds"] is not None:
+        pays = timing["break_even"]
+        after = "never pays" if pays is None else f"pays after {pays:.1f} trainings"
+        parts.append(f"the distillation of {duration(timing['distil_seconds'])} {after}")
+    return "; ".join(parts)
+
+
+def _size(size: Size) -> str:
+    return (
+        f"{size['summary_bytes'] / 1000:.0f} kB and {size['summary_parameters']} parameters, with "
+        f"{size['item_parameters']} of the item factor, for {size['log_bytes'] / 1000:.0f} kB and "
+        f"{size['log_interactions']} interactions of log"
+    )
+
+
+def _source_order(source: str) -> int:
+    return _SOURCES.index(source) if source in _SOURCES else len(_SOURCES)
+
+
+def _half_width(spread: Spread) -> float | None:
+    low, high = spread.get("low"), spread.get("high")  # older evaluations have none
+    return None if low is None or high is None else (high - low) / 2
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    half = _half_width(spread)
+    return f"{spread['mean']:.4f}" + ("" if half is None else f" ± {half:.4f}")
+
+
+def _seconds(spread: Spread) -> str:
+    half = _half_width(spread)
+    return f"{spread['mean']:.1f}" + (" s" if half is None else f" ± {half:.1f} s")
+
+
+def _lead(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return ""
+    clear = {True: ", clear", False: ", unclear", None: ""}[comparison["disjoint"]]
+    return f"{comparison['difference']:+.4f}{clear}"
+
+
+def _share(shares: Mapping[str, float | None], key: str) -> str:
+    share = shares.get(key)
+    return "" if share is None else f"{share:.3f}"

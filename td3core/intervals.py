@@ -1,0 +1,72 @@
+"""Student's 95% intervals of a mean over few seeds."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """Where the value lies with 95% confidence."""
+
+    low: float
+    high: float
+
+    def disjoint(self, other: "Interval") -> bool:
+        """Tell whether no value lies in both."""
+        return self.high < other.low or other.high < self.low
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Return `mean ± t s / sqrt(n)`, t with n - 1 degrees of freedom (Student, Biometrika 1908); none of one value."""
+    if len(values) < 2:
+        return None
+    mean = statistics.fmean(values)
+    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return Interval(mean - half, mean + half)
+
+
+def ratio_interval(above: Sequence[float], below: Sequence[float]) -> Interval | None:
+    """Return the interval of `mean(above) / mean(below)`, two independent samples of positive means.
+
+    By the delta method on the logarithm, with the degrees of freedom of Welch and Satterthwaite (Biometrics Bulletin
+    1946), rounded down; none where a sample has one value, or a mean is not positive.
+    """
+    if min(len(above), len(below)) < 2:
+        return None
+    means = statistics.fmean(above), statistics.fmean(below)
+    if min(means) <= 0:
+        return None
+    terms = [
+        statistics.variance(values) / (len(values) * mean**2)
+        for values, mean in zip((above, below), means, strict=True)
+    ]
+    ratio, variance = means[0] / means[1], sum(terms)
+    if not variance:
+        return Interval(ratio, ratio)
+    parts = (term**2 / (len(values) - 1) for term, values in zip(terms, (above, below), strict=True))
+    spread = math.exp(t_quantile(math.floor(variance**2 / sum(parts) + 1e-9)) * math.sqrt(variance))
+    return Interval(ratio / spread, ratio * spread)
+
+
+def t_quantile(freedom: int) -> float:
+    """Return the t that a variable of so many degrees of freedom stays within, either way, 95 times in 100."""
+    low, high = 0.0, math.pi / 2  # of the angle whose tangent is t / sqrt(freedom)
+    for _ in range(60):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _mass_within(angle, freedom) < CONFIDENCE else (low, angle)
+    return math.tan((low + high) / 2) * math.sqrt(freedom)
+
+
+def _mass_within(angle: float, freedom: int) -> float:
+    """Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4."""
+    odd = freedom % 2
+    term = total = 1.0 if freedom > 1 else 0.0
+    for k in range(2 + odd, freedom, 2):
+        term *= (k - 1) / k * math.cos(angle) ** 2
+        total += term
+    if odd:
+        return 2 / math.pi * (angle + math.sin(angle) * math.cos(angle) * total)
+    return math.sin(angle) * total

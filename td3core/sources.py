@@ -1,0 +1,227 @@
+"""What an evaluation trains learners on, and one such training.
+
+- `full`: the whole training split, from scratch, embedding included; the ceiling.
+- `summary`: the summary, on the shared item factor.
+- `floor`: nothing; an untrained learner on the shared item factor.
+- `random`, `longest`, `coreset`: as many steps as on the summary on as many real users, each cut to its last steps, at
+  every position, on the shared item factor.
+- `random_stopped`, `longest_stopped`, `coreset_stopped`: the same, but stopped where the validation NDCG is best. A few
+  real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
+  know when.
+- `farzi`: another summary of the same size, distilled for the purpose.
+- `popularity`: no learner; items by training interactions.
+"""
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
+from td3core.coreset import coreset_users
+from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
+from td3core.fidelity import Figures
+from td3core.learners import Learner, build_learner
+from td3core.progress import relay
+from td3core.ranking import RankingTask
+from td3core.rival import Rival, distil_farzi
+from td3core.sequences import Split, popularity
+from td3core.summary import Summary
+from td3core.timing import Mark, Stopwatch
+from td3core.train import train_on_log
+
+_CHECKS = 8  # pieces of a training, after each of which it may be validated
+_VALIDATION_METRIC = "ndcg@10"
+
+
+class Trial(NamedTuple):
+    """A learner, trained on a source and scored."""
+
+    figures: Figures
+    """On the held-out items."""
+    seconds: float
+    """Of training, without any validation."""
+    curve: tuple[Mark, ...] = ()
+    """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
+
+
+class Sources:
+    """Everything that learners are trained on in one evaluation."""
+
+    def __init__(
+        self,
+        summary: Summary,
+        split: Split,
+        spec: EvaluationSpec,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.summary = summary.to(device, dtype)
+        self.split = split
+        self.device = device
+        self.dtype = dtype
+        self.job = summary.manifest.spec
+        self.steps = spec.steps or self.job.inner.steps
+        self.reach = summary.reach
+        self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
+        watch = Stopwatch(device)
+        watch.start()
+        self._embeddings = self.summary.expected_embeddings()
+        watch.stop()
+        self._embedding_seconds = watch.seconds
+        self._held_out = RankingTask(
+            split,
+            part=spec.split,
+            max_length=self.job.learner.max_length,
+            cutoffs=spec.cutoffs,
+            protocol=spec.protocol,
+            exclude_seen=self.exclude_seen,
+            generator=torch.Generator().manual_seed(spec.seed),
+            device=device,
+        )
+        self._validation = RankingTask(
+            split,
+            part="valid",
+            max_length=self.job.learner.max_length,
+            cutoffs=(10,),
+            exclude_seen=self.job.data.exclude_seen,
+            device=device,
+        )
+        self._rival: Rival | None = None
+
+    def distil_rival(self) -> Generator[float, None, None]:
+        """Make what `farzi` trains on, yielding the fraction done."""
+        self._rival = yield from distil_farzi(
+            self.job, self.split.train, self._validation, device=self.device, dtype=self.dtype
+        )
+
+    def trial(
+        self, config: LearnerConfig, source: EvaluationSource, seed: int
+    ) -> Generator[float, None, Trial]:
+        """Train a fresh learner and score it, yielding the fraction done.
+
+        Raises:
+            DivergedError: a loss or a score is not finite.
+        """
+        learner = build_learner(config)
+        match source:
+            case "popularity":
+                counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
+                return Trial(self._held_out.evaluate_scores(counts), 0.0)
+            case "full":
+                return (yield from self._full(config, learner, seed))
+            case "floor":
+                training = self._training(learner, seed, self._embeddings)
+                return Trial(self._scored(learner, training.parameters), 0.0)
+            case "summary":
+                training = self._training(learner, seed, self._embeddings)
+                parameters, seconds = yield from self._trained(learner, training)
+                seconds += self._embedding_seconds
+                mark = Mark(seconds, self._validated(learner, parameters))
+                return Trial(self._scored(learner, parameters), seconds, (mark,))
+            case "farzi":
+                if self._rival is None:
+                    raise RuntimeError("the rival has to be distilled before learners are trained on it")
+                embeddings, items = self._rival
+                training = self._training(learner, seed, embeddings, items=items)
+                parameters, seconds = yield from self._trained(learner, training)
+                return Trial(self._scored(learner, parameters, items), seconds)
+            case _:
+                embeddings, lengths = embed_users(
+                    self.split.train,
+                    self._real_users(source, seed),
+                    self.summary.items,
+                    length=self._embeddings.shape[1],
+                )
+                training = self._training(learner, seed, embeddings, lengths=lengths)
+                stopped = source.endswith("_stopped")
+                parameters, seconds = yield from self._trained(learner, training, stopped=stopped)
+                return Trial(self._scored(learner, parameters), seconds)
+
+    def _full(self, config: LearnerConfig, learner: Learner, seed: int) -> Generator[float, None, Trial]:
+        training = train_on_log(
+            learner,
+            self.split.train,
+            self._validation,
+            config=self.job.teacher,
+            dropout=config.dropout,
+            seed=seed,
+            stage="evaluating",
+            device=self.device,
+            dtype=self.dtype,
+        )
+        trained = yield from relay(training, lambda progress: progress.step / progress.steps)
+        (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
+        return Trial(figures, trained.curve[-1].seconds, trained.curve)
+
+    def _real_users(self, source: str, seed: int) -> NDArray[np.int64]:
+        mu, zeta = self._embeddings.shape[:2]
+        train = self.split.train
+        count = min(mu, train.n_users)
+        match source.removesuffix("_stopped"):
+            case "longest":
+                return longest_users(train, count)
+            case "coreset":
+                return coreset_users(train, count, self.summary.items, length=zeta)
+            case _:
+                return random_users(train, count, np.random.default_rng(seed))
+
+    def _training(
+        self,
+        learner: Learner,
+        seed: int,
+        embeddings: Float[Tensor, "mu zeta d3"],
+        *,
+        items: Float[Tensor, "items d3"] | None = None,
+        lengths: Int[Tensor, " mu"] | None = None,
+    ) -> EmbeddedTraining:
+        return EmbeddedTraining(
+            embeddings,
+            items=self.summary.items if items is None else items,
+            learner=learner,
+            inner=self.job.inner,
+            steps=self.steps,
+            seed=seed,
+            lr_factor=self.summary.manifest.lr_factor,
+            lengths=lengths,
+        )
+
+    def _trained(
+        self, learner: Learner, training: EmbeddedTraining, *, stopped: bool = False
+    ) -> Generator[float, None, tuple[Float[Tensor, "1 parameters"], float]]:
+        """Train; return the weights at the end, or if `stopped` those of the best validation, and the seconds."""
+        best, parameters = -1.0, training.parameters
+        watch = Stopwatch(self.device)
+        marks = np.linspace(0, self.steps, min(_CHECKS, self.steps) + 1).round().astype(int)
+        for before, after in zip(marks[:-1].tolist(), marks[1:].tolist(), strict=True):
+            watch.start()
+            training.run(after - before)
+            watch.stop()
+            yield after / self.steps
+            if stopped:
+                score = self._validated(learner, training.parameters)
+                if score <= best:
+                    continue
+                best = score
+            parameters = training.parameters
+        return parameters, watch.seconds
+
+    def _validated(self, learner: Learner, parameters: Float[Tensor, "1 parameters"]) -> float:
+        (figures,) = self._validation.evaluate(learner, parameters, self.summary.items, reach=self.reach)
+        return figures[_VALIDATION_METRIC]
+
+    def _scored(
+        self,
+        learner: Learner,
+        parameters: Float[Tensor, "1 parameters"],
+        items: Float[Tensor, "items d3"] | None = None,
+    ) -> Figures:
+        (figures,) = self._held_out.evaluate(
+            learner, parameters, self.summary.items if items is None else items, reach=self.reach
+        )
+        return figures

@@ -1,0 +1,101 @@
+"""Does the summary tell which learner to choose? The order of configurations trained on it, and on the log.
+
+What architecture search needs of a summary is less the figures than their order: DIET, arXiv 2603.24958.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from td3core.config import LearnerConfig, LearnerKind, TrendConfig
+from td3core.correlation import kendall_p_value, kendall_tau
+from td3core.fidelity import Spread, spread
+
+
+class TrendRow(BaseModel):
+    """A learner configuration, trained on both."""
+
+    model_config = ConfigDict(frozen=True)
+
+    learner: LearnerKind
+    layers: int
+    inner_size: int
+    summary: dict[str, Spread] = Field(description="metric -> figure, trained on the summary")
+    full: dict[str, Spread] = Field(description="metric -> figure, trained on the log")
+
+
+class RankAgreement(BaseModel):
+    """How far two orders agree."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tau: float | None = Field(
+        description="Kendall's tau-b of the means: 1 the same order, -1 the reverse; null where all tie."
+    )
+    p_value: float | None = Field(
+        description="Exact two-sided probability of such a tau if all orders were alike likely; null with ties."
+    )
+    over_seeds: Spread | None = Field(
+        description="Tau of each seed's figures by themselves; null where one of them has none."
+    )
+
+
+class Trend(BaseModel):
+    """Learner configurations in the order of the summary and in that of the log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    configurations: tuple[TrendRow, ...]
+    agreement: dict[str, RankAgreement] = Field(description="metric -> agreement")
+
+
+def configurations(trend: TrendConfig, learner: LearnerConfig) -> tuple[LearnerConfig, ...]:
+    """Return the learners to compare: those of the grid, otherwise as `learner` is."""
+    return tuple(
+        learner.model_copy(update={"kind": kind, "layers": layers, "inner_size": inner_size})
+        for kind in dict.fromkeys(trend.learners)
+        for layers in dict.fromkeys(trend.layers)
+        for inner_size in dict.fromkeys(trend.inner_sizes or (learner.inner_size,))
+    )
+
+
+def trend_of(
+    rows: Sequence[tuple[LearnerConfig, Mapping[str, Spread], Mapping[str, Spread]]],
+) -> Trend:
+    """Compare the orders of (configuration, figures of the summary, figures of the log)."""
+    return Trend(
+        configurations=tuple(
+            TrendRow(
+                learner=config.kind,
+                layers=config.layers,
+                inner_size=config.inner_size,
+                summary=dict(summary),
+                full=dict(full),
+            )
+            for config, summary, full in rows
+        ),
+        agreement={
+            metric: _agreement(
+                [summary[metric] for _, summary, _ in rows], [full[metric] for _, _, full in rows]
+            )
+            for metric in rows[0][1]
+        },
+    )
+
+
+def _agreement(summary: Sequence[Spread], full: Sequence[Spread]) -> RankAgreement:
+    ours, theirs = [row.mean for row in summary], [row.mean for row in full]
+    taus = [
+        kendall_tau(first, second)
+        for first, second in zip(
+            zip(*(row.values for row in summary), strict=True),
+            zip(*(row.values for row in full), strict=True),
+            strict=True,
+        )
+    ]
+    found = [tau for tau in taus if tau is not None]
+    return RankAgreement(
+        tau=kendall_tau(ours, theirs),
+        p_value=kendall_p_value(ours, theirs),
+        over_seeds=spread(found) if len(found) == len(taus) else None,
+    )

@@ -1,0 +1,114 @@
+from typing import Any
+
+from rich.console import Console
+
+from td3client.certificate import certificate
+from td3client.resources import Evaluation
+
+
+def spread(mean: float, half: float | None = None, values: int = 2) -> dict[str, Any]:
+    ends = (None, None) if half is None else (mean - half, mean + half)
+    return {"mean": mean, "std": half, "low": ends[0], "high": ends[1], "values": [mean] * values}
+
+
+def printed(evaluation: Any) -> list[str]:
+    console = Console(width=300, highlight=False)
+    shown: Evaluation = evaluation
+    with console.capture() as capture:
+        for part in certificate(shown):
+            console.print(part)
+    return [
+        (" | ".join(cell.strip() for cell in line.split("│")[1:-1]) if "│" in line else line).strip()
+        for line in capture.get().splitlines()
+    ]
+
+
+def minimal(**more: Any) -> dict[str, Any]:
+    return {
+        "results": {
+            "sasrec": {
+                "coreset": {"ndcg@10": spread(0.05, 0.001)},
+                "summary": {"ndcg@10": spread(0.08, 0.002)},
+            }
+        },
+        "recovery": {"sasrec": {}},
+        **more,
+    }
+
+
+def test_rivals_show_by_how_much_the_summary_leads() -> None:
+    lead = {"coreset": {"ndcg@10": {"difference": 0.03, "disjoint": True}}}
+    lines = printed(minimal(comparison={"sasrec": lead}))
+    assert "summary |  | 0.0800 ± 0.0020 |  |" in lines
+    assert "coreset |  | 0.0500 ± 0.0010 |  | +0.0300, clear" in lines
+
+
+def test_a_single_seed_has_no_interval() -> None:
+    lead = {"coreset": {"ndcg@10": {"difference": -0.03, "disjoint": None}}}
+    evaluation = minimal(comparison={"sasrec": lead})
+    evaluation["results"]["sasrec"]["coreset"]["ndcg@10"] = spread(0.11)
+    assert "coreset |  | 0.1100 |  | -0.0300" in printed(evaluation)
+
+
+def test_evaluations_of_older_versions_still_show() -> None:
+    evaluation = minimal()
+    for figures in evaluation["results"]["sasrec"].values():
+        del figures["ndcg@10"]["low"], figures["ndcg@10"]["high"]
+    assert "summary |  | 0.0800 |  |" in printed(evaluation)
+
+
+def test_several_learners_are_set_side_by_side() -> None:
+    figures = {"full": {"ndcg@10": spread(0.1)}, "summary": {"ndcg@10": spread(0.09)}}
+    recovery = {"ndcg@10": {"recovery": 0.9, "low": 0.85, "high": 0.95, "lift_recovery": None}}
+    evaluation = {
+        "results": {"sasrec": figures, "narm": figures},
+        "recovery": {"sasrec": recovery, "narm": recovery},
+    }
+    assert "narm | 0.1000 | 0.0900 | 0.900 | 0.850 to 0.950 |" in printed(evaluation)
+
+
+def test_time_and_size_are_sentences() -> None:
+    timing = {
+        "summary_seconds": spread(2.0),
+        "log_seconds": spread(42.0, 3.0),
+        "full_seconds": spread(60.0),
+        "reached": 2,
+        "speedup": 21.0,
+        "distil_seconds": 240.0,
+        "break_even": 6.0,
+    }
+    size = {
+        "summary_bytes": 380_000,
+        "summary_parameters": 36_288,
+        "item_parameters": 43_168,
+        "log_bytes": 1_979_173,
+        "log_interactions": 99_287,
+    }
+    *_, time_line, size_line = printed(minimal(timing={"sasrec": timing}, size=size))
+    assert time_line == (
+        "sasrec: 2.0 s of training on the summary; 42.0 ± 3.0 s on the log to that quality; 60.0 s in full; "
+        "21.0 times faster; the distillation of 4 min 00 s pays after 6.0 trainings"
+    )
+    assert size_line == (
+        "380 kB and 36288 parameters, with 43168 of the item factor, for 1979 kB and 99287 interactions of log"
+    )
+    timing |= {"reached": 0, "break_even": None}
+    lines = printed(minimal(timing={"sasrec": timing}))
+    assert "which it does not reach" in lines[-1]
+    assert lines[-1].endswith("never pays")
+
+
+def test_trend_is_a_table_and_its_tau() -> None:
+    def row(learner: str, full: float, summary: float) -> dict[str, Any]:
+        figures = {"full": {"ndcg@10": spread(full)}, "summary": {"ndcg@10": spread(summary)}}
+        return {"learner": learner, "layers": 1, "inner_size": 64, **figures}
+
+    agreement = {"tau": -1.0, "p_value": 1.0, "over_seeds": spread(-0.5, 0.1)}
+    trend = {
+        "configurations": [row("sasrec", 0.1, 0.09), row("narm", 0.2, 0.08)],
+        "agreement": {"ndcg@10": agreement},
+    }
+    lines = printed(minimal(trend=trend))
+    best = lines.index("narm | 1 | 64 | 0.2000 | 0.0800")
+    assert lines[best + 1] == "sasrec | 1 | 64 | 0.1000 | 0.0900"
+    assert lines[-1] == "Kendall's tau of the two orders: -1.000, p 1.0000, seed by seed -0.5000 ± 0.1000"
