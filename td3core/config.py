@@ -213,6 +213,35 @@ class InnerConfig(Config):
         return self
 
 
+class OwnEmbeddingConfig(Config):
+    """How a learner with an item embedding of its own is trained on a summary."""
+
+    steps: int = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        description="Steps over which the learning rate falls to zero (cosine).",
+    )
+    lr: float = Field(default=5e-3, gt=0, le=1)
+    batch_users: int | None = Field(
+        default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
+    )
+    inputs: Literal["drawn", "mixed"] = Field(
+        default="drawn",
+        description="`drawn`: reads items drawn anew from each step's distribution; `mixed`: the mixture itself.",
+    )
+    targets: Literal["labelled", "summary"] = Field(
+        default="labelled",
+        description="`labelled`: what a learner on the shared item factor, trained on the summary, predicts at the "
+        "same inputs; `summary`: the summary's own distributions.",
+    )
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+    def batch_of(self, users: int) -> int:
+        """Synthetic users a step, of so many."""
+        return min(users, self.batch_users or max(1, users // 2))
+
+
 class OuterConfig(Config):
     """The outer loop: the summary's factors move along the hypergradient."""
 
