@@ -1,8 +1,8 @@
 """Learners with an item embedding of their own, of any size, trained from nothing on a summary.
 
-They know a summary by its soft sequences alone: S, a distribution over the items at every step of every synthetic user,
-given as `S = softmax(queries @ keys.T)`. They read a step as the mixture `S_t E` of their own embedding E, or as an item
-drawn from S_t. What they are to predict is S_t itself, or what a labeller predicts there.
+They know a summary by its soft sequences alone: S, a distribution over the items at every step of every synthetic
+user, given as `S = softmax(queries @ keys.T)`. They read a step as the mixture `S_t E` of their own embedding E, or as
+an item drawn from S_t. What they are to predict is S_t itself, or what a labeller predicts there.
 
 The labeller is a learner on the shared item factor, as the distillation had in its inner loop. The summary is made to
 teach such learners, so what it has to tell of real sequences is in them and not in S: S holds as much that only
@@ -104,6 +104,8 @@ class OwnEmbeddingTraining:
         Raises:
             DivergedError: a loss is not finite.
         """
+        if not steps:
+            return
         users, length = self.queries.shape[:2]
         total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
         for batch in draw_batches(
@@ -160,8 +162,11 @@ class OwnEmbeddingTraining:
                     self.labeller.parameters, known[None], batch.positions, lengths=batch.lengths
                 )
         weights = batch.weights(targets)
-        real = torch.ones(targets.shape[:3], dtype=torch.bool) if weights is None else weights > 0
-        return soft_cross_entropy(outputs[real], self._items, queries=targets[real], keys=keys)
+        if weights is not None:
+            outputs, targets = outputs[weights > 0], targets[weights > 0]
+        return soft_cross_entropy(
+            outputs.flatten(0, -2), self._items, queries=targets.flatten(0, -2), keys=keys
+        )
 
     def _draw(self, drawn: Int[Tensor, "batch zeta draws"]) -> Int[Tensor, "batch zeta"]:
         """Choose one of the draws of each step."""
