@@ -264,6 +264,17 @@ class OuterConfig(Config):
     )
 
 
+class CertificateConfig(Config):
+    """What the artefact says of the summary's worth, beside full training, floor and real users."""
+
+    learners: int = Field(
+        default=3,
+        ge=0,
+        le=50,
+        description="Fresh learners a source, scored on the validation items; 0: no certificate.",
+    )
+
+
 class JobSpec(Config):
     """Everything a distillation job can be told; every field has a default."""
 
@@ -274,6 +285,7 @@ class JobSpec(Config):
     summary: SummaryConfig = SummaryConfig()
     inner: InnerConfig = InnerConfig()
     outer: OuterConfig = OuterConfig()
+    certificate: CertificateConfig = CertificateConfig()
 
     @model_validator(mode="after")
     def _learner_sees_whole_sequence(self) -> Self:

@@ -52,6 +52,8 @@ class Manifest(BaseModel):
     seed: int
     spec: JobSpec
     dataset: DatasetInfo
-    metrics: dict[str, Any] = Field(description="Validation figures of teacher and summary.")
+    metrics: dict[str, Any] = Field(
+        description="Validation figures of `teacher` and `summary`, and the quick `certificate`."
+    )
     usage: str
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from td3core.artifact import load_summary, save_summary
+from td3core.certificate import quick_certificate
 from td3core.config import DataConfig, EvaluationSpec, JobSpec
 from td3core.distill import Distillation
 from td3core.errors import InvalidLogError
@@ -28,8 +29,8 @@ from td3core.version import VERSION
 _STAGES: dict[Stage, tuple[float, float]] = {
     "reading": (0.0, 0.01),
     "teacher": (0.01, 0.3),
-    "distilling": (0.3, 1.0),
-    "packing": (1.0, 1.0),
+    "distilling": (0.3, 0.95),
+    "packing": (0.95, 1.0),
 }  # where each stage of a distillation begins and ends in the fraction of the whole
 _VALIDATION_CUTOFF = 10
 
@@ -126,7 +127,7 @@ class DistillationRun:
         assert best is not None  # the last outer step is always validated
         yield Progress("packing", 0, 1)
         metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
-        self._summary = Summary(
+        summary = Summary(
             factors=best.factors,
             items=teacher.items,
             item_ids=tuple(sequences.item_ids.to_list()),
@@ -142,6 +143,17 @@ class DistillationRun:
                 usage=usage(self.spec.summary.kind),
             ),
         )
+        if self.spec.certificate.learners:
+            certificate = yield from quick_certificate(
+                summary,
+                split,
+                teacher,
+                learners=self.spec.certificate.learners,
+                device=self.device,
+                dtype=self.dtype,
+            )
+            summary = summary.with_metrics(certificate=certificate.model_dump(mode="json"))
+        self._summary = summary
         yield Progress("packing", 1, 1)
 
 

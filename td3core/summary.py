@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -37,6 +38,11 @@ class Summary:
         dtype = dtype or self.items.dtype
         factors = mapped(self.factors, lambda factor: factor.to(device, dtype))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
+
+    def with_metrics(self, **metrics: Any) -> "Summary":
+        """Return the same summary with more said of it in its manifest."""
+        manifest = self.manifest.model_copy(update={"metrics": {**self.manifest.metrics, **metrics}})
+        return replace(self, manifest=manifest)
 
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
         """Return S: at every step of every synthetic user a distribution over the items."""
