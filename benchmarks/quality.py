@@ -1,4 +1,4 @@
-"""`python -m benchmarks.quality LOG`: distil a log, evaluate the summary, print and write every figure."""
+"""`python -m benchmarks.quality LOG`: distil a log, and print and write the fidelity certificate of the summary."""
 
 import json
 import os
@@ -6,17 +6,19 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import torch
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from td3client.certificate import certificate
+from td3client.resources import Evaluation
 from td3core import DistillationRun, EvaluationRun
-from td3core.config import EvaluationSpec, JobSpec, SummaryConfig
+from td3core.config import EvaluationSource, EvaluationSpec, JobSpec, LearnerKind, SummaryConfig
 from td3core.errors import Td3Error
 from td3core.progress import Progress
 
@@ -31,22 +33,49 @@ def main(
     ] = SummaryConfig().length,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh learners a source.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the distillation.")] = 0,
+    spec: Annotated[
+        str, typer.Option(help="What else differs from the default spec of a job, as JSON.")
+    ] = "{}",
+    learners: Annotated[str, typer.Option(help="Learners to evaluate, separated by commas.")] = ",".join(
+        get_args(LearnerKind)
+    ),
+    farzi: Annotated[
+        bool, typer.Option(help="Distil a summary of the same size with Farzi, too: takes as long again.")
+    ] = True,
+    trend: Annotated[
+        bool, typer.Option(help="Train eight configurations of learners on summary and log, too.")
+    ] = True,
+    trend_seeds: Annotated[int, typer.Option(min=1, help="Fresh learners a configuration.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
 ) -> None:
     """Distil with the default spec but for the size, and evaluate on the test split, over seeds."""
     torch.set_num_threads(threads)
     device = torch.device("cpu")
-    spec = JobSpec(seed=seed, summary=SummaryConfig(users=users, length=length))
+    job, evaluated = _specs(
+        spec,
+        summary={"users": users, "length": length},
+        seed=seed,
+        evaluation={
+            "seeds": seeds,
+            "learners": learners.split(","),
+            "sources": [source for source in get_args(EvaluationSource) if farzi or source != "farzi"],
+            "trend": {"seeds": trend_seeds} if trend else None,
+        },
+    )
     try:
-        run = DistillationRun(log, spec, log_name=log.name, device=device)
-        distil_seconds = follow(run)
+        run = DistillationRun(log, job, log_name=log.name, device=device)
+        whole_seconds = follow(run)
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "summary.zip"
             run.save(archive)
-            archive_bytes = archive.stat().st_size
             evaluation = EvaluationRun(
-                archive, log, EvaluationSpec(seeds=seeds), log_name=log.name, device=device
+                archive,
+                log,
+                evaluated,
+                log_name=log.name,
+                distil_seconds=run.seconds["teacher"] + run.seconds["distilling"],
+                device=device,
             )
             follow(evaluation)
     except Td3Error as error:
@@ -55,12 +84,10 @@ def main(
     report: dict[str, Any] = {
         "log": log.name,
         "profile": run.summary.manifest.dataset.kept.model_dump(mode="json"),
-        "spec": spec.model_dump(mode="json"),
-        "distil_seconds": distil_seconds,
-        "log_bytes": log.stat().st_size,
-        "archive_bytes": archive_bytes,
-        "summary_parameters": sum(factor.numel() for factor in run.summary.factors.tensors.values()),
-        "validation": run.metrics,
+        "spec": job.model_dump(mode="json"),
+        "evaluation": evaluated.model_dump(mode="json"),
+        "distil_seconds": whole_seconds,
+        "job": run.metrics,
         "threads": threads,
         "load": os.getloadavg()[0],
         **evaluation.result,
@@ -84,33 +111,33 @@ def follow(run: Iterable[Progress]) -> float:
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print a row a source, and what the summary recovers."""
-    for learner, sources in report["results"].items():
-        metrics = [name for name in next(iter(sources.values())) if name.endswith("@10")]
-        table = Table(
-            title=f"{report['log']}: {learner}, {len(report['seeds'])} seeds, {report['split']} split"
-        )
-        for column in ("trained on", *metrics, "seconds"):
-            table.add_column(column)
-        for source, figures in sources.items():
-            spreads = [figures[name] for name in metrics]
-            cells = [f"{spread['mean']:.4f} ± {spread['std'] or 0:.4f}" for spread in spreads]
-            table.add_row(source, *cells, f"{report['seconds'][learner][source]:.1f}")
-        console.print(table)
-        for name in metrics:
-            found = report["recovery"][learner][name]
-            console.print(
-                f"{name}: recovery {_figure(found['recovery'])}, lift recovery {_figure(found['lift_recovery'])}"
-            )
+    """Print every row, and what was measured where."""
+    summary, profile = report["spec"]["summary"], report["profile"]
     console.print(
-        f"Distilled in {report['distil_seconds']:.0f} s on {report['threads']} thread(s), load {report['load']:.1f}; "
-        f"{report['log_bytes']} bytes of log, {report['archive_bytes']} of archive, "
-        f"{report['summary_parameters']} parameters"
+        f"{report['log']}: {profile['users']} users, {profile['items']} items, {profile['interactions']} interactions; "
+        f"summary of {summary['users']} x {summary['length']}; {report['split']} split, {len(report['seeds'])} seeds"
+    )
+    for part in certificate(cast(Evaluation, report)):
+        console.print(part)
+    console.print(
+        f"The whole job took {report['distil_seconds']:.0f} s on {report['threads']} thread(s), "
+        f"load {report['load']:.1f}"
     )
 
 
-def _figure(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+def _specs(
+    document: str, *, summary: dict[str, Any], seed: int, evaluation: dict[str, Any]
+) -> tuple[JobSpec, EvaluationSpec]:
+    """Put the options into the specs; those of the command line come before those of the document."""
+    try:
+        given = json.loads(document)
+        size = {**given.get("summary", {}), **summary}
+        job = JobSpec.model_validate_json(json.dumps({**given, "seed": seed, "summary": size}))
+        return job, EvaluationSpec.model_validate({"steps": job.inner.steps, **evaluation})
+    except (ValueError, AttributeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        reason = error if first is None else f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise typer.BadParameter(str(reason)) from error
 
 
 if __name__ == "__main__":

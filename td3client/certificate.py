@@ -30,7 +30,9 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
     for learner, sources in results.items():
         recovery = (evaluation["recovery"] or {}).get(learner, {})
         rivals = (evaluation.get("comparison") or {}).get(learner, {})
-        parts.append(_learner_table(learner, sources, recovery, rivals, cutoff))
+        parts.append(_learner_table(learner, sources, recovery, cutoff))
+        if rivals:
+            parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
     if len(results) > 1:
         parts.append(_matrix(evaluation, cutoff))
     if trend := evaluation.get("trend"):
@@ -45,7 +47,6 @@ def _learner_table(
     learner: str,
     sources: Mapping[str, Mapping[str, Spread]],
     recovery: Mapping[str, Mapping[str, float | None]],
-    rivals: Mapping[str, Mapping[str, Comparison]],
     cutoff: int,
 ) -> Table:
     """What it was trained on against how well it then ranks, and what of that is kept."""
@@ -53,15 +54,25 @@ def _learner_table(
     table = Table(
         "trained on",
         *(metric.upper() for metric in metrics),
-        f"summary leads, NDCG@{cutoff}",
         title=f"{learner}, mean ± half the 95% interval over seeds",
     )
     for source in sorted(sources, key=_source_order):
-        cells = (_spread(sources[source].get(metric)) for metric in metrics)
-        table.add_row(source, *cells, _lead(rivals.get(source, {}).get(f"ndcg@{cutoff}")))
+        table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
     table.add_section()
     for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
         table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
+    return table
+
+
+def _rivals(learner: str, rivals: Mapping[str, Mapping[str, Comparison]], metric: str) -> Table:
+    """By how much the summary leads each source of its size, and how sure that is."""
+    table = Table(
+        "rival", f"{metric.upper()} lead", "95% intervals", title=f"{learner}, summary against rivals"
+    )
+    words = {True: "apart", False: "overlap", None: ""}
+    for rival in sorted(rivals, key=_source_order):
+        if found := rivals[rival].get(metric):
+            table.add_row(rival, f"{found['difference']:+.4f}", words[found["disjoint"]])
     return table
 
 
@@ -153,13 +164,6 @@ def _spread(spread: Spread | None) -> str:
 def _seconds(spread: Spread) -> str:
     half = _half_width(spread)
     return f"{spread['mean']:.1f}" + (" s" if half is None else f" ± {half:.1f} s")
-
-
-def _lead(comparison: Comparison | None) -> str:
-    if comparison is None:
-        return ""
-    clear = {True: ", clear", False: ", unclear", None: ""}[comparison["disjoint"]]
-    return f"{comparison['difference']:+.4f}{clear}"
 
 
 def _share(shares: Mapping[str, float | None], key: str) -> str:

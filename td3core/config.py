@@ -179,7 +179,7 @@ class SummaryConfig(Config):
 class InnerConfig(Config):
     """The inner loop: a fresh learner takes a few steps on the summary."""
 
-    steps: int = Field(default=100, ge=1, le=10_000, description="Steps of a learner's life.")
+    steps: int = Field(default=60, ge=1, le=10_000, description="Steps of a learner's life.")
     window: int = Field(default=30, ge=1, le=1000, description="Differentiated steps (RaT-BPTT window).")
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=1e-2, gt=0, le=10)
@@ -235,6 +235,35 @@ class InnerConfig(Config):
         return self
 
 
+class OwnEmbeddingConfig(Config):
+    """How a learner with an item embedding of its own is trained on a summary."""
+
+    steps: int = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        description="Steps over which the learning rate falls to zero (cosine).",
+    )
+    lr: float = Field(default=5e-3, gt=0, le=1)
+    batch_users: int | None = Field(
+        default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
+    )
+    inputs: Literal["drawn", "mixed"] = Field(
+        default="drawn",
+        description="`drawn`: reads items drawn anew from each step's distribution; `mixed`: the mixture itself.",
+    )
+    targets: Literal["labelled", "summary"] = Field(
+        default="labelled",
+        description="`labelled`: what a learner on the shared item factor, trained on the summary, predicts at the "
+        "same inputs; `summary`: the summary's own distributions.",
+    )
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+    def batch_of(self, users: int) -> int:
+        """Synthetic users a step, of so many."""
+        return min(users, self.batch_users or max(1, users // 2))
+
+
 class OuterConfig(Config):
     """The outer loop: the summary's factors move along the hypergradient."""
 
@@ -283,6 +312,17 @@ class StopConfig(Config):
     )
 
 
+class CertificateConfig(Config):
+    """What the artefact says of the summary's worth, beside full training, floor and real users."""
+
+    learners: int = Field(
+        default=3,
+        ge=0,
+        le=50,
+        description="Fresh learners a source, scored on the validation items; 0: no certificate.",
+    )
+
+
 class JobSpec(Config):
     """Everything a distillation job can be told; every field has a default."""
 
@@ -294,6 +334,7 @@ class JobSpec(Config):
     inner: InnerConfig = InnerConfig()
     outer: OuterConfig = OuterConfig()
     stop: StopConfig = StopConfig()
+    certificate: CertificateConfig = CertificateConfig()
 
     @model_validator(mode="after")
     def _learner_sees_whole_sequence(self) -> Self:

@@ -56,6 +56,8 @@ class Manifest(BaseModel):
         default=1.0,
         description="On the learning rate of `spec.inner`, if that was learned beside the summary.",
     )
-    metrics: dict[str, Any] = Field(description="Validation figures of teacher and summary.")
+    metrics: dict[str, Any] = Field(
+        description="Validation figures of `teacher` and `summary`, and the quick `certificate`."
+    )
     usage: str
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from td3core.artifact import load_summary, save_summary
+from td3core.certificate import quick_certificate
 from td3core.config import DataConfig, EvaluationSpec, JobSpec
 from td3core.distill import Candidate, Distillation
 from td3core.errors import DivergedError, InvalidLogError
@@ -28,8 +29,8 @@ from td3core.version import VERSION
 _STAGES: dict[Stage, tuple[float, float]] = {
     "reading": (0.0, 0.01),
     "teacher": (0.01, 0.3),
-    "distilling": (0.3, 1.0),
-    "packing": (1.0, 1.0),
+    "distilling": (0.3, 0.95),
+    "packing": (0.95, 1.0),
 }  # where each stage of a distillation begins and ends in the fraction of the whole
 _VALIDATION_CUTOFF = 10
 
@@ -124,44 +125,34 @@ class DistillationRun:
             seed=self.spec.seed,
             started=started,
         )
-        best = None
-        steps = iter(distillation)
-        while True:
-            try:
-                progress = next(steps, None)
-            except DivergedError as error:
-                if best is None:
-                    raise
-                self._summary = self._pack(
-                    best, teacher, sequences, dataset, stopped=("diverged", str(error))
-                )
-                break
-            if distillation.best is not None and (distillation.best is not best or distillation.stopped):
-                best = distillation.best
-                stopped = (distillation.stopped, None) if distillation.stopped else None
-                self._summary = self._pack(best, teacher, sequences, dataset, stopped=stopped)
-            if progress is None:
-                break
-            yield progress
+        stopped: dict[str, str] = {}
+        try:
+            for progress in distillation:
+                if distillation.best is not None and (progress.step == distillation.best.step):
+                    self._summary = self._pack(distillation.best, teacher, sequences, dataset)
+                yield progress
+        except DivergedError as error:
+            if distillation.best is None:
+                raise
+            stopped = {"reason": "diverged", "detail": str(error)}
+        if distillation.stopped is not None:
+            stopped = {"reason": distillation.stopped}
+        if stopped:
+            self._summary = self.summary.with_metrics(stopped=stopped)
+        if self.spec.certificate.learners:
+            certificate = yield from quick_certificate(
+                self.summary,
+                split,
+                teacher,
+                learners=self.spec.certificate.learners,
+                device=self.device,
+                dtype=self.dtype,
+            )
+            self._summary = self.summary.with_metrics(certificate=certificate.model_dump(mode="json"))
         yield Progress("packing", 1, 1)
 
-    def _pack(
-        self,
-        best: Candidate,
-        teacher: Trained,
-        sequences: Sequences,
-        dataset: DatasetInfo,
-        *,
-        stopped: tuple[str, str | None] | None,
-    ) -> Summary:
+    def _pack(self, best: Candidate, teacher: Trained, sequences: Sequences, dataset: DatasetInfo) -> Summary:
         metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
-        metrics: dict[str, Any] = {
-            "teacher": {metric: teacher.score},
-            "summary": {metric: best.score, "outer_step": best.step},
-        }
-        if stopped is not None:
-            reason, detail = stopped
-            metrics["stopped"] = {"reason": reason} | ({} if detail is None else {"detail": detail})
         return Summary(
             factors=best.factors,
             items=teacher.items,
@@ -172,7 +163,10 @@ class DistillationRun:
                 spec=self.spec,
                 dataset=dataset,
                 lr_factor=best.lr_factor,
-                metrics=metrics,
+                metrics={
+                    "teacher": {metric: teacher.score},
+                    "summary": {metric: best.score, "outer_step": best.step},
+                },
                 usage=usage(self.spec.summary.kind),
             ),
         )

@@ -32,7 +32,7 @@ from td3core.rival import Rival, distil_farzi
 from td3core.sequences import Split, popularity
 from td3core.summary import Summary
 from td3core.timing import Mark, Stopwatch
-from td3core.train import train_on_log
+from td3core.train import Trained, train_on_log
 
 _CHECKS = 8  # pieces of a training, after each of which it may be validated
 _VALIDATION_METRIC = "ndcg@10"
@@ -99,6 +99,12 @@ class Sources:
         self._rival = yield from distil_farzi(
             self.job, self.split.train, self._validation, device=self.device, dtype=self.dtype
         )
+
+    def scored_teacher(self, teacher: Trained) -> Figures:
+        """Score the learner and the item factor that the summary comes from."""
+        learner = build_learner(self.job.learner)
+        (figures,) = self._held_out.evaluate(learner, teacher.parameters, teacher.items)
+        return figures
 
     def trial(
         self, config: LearnerConfig, source: EvaluationSource, seed: int

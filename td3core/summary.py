@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from td3core.batches import Histories
-from td3core.config import LearnerConfig, SamplingConfig
+from td3core.config import LearnerConfig, OwnEmbeddingConfig, SamplingConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
+from td3core.own_embedding import OwnEmbeddingTraining, train_labeller
 from td3core.ranking import predict_next
 from td3core.sampling import draw_ancestral, draw_independent
 
@@ -41,6 +43,11 @@ class Summary:
     def reach(self) -> int:
         """Steps of a history that a learner trained on the summary reads: as many as it was trained on."""
         return self.factors.shape[1] - 1
+
+    def with_metrics(self, **metrics: Any) -> "Summary":
+        """Return the same summary with more said of it in its manifest."""
+        manifest = self.manifest.model_copy(update={"metrics": {**self.manifest.metrics, **metrics}})
+        return replace(self, manifest=manifest)
 
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
         """Return S: at every step of every synthetic user a distribution over the items."""
@@ -112,24 +119,34 @@ class Summary:
         return length
 
     def train(
-        self, *, steps: int | None = None, seed: int = 0, learner: LearnerConfig | None = None
+        self,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        learner: LearnerConfig | None = None,
+        own_embedding: OwnEmbeddingConfig | None = None,
     ) -> "Recommender":
         """Train a fresh learner on the summary; by default as the distillation did in its inner loop.
 
+        It stands on the shared item factor, unless `own_embedding` is given or its embedding is of another size: then
+        it learns an item embedding of its own, from nothing.
+
         Raises:
-            ValueError: the learner's embedding or length does not fit the summary.
+            ValueError: the learner's length does not fit the summary.
+            DivergedError: an own embedding's loss is not finite.
         """
         spec = self.manifest.spec
         config = learner or spec.learner
-        if config.embedding_size != self.items.shape[1]:
-            raise ValueError(
-                f"the learner's embedding_size is {config.embedding_size}, the item factor's {self.items.shape[1]}"
-            )
         if config.max_length < self.factors.shape[1]:
             raise ValueError(
                 f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
             )
         built = build_learner(config)
+        if own_embedding is not None or config.embedding_size != self.items.shape[1]:
+            own = own_embedding or OwnEmbeddingConfig()
+            training = self.own_embedding_training(built, own, seed=seed)
+            training.run(own.steps if steps is None else steps)
+            return Recommender(built, training.parameters, training.items, self.item_ids, self.reach)
         steps = spec.inner.steps if steps is None else steps
         training = EmbeddedTraining(
             self.expected_embeddings(),
@@ -142,6 +159,29 @@ class Summary:
         )
         training.run(steps)
         return Recommender(built, training.parameters, self.items, self.item_ids, self.reach)
+
+    def own_embedding_training(
+        self, learner: Learner, config: OwnEmbeddingConfig, *, seed: int
+    ) -> OwnEmbeddingTraining:
+        """Begin training a learner with an item embedding of its own; its labeller, if it has one, is trained first."""
+        labeller = None
+        if config.targets == "labelled":
+            labeller = train_labeller(
+                self.expected_embeddings(),
+                items=self.items,
+                learner=build_learner(self.manifest.spec.learner),
+                inner=self.manifest.spec.inner,
+                lr_factor=self.manifest.lr_factor,
+                seed=seed,
+            )
+        return OwnEmbeddingTraining(
+            self.factors.queries(),
+            self.factors.keys(self.items),
+            learner=learner,
+            labeller=labeller,
+            config=config,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True, eq=False)

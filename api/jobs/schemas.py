@@ -32,7 +32,9 @@ class JobOut(RunOut):
     dataset: DatasetOut
     summary: SummaryOut | None = Field(description="Once it has succeeded.")
     metrics: dict[str, Any] | None = Field(
-        description="Validation figures of `teacher` and `summary`, and the `seconds` of each stage."
+        description="Validation figures of `teacher` and `summary`, the quick `certificate` that the artefact holds "
+        "(`results`: source -> metric, `recovery`, `comparison`, all on the validation items), and the `seconds` of "
+        "each stage."
     )
 
     @classmethod

@@ -17,6 +17,7 @@ TINY_SPEC = JobSpec.model_validate(
         "summary": {"users": 6, "length": 12, "rank_users": 4, "rank_time": 5},
         "inner": {"steps": 20, "window": 5, "pool_size": 3},
         "outer": {"steps": 6, "validate_every": 3, "validation_learners": 1},
+        "certificate": {"learners": 2},
     }
 )
 FARZI_SPEC = TINY_SPEC.model_copy(

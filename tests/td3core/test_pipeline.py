@@ -8,7 +8,7 @@ import torch
 
 import td3core
 from td3core.artifact import load_summary
-from td3core.config import JobSpec, StopConfig
+from td3core.config import CertificateConfig, JobSpec, StopConfig
 from td3core.distill import Distillation
 from td3core.errors import InvalidLogError
 from td3core.pipeline import DistillationRun
@@ -48,8 +48,31 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert manifest.dataset.kept == finished_run.profile
     assert manifest.dataset.given.users == 60
     assert manifest.spec == finished_run.spec
-    assert set(manifest.metrics) == {"teacher", "summary"}
+    assert set(manifest.metrics) == {"teacher", "summary", "certificate"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
+
+
+def test_the_artefact_holds_a_quick_certificate(archive: Path) -> None:
+    metrics = load_summary(archive).manifest.metrics
+    certificate = metrics["certificate"]
+    results = certificate["results"]
+    assert set(results) == {"full", "summary", "floor", "random", "longest", "coreset"}
+    (teacher,) = results["full"]["ndcg@10"]["values"]
+    assert teacher == pytest.approx(metrics["teacher"]["valid_ndcg@10"])
+    for source in set(results) - {"full"}:
+        assert results[source]["ndcg@10"]["low"] <= results[source]["ndcg@10"]["high"]
+        assert len(results[source]["ndcg@10"]["values"]) == len(certificate["seeds"]) == 2
+    mean = results["summary"]["ndcg@10"]["mean"]
+    assert certificate["recovery"]["ndcg@10"]["recovery"] == pytest.approx(mean / teacher)
+    assert set(certificate["comparison"]) == {"random", "longest", "coreset"}
+    assert certificate["diverged"] == []
+
+
+def test_without_a_certificate_nothing_is_trained_for_it(tiny_log: Path) -> None:
+    spec = TINY_SPEC.model_copy(update={"certificate": CertificateConfig(learners=0)})
+    run = DistillationRun(tiny_log, spec, device=torch.device("cpu"))
+    assert [report.step for report in run if report.stage == "packing"] == [0, 1]
+    assert set(run.summary.manifest.metrics) == {"teacher", "summary"}
 
 
 def test_seconds_are_told_beside_the_artefact(finished_run: DistillationRun) -> None:

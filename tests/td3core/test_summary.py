@@ -102,9 +102,14 @@ def test_recommends_by_the_whole_history_to_its_last_item(summary: Summary, kind
     assert scores == pytest.approx(by_hand, abs=1e-5)
 
 
+def test_a_learner_of_another_width_trains_an_embedding_of_its_own(summary: Summary) -> None:
+    recommender = summary.train(steps=2, learner=LearnerConfig(embedding_size=8))
+    assert recommender.items.shape == (len(summary.item_ids), 8)
+    shared = summary.train(steps=2, learner=LearnerConfig(embedding_size=16))
+    assert torch.equal(shared.items, summary.items)
+
+
 def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:
-    with pytest.raises(ValueError, match="embedding_size is 8"):
-        summary.train(learner=LearnerConfig(embedding_size=8))
     with pytest.raises(ValueError, match="max_length is 5"):
         summary.train(learner=LearnerConfig(embedding_size=16, max_length=5))
     with pytest.raises(ValueError, match="n must be at least 1"):
