@@ -270,7 +270,12 @@ class OuterConfig(Config):
     steps: int = Field(default=300, ge=1, le=100_000)
     lr: float = Field(default=3e-2, gt=0, le=10)
     weight_decay: float = Field(default=1e-4, ge=0, le=1)
-    clip: float = Field(default=1.0, gt=0, description="Largest gradient norm.")
+    clip: float = Field(
+        default=0.1,
+        gt=0,
+        description="Largest gradient norm. Hardly a gradient is smaller than the default: that of a young "
+        "learner is many times that of an old one, and all are to count alike.",
+    )
     batch_size: int = Field(
         default=2048,
         ge=1,

@@ -137,6 +137,7 @@ class DistillationRun:
             stopped = {"reason": "diverged", "detail": str(error)}
         if distillation.stopped is not None:
             stopped = {"reason": distillation.stopped}
+        yield Progress("packing", 0, 1)
         if stopped:
             self._summary = self.summary.with_metrics(stopped=stopped)
         if self.spec.certificate.learners:
