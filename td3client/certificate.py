@@ -11,6 +11,8 @@ from td3client.resources import Comparison, Evaluation, RankAgreement, Size, Spr
 _SOURCES = (
     "full",
     "summary",
+    "own_full",
+    "own_soft",
     "floor",
     "farzi",
     "coreset",
@@ -30,7 +32,8 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
     for learner, sources in results.items():
         recovery = (evaluation["recovery"] or {}).get(learner, {})
         rivals = (evaluation.get("comparison") or {}).get(learner, {})
-        parts.append(_learner_table(learner, sources, recovery, cutoff))
+        own = (evaluation.get("own_recovery") or {}).get(learner, {})
+        parts.append(_learner_table(learner, sources, recovery, own, cutoff))
         if rivals:
             parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
     if len(results) > 1:
@@ -47,6 +50,7 @@ def _learner_table(
     learner: str,
     sources: Mapping[str, Mapping[str, Spread]],
     recovery: Mapping[str, Mapping[str, float | None]],
+    own_recovery: Mapping[str, Mapping[str, float | None]],
     cutoff: int,
 ) -> Table:
     """What it was trained on against how well it then ranks, and what of that is kept."""
@@ -61,6 +65,9 @@ def _learner_table(
     table.add_section()
     for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
         table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
+    if own_recovery:
+        shares = (_share(own_recovery.get(metric, {}), "recovery") for metric in metrics)
+        table.add_row("own recovery", *shares, style="bold")
     return table
 
 

@@ -127,6 +127,7 @@ class Evaluation(Run):
     job_id: str
     results: dict[str, dict[str, dict[str, Spread]]] | None
     recovery: dict[str, dict[str, dict[str, float | None]]] | None
+    own_recovery: dict[str, dict[str, dict[str, float | None]]] | None
     comparison: dict[str, dict[str, dict[str, Comparison]]] | None
     seconds: dict[str, dict[str, float]] | None
     timing: dict[str, Timing] | None

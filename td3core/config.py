@@ -399,6 +399,8 @@ EvaluationSource = Literal[
     "longest_stopped",
     "coreset_stopped",
     "farzi",
+    "own_full",
+    "own_soft",
     "popularity",
 ]
 
@@ -444,7 +446,11 @@ class EvaluationSpec(Config):
         ),
         min_length=1,
         description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
-        "distils another summary first, which takes as long as the job.",
+        "distils another summary first, which takes as long as the job. `own_full` and `own_soft` are `full` and "
+        "`summary` for learners with an item embedding of their own, trained from nothing.",
+    )
+    own_embedding_size: int = Field(
+        default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."
     )
     trend: TrendConfig | None = Field(
         default=None,

@@ -21,7 +21,13 @@ from td3core.summary import Summary
 from td3core.timing import Timing, compare_seconds
 from td3core.trend import Trend, configurations, trend_of
 
-_WORK: dict[EvaluationSource, float] = {"full": 20.0, "floor": 0.1, "popularity": 0.1}
+_WORK: dict[EvaluationSource, float] = {
+    "full": 20.0,
+    "own_full": 30.0,
+    "own_soft": 10.0,
+    "floor": 0.1,
+    "popularity": 0.1,
+}
 _OTHER_WORK = 2.0
 _RIVAL_WORK = 100.0  # about how the time divides, for the progress alone
 
@@ -107,6 +113,7 @@ class Evaluator:
         return EvaluationResult(
             results=results,
             recovery={kind: recoveries(by_source) for kind, by_source in results.items()},
+            own_recovery={kind: recoveries(by_source, own=True) for kind, by_source in results.items()},
             comparison={kind: comparisons(by_source) for kind, by_source in results.items()},
             seconds={
                 kind: {

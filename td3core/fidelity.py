@@ -82,11 +82,16 @@ def spreads(rows: Sequence[Figures]) -> dict[str, Spread]:
     return {name: spread([row[name] for row in rows]) for name in rows[0]}
 
 
-def recoveries(by_source: Mapping[str, Mapping[str, Spread]]) -> dict[str, Recovery]:
-    """Set the summary against `full` and `floor`, metric by metric; empty where either end is missing."""
-    if "summary" not in by_source or "full" not in by_source:
+def recoveries(by_source: Mapping[str, Mapping[str, Spread]], *, own: bool = False) -> dict[str, Recovery]:
+    """Set the summary against `full` and `floor`, metric by metric; empty where either end is missing.
+
+    With `own`, of learners with an item embedding of their own; those have no floor.
+    """
+    part, whole = ("own_soft", "own_full") if own else ("summary", "full")
+    if part not in by_source or whole not in by_source:
         return {}
-    summary, full, floor = by_source["summary"], by_source["full"], by_source.get("floor")
+    summary, full = by_source[part], by_source[whole]
+    floor = None if own else by_source.get("floor")
     return {
         name: _recovery(summary[name], full[name], None if floor is None else floor[name]) for name in summary
     }

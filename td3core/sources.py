@@ -9,10 +9,14 @@
   real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
   know when.
 - `farzi`: another summary of the same size, distilled for the purpose.
+- `own_full`, `own_soft`: the whole training split, and the summary, for learners with an item embedding of their own of
+  another width, from scratch.
 - `popularity`: no learner; items by training interactions.
 """
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +25,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
+from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, OwnEmbeddingConfig
 from td3core.coreset import coreset_users
 from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
 from td3core.fidelity import Figures
@@ -68,6 +72,7 @@ class Sources:
         self.job = summary.manifest.spec
         self.steps = spec.steps or self.job.inner.steps
         self.reach = summary.reach
+        self._own_embedding_size = spec.own_embedding_size
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
         watch = Stopwatch(device)
         watch.start()
@@ -120,7 +125,11 @@ class Sources:
                 counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
                 return Trial(self._held_out.evaluate_scores(counts), 0.0)
             case "full":
-                return (yield from self._full(config, learner, seed))
+                return (yield from self._full(config, seed))
+            case "own_full":
+                return (yield from self._full(self._own(config), seed))
+            case "own_soft":
+                return (yield from self._own_soft(config, seed))
             case "floor":
                 training = self._training(learner, seed, self._embeddings)
                 return Trial(self._scored(learner, training.parameters), 0.0)
@@ -149,7 +158,8 @@ class Sources:
                 parameters, seconds = yield from self._trained(learner, training, stopped=stopped)
                 return Trial(self._scored(learner, parameters), seconds)
 
-    def _full(self, config: LearnerConfig, learner: Learner, seed: int) -> Generator[float, None, Trial]:
+    def _full(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
+        learner = build_learner(config)
         training = train_on_log(
             learner,
             self.split.train,
@@ -164,6 +174,24 @@ class Sources:
         trained = yield from relay(training, lambda progress: progress.step / progress.steps)
         (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
         return Trial(figures, trained.curve[-1].seconds, trained.curve)
+
+    def _own_soft(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
+        learner, own = build_learner(self._own(config)), OwnEmbeddingConfig()
+        watch = Stopwatch(self.device)
+        watch.start()
+        training = self.summary.own_embedding_training(learner, own, seed=seed)
+        watch.stop()
+        for before, after in _pieces(own.steps):
+            watch.start()
+            training.run(after - before)
+            watch.stop()
+            yield after / own.steps
+        return Trial(self._scored(learner, training.parameters, training.items), watch.seconds)
+
+    def _own(self, config: LearnerConfig) -> LearnerConfig:
+        width = self._own_embedding_size
+        heads = math.gcd(config.heads, width)  # they have to divide it
+        return config.model_copy(update={"embedding_size": width, "heads": heads})
 
     def _real_users(self, source: str, seed: int) -> NDArray[np.int64]:
         mu, zeta = self._embeddings.shape[:2]
@@ -203,8 +231,7 @@ class Sources:
         """Train; return the weights at the end, or if `stopped` those of the best validation, and the seconds."""
         best, parameters = -1.0, training.parameters
         watch = Stopwatch(self.device)
-        marks = np.linspace(0, self.steps, min(_CHECKS, self.steps) + 1).round().astype(int)
-        for before, after in zip(marks[:-1].tolist(), marks[1:].tolist(), strict=True):
+        for before, after in _pieces(self.steps):
             watch.start()
             training.run(after - before)
             watch.stop()
@@ -231,3 +258,8 @@ class Sources:
             learner, parameters, self.summary.items if items is None else items, reach=self.reach
         )
         return figures
+
+
+def _pieces(steps: int) -> Iterator[tuple[int, int]]:
+    """Yield where each piece of a training begins and ends."""
+    return pairwise(np.linspace(0, steps, min(_CHECKS, steps) + 1).round().astype(int).tolist())

@@ -25,6 +25,9 @@ class EvaluationOut(RunOut):
         description="Learner -> metric -> `recovery` (summary / full) with its 95% interval `low` to `high`, and "
         "`lift_recovery` ((summary - floor) / (full - floor))."
     )
+    own_recovery: dict[str, Any] | None = Field(
+        description="Learner -> metric -> `recovery` (own_soft / own_full) of learners with their own item embedding."
+    )
     comparison: dict[str, Any] | None = Field(
         description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "
         "`disjoint` (whether their 95% intervals are)."
@@ -58,6 +61,7 @@ class EvaluationOut(RunOut):
             spec=EvaluationSpec.model_validate(evaluation.spec),
             results=result.get("results"),
             recovery=result.get("recovery"),
+            own_recovery=result.get("own_recovery"),
             comparison=result.get("comparison"),
             seconds=result.get("seconds"),
             timing=result.get("timing"),
@@ -107,6 +111,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "recovery": {
         "sasrec": {"ndcg@10": {"recovery": 0.945, "low": 0.901, "high": 0.992, "lift_recovery": 0.878}}
     },
+    "own_recovery": {"sasrec": {}},
     "comparison": {"sasrec": {"coreset": {"ndcg@10": {"difference": 0.024, "disjoint": True}}}},
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
     "timing": {
@@ -144,6 +149,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "links": SUCCEEDED_EXAMPLE["links"] | {"cancel": f"/evaluations/{EVALUATION_ID}/cancel"},
     "results": None,
     "recovery": None,
+    "own_recovery": None,
     "comparison": None,
     "seconds": None,
     "timing": None,

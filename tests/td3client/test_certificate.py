@@ -69,6 +69,12 @@ def test_several_learners_are_set_side_by_side() -> None:
     assert "narm | 0.1000 | 0.0900 | 0.900 | 0.850 to 0.950 |" in printed(evaluation)
 
 
+def test_learners_with_an_embedding_of_their_own_have_a_recovery_of_their_own() -> None:
+    own = {"sasrec": {"ndcg@10": {"recovery": 0.85, "low": None, "high": None, "lift_recovery": None}}}
+    assert "own recovery |  | 0.850 |" in printed(minimal(own_recovery=own))
+    assert not any(line.startswith("own") for line in printed(minimal(own_recovery={"sasrec": {}})))
+
+
 def test_time_and_size_are_sentences() -> None:
     timing = {
         "summary_seconds": spread(2.0),

@@ -50,7 +50,7 @@ def test_every_source_is_scored_over_the_seeds(result: dict) -> None:
 def test_every_rival_is_compared(result: dict) -> None:
     mean = {source: figures["ndcg@10"]["mean"] for source, figures in result["results"]["sasrec"].items()}
     rivals = result["comparison"]["sasrec"]
-    assert set(rivals) == set(mean) - {"full", "summary", "floor", "popularity"}
+    assert set(rivals) == set(mean) - {"full", "summary", "own_full", "own_soft", "floor", "popularity"}
     for rival, found in rivals.items():
         assert found["ndcg@10"]["difference"] == pytest.approx(mean["summary"] - mean[rival])
         assert found["ndcg@10"]["disjoint"] in (True, False)
@@ -138,6 +138,8 @@ def test_recovery_is_set_against_ceiling_and_floor(result: dict) -> None:
     mean = {source: figures["ndcg@10"]["mean"] for source, figures in result["results"]["sasrec"].items()}
     found = result["recovery"]["sasrec"]["ndcg@10"]
     assert found["recovery"] == pytest.approx(mean["summary"] / mean["full"])
+    own = result["own_recovery"]["sasrec"]["ndcg@10"]["recovery"]
+    assert own == pytest.approx(mean["own_soft"] / mean["own_full"])
     lift = (mean["summary"] - mean["floor"]) / (mean["full"] - mean["floor"])
     assert found["lift_recovery"] == pytest.approx(lift)
 

@@ -24,6 +24,15 @@ def test_recovery_by_hand() -> None:
     assert found.low < 0.10 / 0.11 < found.high
 
 
+def test_own_embeddings_recover_what_own_embeddings_reach() -> None:
+    figures = {"full": [0.10, 0.12], "summary": [0.1, 0.1], "own_full": [0.1, 0.1], "own_soft": [0.08, 0.09]}
+    by_source = {source: {"a": spread(values)} for source, values in figures.items()}
+    found = recoveries({**by_source, "floor": {"a": spread([0.06])}}, own=True)["a"]
+    assert found.recovery == pytest.approx(0.85)
+    assert found.lift_recovery is None
+    assert recoveries({"own_full": by_source["own_full"]}, own=True) == {}
+
+
 def test_recovery_without_room_above_the_floor_is_null() -> None:
     one, zero = {"a": spread([0.5])}, {"a": spread([0.0])}
     assert recoveries({"full": one, "summary": one, "floor": one})["a"].lift_recovery is None
