@@ -11,6 +11,7 @@ from td3client.resources import Comparison, Evaluation, RankAgreement, Size, Spr
 _SOURCES = (
     "full",
     "summary",
+    "summary_untaught",
     "own_full",
     "own_soft",
     "floor",

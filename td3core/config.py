@@ -235,14 +235,15 @@ class InnerConfig(Config):
         return self
 
 
-class OwnEmbeddingConfig(Config):
-    """How a learner with an item embedding of its own is trained on a summary."""
+class StudentConfig(Config):
+    """How a learner that the summary was not made for is trained on it: of another kind or embedding."""
 
     steps: int = Field(
         default=300,
         ge=1,
         le=100_000,
-        description="Steps over which the learning rate falls to zero (cosine).",
+        description="Steps over which the learning rate falls to zero (cosine); BERT4Rec, which is asked for a fifth "
+        "of the positions at a time, takes five times as many.",
     )
     lr: float = Field(default=5e-3, gt=0, le=1)
     batch_users: int | None = Field(
@@ -391,6 +392,7 @@ class SamplingConfig(Config):
 EvaluationSource = Literal[
     "full",
     "summary",
+    "summary_untaught",
     "floor",
     "random",
     "longest",
@@ -447,7 +449,8 @@ class EvaluationSpec(Config):
         min_length=1,
         description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
         "distils another summary first, which takes as long as the job. `own_full` and `own_soft` are `full` and "
-        "`summary` for learners with an item embedding of their own, trained from nothing.",
+        "`summary` for learners with an item embedding of their own, trained from nothing. Learners of another kind "
+        "than the job's are taught by one of the job's; `summary_untaught` shows them without.",
     )
     own_embedding_size: int = Field(
         default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."

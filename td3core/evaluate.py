@@ -114,7 +114,10 @@ class Evaluator:
             results=results,
             recovery={kind: recoveries(by_source) for kind, by_source in results.items()},
             own_recovery={kind: recoveries(by_source, own=True) for kind, by_source in results.items()},
-            comparison={kind: comparisons(by_source) for kind, by_source in results.items()},
+            comparison={
+                kind: comparisons(by_source, ours=self._like_rivals(kind))
+                for kind, by_source in results.items()
+            },
             seconds={
                 kind: {
                     source: statistics.fmean(
@@ -134,6 +137,10 @@ class Evaluator:
             protocol=self.spec.protocol,
             exclude_seen=self._sources.exclude_seen,
         )
+
+    def _like_rivals(self, kind: str) -> str:
+        """Name the source that trains on the summary as rivals are trained on: untaught."""
+        return "summary" if kind == self.learner.kind else "summary_untaught"
 
     def _of(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> list[Trial]:
         return [self._trials[_Unit(config, source, seed)] for seed in self._seeds(seeds)]

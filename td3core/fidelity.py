@@ -97,11 +97,13 @@ def recoveries(by_source: Mapping[str, Mapping[str, Spread]], *, own: bool = Fal
     }
 
 
-def comparisons(by_source: Mapping[str, Mapping[str, Spread]]) -> dict[str, dict[str, Comparison]]:
-    """Set the summary against each rival, metric by metric; empty without a summary."""
-    if "summary" not in by_source:
+def comparisons(
+    by_source: Mapping[str, Mapping[str, Spread]], *, ours: str = "summary"
+) -> dict[str, dict[str, Comparison]]:
+    """Set the source `ours` against each rival, metric by metric; empty without it."""
+    if ours not in by_source:
         return {}
-    summary = by_source["summary"]
+    summary = by_source[ours]
     return {
         rival: {name: _comparison(summary[name], by_source[rival][name]) for name in summary}
         for rival in RIVALS

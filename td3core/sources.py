@@ -1,7 +1,8 @@
 """What an evaluation trains learners on, and one such training.
 
 - `full`: the whole training split, from scratch, embedding included; the ceiling.
-- `summary`: the summary, on the shared item factor.
+- `summary`: the summary, on the shared item factor. Learners of another kind than the distillation's are taught (see
+  `student`), from nothing but the summary; `summary_untaught` trains all alike, as the paper does.
 - `floor`: nothing; an untrained learner on the shared item factor.
 - `random`, `longest`, `coreset`: as many steps as on the summary on as many real users, each cut to its last steps, at
   every position, on the shared item factor.
@@ -9,8 +10,8 @@
   real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
   know when.
 - `farzi`: another summary of the same size, distilled for the purpose.
-- `own_full`, `own_soft`: the whole training split, and the summary, for learners with an item embedding of their own of
-  another width, from scratch.
+- `own_full`, `own_soft`: the whole training split, and the summary (taught), for learners with an item embedding of
+  their own of another width, from scratch.
 - `popularity`: no learner; items by training interactions.
 """
 
@@ -25,7 +26,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, OwnEmbeddingConfig
+from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig
 from td3core.coreset import coreset_users
 from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
 from td3core.fidelity import Figures
@@ -129,11 +130,13 @@ class Sources:
             case "own_full":
                 return (yield from self._full(self._own(config), seed))
             case "own_soft":
-                return (yield from self._own_soft(config, seed))
+                return (yield from self._taught(self._own(config), seed, own_embedding=True))
             case "floor":
                 training = self._training(learner, seed, self._embeddings)
                 return Trial(self._scored(learner, training.parameters), 0.0)
-            case "summary":
+            case "summary" if config.kind != self.job.learner.kind:
+                return (yield from self._taught(config, seed, own_embedding=False))
+            case "summary" | "summary_untaught":
                 training = self._training(learner, seed, self._embeddings)
                 parameters, seconds = yield from self._trained(learner, training)
                 seconds += self._embedding_seconds
@@ -175,18 +178,24 @@ class Sources:
         (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
         return Trial(figures, trained.curve[-1].seconds, trained.curve)
 
-    def _own_soft(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
-        learner, own = build_learner(self._own(config)), OwnEmbeddingConfig()
+    def _taught(
+        self, config: LearnerConfig, seed: int, *, own_embedding: bool
+    ) -> Generator[float, None, Trial]:
+        learner = build_learner(config)
         watch = Stopwatch(self.device)
         watch.start()
-        training = self.summary.own_embedding_training(learner, own, seed=seed)
+        training = self.summary.student_training(
+            learner, StudentConfig(), own_embedding=own_embedding, seed=seed
+        )
         watch.stop()
-        for before, after in _pieces(own.steps):
+        for before, after in _pieces(training.steps):
             watch.start()
             training.run(after - before)
             watch.stop()
-            yield after / own.steps
-        return Trial(self._scored(learner, training.parameters, training.items), watch.seconds)
+            yield after / training.steps
+        mark = Mark(watch.seconds, self._validated(learner, training.parameters, training.items))
+        figures = self._scored(learner, training.parameters, training.items)
+        return Trial(figures, watch.seconds, (mark,))
 
     def _own(self, config: LearnerConfig) -> LearnerConfig:
         width = self._own_embedding_size
@@ -244,8 +253,15 @@ class Sources:
             parameters = training.parameters
         return parameters, watch.seconds
 
-    def _validated(self, learner: Learner, parameters: Float[Tensor, "1 parameters"]) -> float:
-        (figures,) = self._validation.evaluate(learner, parameters, self.summary.items, reach=self.reach)
+    def _validated(
+        self,
+        learner: Learner,
+        parameters: Float[Tensor, "1 parameters"],
+        items: Float[Tensor, "items d3"] | None = None,
+    ) -> float:
+        (figures,) = self._validation.evaluate(
+            learner, parameters, self.summary.items if items is None else items, reach=self.reach
+        )
         return figures[_VALIDATION_METRIC]
 
     def _scored(

@@ -9,14 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from td3core.batches import Histories
-from td3core.config import LearnerConfig, OwnEmbeddingConfig, SamplingConfig
+from td3core.config import LearnerConfig, SamplingConfig, StudentConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.manifest import Manifest
-from td3core.own_embedding import OwnEmbeddingTraining, train_labeller
 from td3core.ranking import predict_next
 from td3core.sampling import draw_ancestral, draw_independent
+from td3core.student import StudentTraining, train_labeller
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,16 +124,19 @@ class Summary:
         steps: int | None = None,
         seed: int = 0,
         learner: LearnerConfig | None = None,
-        own_embedding: OwnEmbeddingConfig | None = None,
+        taught: bool | None = None,
+        own_embedding: bool = False,
+        student: StudentConfig | None = None,
     ) -> "Recommender":
-        """Train a fresh learner on the summary; by default as the distillation did in its inner loop.
+        """Train a fresh learner on the summary; by default one of the distillation's, as in its inner loop.
 
-        It stands on the shared item factor, unless `own_embedding` is given or its embedding is of another size: then
-        it learns an item embedding of its own, from nothing.
+        A learner of another kind, or with an embedding of its own, is taught by such a learner (see `student`), unless
+        `taught` says otherwise. It stands on the shared item factor, unless `own_embedding` is set or its embedding is
+        of another size: then it learns an item embedding from nothing.
 
         Raises:
-            ValueError: the learner's length does not fit the summary.
-            DivergedError: an own embedding's loss is not finite.
+            ValueError: the learner's length does not fit the summary, or an own embedding is to be trained untaught.
+            DivergedError: a student's loss is not finite.
         """
         spec = self.manifest.spec
         config = learner or spec.learner
@@ -141,12 +144,18 @@ class Summary:
             raise ValueError(
                 f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
             )
+        own_embedding = own_embedding or config.embedding_size != self.items.shape[1]
+        if taught is None:
+            taught = own_embedding or config.kind != spec.learner.kind
         built = build_learner(config)
-        if own_embedding is not None or config.embedding_size != self.items.shape[1]:
-            own = own_embedding or OwnEmbeddingConfig()
-            training = self.own_embedding_training(built, own, seed=seed)
-            training.run(own.steps if steps is None else steps)
+        if taught:
+            training = self.student_training(
+                built, student or StudentConfig(), own_embedding=own_embedding, seed=seed
+            )
+            training.run(training.steps if steps is None else steps)
             return Recommender(built, training.parameters, training.items, self.item_ids, self.reach)
+        if own_embedding:
+            raise ValueError("a learner with an item embedding of its own cannot do without a teacher")
         steps = spec.inner.steps if steps is None else steps
         training = EmbeddedTraining(
             self.expected_embeddings(),
@@ -160,10 +169,10 @@ class Summary:
         training.run(steps)
         return Recommender(built, training.parameters, self.items, self.item_ids, self.reach)
 
-    def own_embedding_training(
-        self, learner: Learner, config: OwnEmbeddingConfig, *, seed: int
-    ) -> OwnEmbeddingTraining:
-        """Begin training a learner with an item embedding of its own; its labeller, if it has one, is trained first."""
+    def student_training(
+        self, learner: Learner, config: StudentConfig, *, own_embedding: bool, seed: int
+    ) -> StudentTraining:
+        """Begin training a student; its labeller, if it has one, is trained first."""
         labeller = None
         if config.targets == "labelled":
             labeller = train_labeller(
@@ -174,13 +183,14 @@ class Summary:
                 lr_factor=self.manifest.lr_factor,
                 seed=seed,
             )
-        return OwnEmbeddingTraining(
+        return StudentTraining(
             self.factors.queries(),
             self.factors.keys(self.items),
             learner=learner,
             labeller=labeller,
             config=config,
             seed=seed,
+            items=None if own_embedding else self.items,
         )
 
 

@@ -6,13 +6,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from td3core import Summary, load_summary
-from td3core.config import DataConfig, InnerConfig, LearnerConfig, LearnerKind, OwnEmbeddingConfig
+from td3core.config import DataConfig, InnerConfig, LearnerConfig, LearnerKind, StudentConfig
 from td3core.errors import DivergedError
 from td3core.interactions import filter_log, read_log
 from td3core.learners import SASRec, build_learner
-from td3core.own_embedding import Labeller, OwnEmbeddingTraining, train_labeller
 from td3core.ranking import RankingTask
 from td3core.sequences import build_sequences, leave_last_out
+from td3core.student import Labeller, StudentTraining, train_labeller
 
 CPU = torch.device("cpu")
 KEYS = torch.eye(12)
@@ -25,11 +25,11 @@ def cycles(sharpness: float = 8.0) -> Tensor:
     return sharpness * functional.one_hot(steps, 12).float()
 
 
-def mixed(**options) -> OwnEmbeddingConfig:
-    return OwnEmbeddingConfig(inputs="mixed", targets="summary", lr=0.02, steps=150, **options)
+def mixed(**options) -> StudentConfig:
+    return StudentConfig(inputs="mixed", targets="summary", lr=0.02, steps=150, **options)
 
 
-def begin(config: OwnEmbeddingConfig, *, d: int = 10, seed: int = 0) -> OwnEmbeddingTraining:
+def begin(config: StudentConfig, *, d: int = 10, seed: int = 0) -> StudentTraining:
     learner = SASRec(embedding_size=d, layers=1, heads=1, inner_size=16, max_length=10)
     labeller = None
     if config.targets == "labelled":
@@ -37,10 +37,10 @@ def begin(config: OwnEmbeddingConfig, *, d: int = 10, seed: int = 0) -> OwnEmbed
         labeller = train_labeller(
             cycles().softmax(-1), items=KEYS, learner=teacher, inner=InnerConfig(lr=0.02), seed=seed
         )
-    return OwnEmbeddingTraining(cycles(), KEYS, learner=learner, labeller=labeller, config=config, seed=seed)
+    return StudentTraining(cycles(), KEYS, learner=learner, labeller=labeller, config=config, seed=seed)
 
 
-def successors(training: OwnEmbeddingTraining) -> Tensor:
+def successors(training: StudentTraining) -> Tensor:
     """What the learner recommends after each item and the one before it."""
     steps = (torch.arange(12)[:, None] + torch.arange(3)) % 12
     items = training.items
@@ -58,7 +58,7 @@ def test_learns_what_follows_what_from_soft_sequences_alone(d: int, inputs: str)
 
 
 def test_learns_from_a_labeller_what_it_knows() -> None:
-    training = begin(OwnEmbeddingConfig(lr=0.02, steps=150))
+    training = begin(StudentConfig(lr=0.02, steps=150))
     training.run(150)
     assert (successors(training) == (torch.arange(12) + 2) % 12).float().mean() > 0.9
 
@@ -101,11 +101,9 @@ def test_targets_and_labeller_go_together() -> None:
     learner = SASRec(embedding_size=4, layers=1, heads=1, inner_size=4, max_length=10)
     labeller = Labeller(learner, torch.zeros(1, learner.layout.size), torch.zeros(12, 4))
     with pytest.raises(ValueError, match="'labelled' need a labeller"):
-        OwnEmbeddingTraining(
-            cycles(), KEYS, learner=learner, labeller=None, config=OwnEmbeddingConfig(), seed=0
-        )
+        StudentTraining(cycles(), KEYS, learner=learner, labeller=None, config=StudentConfig(), seed=0)
     with pytest.raises(ValueError, match="'summary' have no use for a labeller"):
-        OwnEmbeddingTraining(cycles(), KEYS, learner=learner, labeller=labeller, config=mixed(), seed=0)
+        StudentTraining(cycles(), KEYS, learner=learner, labeller=labeller, config=mixed(), seed=0)
 
 
 def test_divergence_is_named() -> None:
@@ -128,8 +126,8 @@ def test_every_learner_of_any_size_learns_of_real_users(
     config = LearnerConfig(kind=kind, embedding_size=24, inner_size=16, max_length=20)
 
     def score(steps: int) -> float:
-        own = OwnEmbeddingConfig(lr=0.01, steps=100)
-        trained = summary.train(learner=config, own_embedding=own, steps=steps)
+        own = StudentConfig(lr=0.01, steps=100)
+        trained = summary.train(learner=config, student=own, steps=steps)
         return task.evaluate(trained.learner, trained.parameters, trained.items)[0]["ndcg@10"]
 
     assert score(100) > score(0)
@@ -138,8 +136,8 @@ def test_every_learner_of_any_size_learns_of_real_users(
 @pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "narm", "bert4rec"])
 def test_every_learner_reads_mixtures_and_learns_from_them_alone(summary: Summary, kind: LearnerKind) -> None:
     config = LearnerConfig(kind=kind, embedding_size=24, inner_size=16, max_length=20)
-    own = OwnEmbeddingConfig(inputs="mixed", targets="summary", dropout=0.1)
-    trained = summary.train(learner=config, own_embedding=own, steps=3)
+    own = StudentConfig(inputs="mixed", targets="summary", dropout=0.1)
+    trained = summary.train(learner=config, student=own, steps=3)
     assert trained.items.shape == (len(summary.item_ids), 24)
     assert trained.recommend(summary.item_ids[:3], k=1)
 
@@ -153,14 +151,48 @@ def test_a_masked_labeller_is_asked_for_what_it_can_answer(summary: Summary) -> 
         inner=InnerConfig(steps=5, window=5),
         seed=0,
     )
-    training = OwnEmbeddingTraining(
+    training = StudentTraining(
         summary.factors.queries(),
         summary.factors.keys(summary.items),
         learner=build_learner(LearnerConfig(embedding_size=8, max_length=20)),
         labeller=labeller,
-        config=OwnEmbeddingConfig(),
+        config=StudentConfig(),
         seed=0,
     )
     before = training.items
     training.run(3)
     assert not torch.equal(training.items, before)
+
+
+@pytest.mark.parametrize("kind", ["gru4rec", "narm", "bert4rec"])
+def test_another_kind_is_taught_on_the_shared_factor(summary: Summary, kind: LearnerKind) -> None:
+    config = summary.manifest.spec.learner.model_copy(update={"kind": kind})
+    student = StudentConfig(steps=4)
+    taught = summary.train(learner=config, student=student)
+    assert torch.equal(taught.items, summary.items)
+    alone = summary.train(learner=config, taught=False)
+    assert not torch.equal(taught.parameters, alone.parameters)
+
+
+def test_a_student_on_the_shared_factor_comes_to_predict_what_its_labeller_does() -> None:
+    labelled = begin(StudentConfig(lr=0.02, steps=150), d=12)
+    assert labelled.labeller is not None
+    learner = build_learner(LearnerConfig(kind="gru4rec", embedding_size=12, inner_size=16, max_length=10))
+    training = StudentTraining(
+        cycles(),
+        KEYS,
+        learner=learner,
+        labeller=labelled.labeller,
+        config=labelled.config,
+        seed=0,
+        items=KEYS,
+    )
+    training.run(training.steps)
+    assert torch.equal(training.items, KEYS)
+    assert (successors(training) == (torch.arange(12) + 2) % 12).float().mean() > 0.9
+
+
+def test_a_masked_student_takes_as_many_steps_more_as_it_is_asked_for_fewer_positions() -> None:
+    learner = build_learner(LearnerConfig(kind="bert4rec", embedding_size=8, max_length=20))
+    training = StudentTraining(cycles(), KEYS, learner=learner, labeller=None, config=mixed(), seed=0)
+    assert training.steps == 5 * mixed().steps

@@ -1,13 +1,14 @@
-"""Learners with an item embedding of their own, of any size, trained from nothing on a summary.
+"""Students: learners that a learner of the distillation's kind teaches what it has from the summary.
 
-They know a summary by its soft sequences alone: S, a distribution over the items at every step of every synthetic
-user, given as `S = softmax(queries @ keys.T)`. They read a step as the mixture `S_t E` of their own embedding E, or as
-an item drawn from S_t. What they are to predict is S_t itself, or what a labeller predicts there.
+The summary is made to teach learners of one kind on the shared item factor, so what it has to tell of real sequences is
+in them and not in S: S holds as much that only serves as a lesson, and that another learner learns by heart. So such a
+learner, the labeller, is trained on the summary as in the inner loop, in a second; then it says what follows in
+sequences of items drawn from S, and learners of any kind learn that: knowledge distillation (Hinton et al., 2015, arXiv
+1503.02531) from nothing but the summary. They stand on the shared item factor, or train an embedding of their own, of
+any size, from nothing.
 
-The labeller is a learner on the shared item factor, as the distillation had in its inner loop. The summary is made to
-teach such learners, so what it has to tell of real sequences is in them and not in S: S holds as much that only
-serves as a lesson, and that a learner with an embedding of its own learns by heart. This is knowledge distillation
-(Hinton et al., 2015, arXiv 1503.02531) from nothing but the summary.
+For comparison a student can do without a labeller: it is then to predict S_t itself, and may read the mixtures `S_t E`
+of its own embedding E in place of items.
 """
 
 from math import cos, pi
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from td3core.config import InnerConfig, OwnEmbeddingConfig
+from td3core.config import InnerConfig, StudentConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.errors import DivergedError
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
@@ -59,10 +60,10 @@ def train_labeller(
     return Labeller(learner, training.parameters, items)
 
 
-class OwnEmbeddingTraining:
-    """A learner and its item embedding in training; `run` takes them some steps on.
+class StudentTraining:
+    """A learner, and its item embedding if that is its own, in training; `run` takes them some steps on.
 
-    The learning rate falls along a cosine and is zero after `config.steps`.
+    The learning rate falls along a cosine and is zero after `steps`.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class OwnEmbeddingTraining:
         *,
         learner: Learner,
         labeller: Labeller | None,
-        config: OwnEmbeddingConfig,
+        config: StudentConfig,
         seed: int,
+        items: Float[Tensor, "items d"] | None = None,
     ) -> None:
+        """Begin; `items` is the factor to stand on, which then stays as it is."""
         if (labeller is None) != (config.targets == "summary"):
             raise ValueError(
                 f"targets {config.targets!r} {'need a' if labeller is None else 'have no use for a'} labeller"
@@ -84,14 +87,19 @@ class OwnEmbeddingTraining:
         self.learner = learner
         self.labeller = labeller
         self.config = config
+        self.steps = config.steps * learner.objective.passes
+        """Steps until each position was asked for as often, whatever share of them the learner asks for at once."""
         self._generator = torch.Generator(keys.device).manual_seed(seed)
         self._dropout = Dropout(config.dropout, self._generator)
-        items = torch.empty(len(keys), learner.embedding_size, dtype=keys.dtype, device=keys.device)
-        self._items = items.normal_(std=_INITIAL_STD, generator=self._generator).requires_grad_()
+        if items is None:
+            own = torch.empty(len(keys), learner.embedding_size, dtype=keys.dtype, device=keys.device)
+            items = own.normal_(std=_INITIAL_STD, generator=self._generator).requires_grad_()
+        self._items = items
         self._parameters = learner.initialise(
             1, generator=self._generator, dtype=keys.dtype, device=keys.device
         ).requires_grad_()
-        self._optimizer = torch.optim.Adam([self._items, self._parameters], lr=config.lr, fused=True)
+        learned = [tensor for tensor in (self._items, self._parameters) if tensor.requires_grad]
+        self._optimizer = torch.optim.Adam(learned, lr=config.lr, fused=True)
         self._taken = 0
         self._drawn: Int[Tensor, "mu zeta draws"] | None = None
         if config.inputs == "drawn":
@@ -132,7 +140,7 @@ class OwnEmbeddingTraining:
             loss = self._loss(batch)
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
-            done = min(1.0, self._taken / self.config.steps)
+            done = min(1.0, self._taken / self.steps)
             self._optimizer.param_groups[0]["lr"] = self.config.lr * (1 + cos(pi * done)) / 2
             self._optimizer.step()
             self._taken += 1
