@@ -133,7 +133,7 @@ def _specs(
         given = json.loads(document)
         size = {**given.get("summary", {}), **summary}
         job = JobSpec.model_validate_json(json.dumps({**given, "seed": seed, "summary": size}))
-        return job, EvaluationSpec.model_validate({"steps": job.inner.steps, **evaluation})
+        return job, EvaluationSpec.model_validate(evaluation)
     except (ValueError, AttributeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         reason = error if first is None else f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

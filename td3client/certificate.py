@@ -88,7 +88,7 @@ def _matrix(evaluation: Evaluation, cutoff: int) -> Table:
     """Each learner against its own training on the full log."""
     metric = f"ndcg@{cutoff}"
     table = Table(
-        "learner", "full", "summary", "recovery", "95%", "lift recovery", title=f"{metric.upper()} by learner"
+        "learner", "full", "summary", "recovery", "95%", "lift", title=f"{metric.upper()} by learner"
     )
     for learner, sources in (evaluation["results"] or {}).items():
         found = (evaluation["recovery"] or {}).get(learner, {}).get(metric, {})
@@ -97,7 +97,7 @@ def _matrix(evaluation: Evaluation, cutoff: int) -> Table:
             learner,
             *(_spread(sources.get(source, {}).get(metric)) for source in ("full", "summary")),
             _share(found, "recovery"),
-            f"{low} to {high}" if low and high else "",
+            f"{low}-{high}" if low and high else "",
             _share(found, "lift_recovery"),
         )
     return table

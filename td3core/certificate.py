@@ -48,7 +48,7 @@ def quick_certificate(
 ) -> Generator[Progress, None, QuickCertificate]:
     """Train and score so many learners a source."""
     job = summary.manifest.spec
-    spec = EvaluationSpec(split="valid", cutoffs=(10,), seeds=learners, steps=job.inner.steps)
+    spec = EvaluationSpec(split="valid", cutoffs=(10,), seeds=learners)
     sources = Sources(summary, split, spec, device=device, dtype=dtype)
     rows: dict[str, list[Figures]] = {"full": [sources.scored_teacher(teacher)]}
     diverged: list[str] = []

@@ -4,6 +4,7 @@ Farzi is distilled as the job was, from a teacher trained as the job's was (an a
 factor), with the same number of synthetic users and steps, learner, and outer steps.
 """
 
+import time
 from collections.abc import Generator
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from td3core.config import JobSpec, SummaryConfig
 from td3core.distill import Distillation
+from td3core.errors import DivergedError
 from td3core.factors import expected_embeddings
 from td3core.learners import build_learner
 from td3core.progress import Progress, relay
@@ -28,12 +30,19 @@ class Rival(NamedTuple):
 
     embeddings: Float[Tensor, "mu zeta d3"]
     items: Float[Tensor, "items d3"]
+    lr_factor: float
+    """On the learning rate."""
 
 
 def distil_farzi(
     job: JobSpec, train: Sequences, validation: RankingTask, *, device: torch.device, dtype: torch.dtype
 ) -> Generator[float, None, Rival]:
-    """Distil a summary of kind `farzi`, yielding the fraction done."""
+    """Distil a summary of kind `farzi`, yielding the fraction done.
+
+    Raises:
+        DivergedError: before there was any summary.
+    """
+    started = time.monotonic()
     learner = build_learner(job.learner)
     teacher = yield from relay(
         train_on_log(
@@ -58,12 +67,19 @@ def distil_farzi(
         summary=job.summary if job.summary.kind == "farzi" else size,
         inner=job.inner,
         outer=job.outer,
+        stop=job.stop,
         seed=job.seed,
+        started=started,
     )
-    for progress in distillation:
-        yield _TEACHER_SHARE + (1 - _TEACHER_SHARE) * _part(progress)
-    assert distillation.best is not None  # the last outer step is always validated
-    return Rival(expected_embeddings(distillation.best.factors, teacher.items), teacher.items)
+    try:
+        for progress in distillation:
+            yield _TEACHER_SHARE + (1 - _TEACHER_SHARE) * _part(progress)
+    except DivergedError:
+        if distillation.best is None:
+            raise
+    best = distillation.best
+    assert best is not None  # the last outer step is always validated
+    return Rival(expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor)
 
 
 def _part(progress: Progress) -> float:

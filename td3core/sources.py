@@ -145,10 +145,9 @@ class Sources:
             case "farzi":
                 if self._rival is None:
                     raise RuntimeError("the rival has to be distilled before learners are trained on it")
-                embeddings, items = self._rival
-                training = self._training(learner, seed, embeddings, items=items)
+                training = self._training(learner, seed, self._rival.embeddings, rival=self._rival)
                 parameters, seconds = yield from self._trained(learner, training)
-                return Trial(self._scored(learner, parameters, items), seconds)
+                return Trial(self._scored(learner, parameters, self._rival.items), seconds)
             case _:
                 embeddings, lengths = embed_users(
                     self.split.train,
@@ -220,17 +219,17 @@ class Sources:
         seed: int,
         embeddings: Float[Tensor, "mu zeta d3"],
         *,
-        items: Float[Tensor, "items d3"] | None = None,
+        rival: Rival | None = None,
         lengths: Int[Tensor, " mu"] | None = None,
     ) -> EmbeddedTraining:
         return EmbeddedTraining(
             embeddings,
-            items=self.summary.items if items is None else items,
+            items=self.summary.items if rival is None else rival.items,
             learner=learner,
             inner=self.job.inner,
             steps=self.steps,
             seed=seed,
-            lr_factor=self.summary.manifest.lr_factor,
+            lr_factor=(rival or self.summary.manifest).lr_factor,
             lengths=lengths,
         )
 

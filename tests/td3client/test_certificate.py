@@ -66,7 +66,7 @@ def test_several_learners_are_set_side_by_side() -> None:
         "results": {"sasrec": figures, "narm": figures},
         "recovery": {"sasrec": recovery, "narm": recovery},
     }
-    assert "narm | 0.1000 | 0.0900 | 0.900 | 0.850 to 0.950 |" in printed(evaluation)
+    assert "narm | 0.1000 | 0.0900 | 0.900 | 0.850-0.950 |" in printed(evaluation)
 
 
 def test_learners_with_an_embedding_of_their_own_have_a_recovery_of_their_own() -> None:
