@@ -42,6 +42,9 @@ def main(
     farzi: Annotated[
         bool, typer.Option(help="Distil a summary of the same size with Farzi, too: takes as long again.")
     ] = True,
+    own: Annotated[
+        bool, typer.Option(help="Train learners with an item embedding of their own, too.")
+    ] = True,
     trend: Annotated[
         bool, typer.Option(help="Train eight configurations of learners on summary and log, too.")
     ] = True,
@@ -59,7 +62,11 @@ def main(
         evaluation={
             "seeds": seeds,
             "learners": learners.split(","),
-            "sources": [source for source in get_args(EvaluationSource) if farzi or source != "farzi"],
+            "sources": [
+                source
+                for source in get_args(EvaluationSource)
+                if (farzi or source != "farzi") and (own or not source.startswith("own_"))
+            ],
             "trend": {"seeds": trend_seeds} if trend else None,
         },
     )
