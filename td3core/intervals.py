@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scipy import stats
+
 CONFIDENCE = 0.95
 
 
@@ -53,20 +55,4 @@ def ratio_interval(above: Sequence[float], below: Sequence[float]) -> Interval |
 
 def t_quantile(freedom: int) -> float:
     """Return the t that a variable of so many degrees of freedom stays within, either way, 95 times in 100."""
-    low, high = 0.0, math.pi / 2  # of the angle whose tangent is t / sqrt(freedom)
-    for _ in range(60):
-        angle = (low + high) / 2
-        low, high = (angle, high) if _mass_within(angle, freedom) < CONFIDENCE else (low, angle)
-    return math.tan((low + high) / 2) * math.sqrt(freedom)
-
-
-def _mass_within(angle: float, freedom: int) -> float:
-    """Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4."""
-    odd = freedom % 2
-    term = total = 1.0 if freedom > 1 else 0.0
-    for k in range(2 + odd, freedom, 2):
-        term *= (k - 1) / k * math.cos(angle) ** 2
-        total += term
-    if odd:
-        return 2 / math.pi * (angle + math.sin(angle) * math.cos(angle) * total)
-    return math.sin(angle) * total
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))

@@ -3,12 +3,14 @@
 What architecture search needs of a summary is less the figures than their order: DIET, arXiv 2603.24958.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import stats
 
 from td3core.config import LearnerConfig, LearnerKind, TrendConfig
-from td3core.correlation import kendall_p_value, kendall_tau
 from td3core.fidelity import Spread, spread
 
 
@@ -33,7 +35,7 @@ class RankAgreement(BaseModel):
         description="Kendall's tau-b of the means: 1 the same order, -1 the reverse; null where all tie."
     )
     p_value: float | None = Field(
-        description="Exact two-sided probability of such a tau if all orders were alike likely; null with ties."
+        description="Two-sided probability of such a tau if all orders were alike likely; null where all tie."
     )
     over_seeds: Spread | None = Field(
         description="Tau of each seed's figures by themselves; null where one of them has none."
@@ -86,7 +88,7 @@ def trend_of(
 def _agreement(summary: Sequence[Spread], full: Sequence[Spread]) -> RankAgreement:
     ours, theirs = [row.mean for row in summary], [row.mean for row in full]
     taus = [
-        kendall_tau(first, second)
+        _kendall(first, second)[0]
         for first, second in zip(
             zip(*(row.values for row in summary), strict=True),
             zip(*(row.values for row in full), strict=True),
@@ -94,8 +96,16 @@ def _agreement(summary: Sequence[Spread], full: Sequence[Spread]) -> RankAgreeme
         )
     ]
     found = [tau for tau in taus if tau is not None]
+    tau, p_value = _kendall(ours, theirs)
     return RankAgreement(
-        tau=kendall_tau(ours, theirs),
-        p_value=kendall_p_value(ours, theirs),
+        tau=tau,
+        p_value=p_value,
         over_seeds=spread(found) if len(found) == len(taus) else None,
     )
+
+
+def _kendall(first: Sequence[float], second: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return Kendall's tau-b and its p-value; none where all values of one side tie, or there is but one."""
+    found = cast(Any, stats.kendalltau(first, second))
+    tau, p_value = float(found.statistic), float(found.pvalue)
+    return (None, None) if math.isnan(tau) else (tau, p_value)

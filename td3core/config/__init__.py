@@ -1,0 +1,40 @@
+"""What a job can ask for: frozen, torch-free models that hold the schema and the only defaults."""
+
+from td3core.config.base import Config
+from td3core.config.data import ColumnsConfig, DataConfig, LogFormat
+from td3core.config.distillation import (
+    InnerConfig,
+    OuterConfig,
+    Precision,
+    StopConfig,
+    SummaryConfig,
+    SummaryKind,
+)
+from td3core.config.evaluation import CertificateConfig, EvaluationSource, EvaluationSpec, TrendConfig
+from td3core.config.job import JobSpec
+from td3core.config.learner import LearnerConfig, LearnerKind, StudentConfig, TeacherConfig
+from td3core.config.sampling import SamplingConfig, SamplingMethod
+
+__all__ = [
+    "CertificateConfig",
+    "ColumnsConfig",
+    "Config",
+    "DataConfig",
+    "EvaluationSource",
+    "EvaluationSpec",
+    "InnerConfig",
+    "JobSpec",
+    "LearnerConfig",
+    "LearnerKind",
+    "LogFormat",
+    "OuterConfig",
+    "Precision",
+    "SamplingConfig",
+    "SamplingMethod",
+    "StopConfig",
+    "StudentConfig",
+    "SummaryConfig",
+    "SummaryKind",
+    "TeacherConfig",
+    "TrendConfig",
+]

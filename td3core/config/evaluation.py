@@ -1,0 +1,112 @@
+"""Everything that an evaluation can be told."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict
+
+from td3core.config.base import Config
+from td3core.config.learner import LearnerKind
+
+
+class CertificateConfig(Config):
+    """What the artefact says of the summary's worth, beside full training, floor and real users."""
+
+    learners: int = Field(
+        default=3,
+        ge=0,
+        le=50,
+        description="Fresh learners a source, scored on the validation items; 0: no certificate.",
+    )
+
+
+EvaluationSource = Literal[
+    "full",
+    "summary",
+    "summary_untaught",
+    "floor",
+    "random",
+    "longest",
+    "coreset",
+    "random_stopped",
+    "longest_stopped",
+    "coreset_stopped",
+    "farzi",
+    "own_full",
+    "own_soft",
+    "popularity",
+]
+
+
+class TrendConfig(Config):
+    """Learner configurations to put in order, by training on the summary and by training on the log."""
+
+    learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
+        default=("sasrec", "gru4rec", "narm", "bert4rec"),
+        min_length=1,
+        description="Kinds of learners, each with every one of `layers` and `inner_sizes`.",
+    )
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
+        default=(1, 2), min_length=1, description="Depths."
+    )
+    inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
+        default=None, min_length=1, description="Widths; left out: the job's `learner.inner_size`."
+    )
+    seeds: int = Field(default=1, ge=1, le=50, description="Fresh learners a configuration and source.")
+
+
+class EvaluationSpec(Config):
+    """What an evaluation trains, how often, and how it ranks."""
+
+    learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
+        default=("sasrec",), min_length=1, description="Learners trained afresh on every source."
+    )
+    seeds: int = Field(
+        default=3, ge=1, le=50, description="Fresh learners a source; their spread is reported."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
+    sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
+        default=(
+            "full",
+            "summary",
+            "floor",
+            "random",
+            "longest",
+            "coreset",
+            "random_stopped",
+            "coreset_stopped",
+            "popularity",
+        ),
+        min_length=1,
+        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
+        "distils another summary first, which takes as long as the job. `own_full` and `own_soft` are `full` and "
+        "`summary` for learners with an item embedding of their own, trained from nothing. Learners of another kind "
+        "than the job's are taught by one of the job's; `summary_untaught` shows them without.",
+    )
+    own_embedding_size: int = Field(
+        default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."
+    )
+    trend: TrendConfig | None = Field(
+        default=None,
+        description="Also tell how far the summary puts learner configurations in the order that the log does; "
+        "trains each of them on both.",
+    )
+    protocol: Literal["full", "uni100"] = Field(
+        default="full",
+        description="Rank the target among all items, or among 100 drawn uniformly from the unseen ones.",
+    )
+    cutoffs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Strict(False)] = Field(
+        default=(5, 10, 20), min_length=1, description="The k of HR@k, NDCG@k and MRR@k."
+    )
+    exclude_seen: bool | None = Field(
+        default=None,
+        description="As `data.exclude_seen` of the job, which it takes when left out (full protocol).",
+    )
+    split: Literal["test", "valid"] = Field(
+        default="test", description="Which held-out interaction is predicted."
+    )
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Training steps on the summary and on the subsets; left out: the job's `inner.steps`.",
+    )

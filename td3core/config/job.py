@@ -1,0 +1,33 @@
+"""Everything that a job can be told."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from td3core.config.base import Config
+from td3core.config.data import DataConfig
+from td3core.config.distillation import InnerConfig, OuterConfig, StopConfig, SummaryConfig
+from td3core.config.evaluation import CertificateConfig
+from td3core.config.learner import LearnerConfig, TeacherConfig
+
+
+class JobSpec(Config):
+    """Everything a distillation job can be told; every field has a default."""
+
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    data: DataConfig = DataConfig()
+    learner: LearnerConfig = LearnerConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    summary: SummaryConfig = SummaryConfig()
+    inner: InnerConfig = InnerConfig()
+    outer: OuterConfig = OuterConfig()
+    stop: StopConfig = StopConfig()
+    certificate: CertificateConfig = CertificateConfig()
+
+    @model_validator(mode="after")
+    def _learner_sees_whole_sequence(self) -> Self:
+        if self.summary.length > self.learner.max_length:
+            raise ValueError(
+                f"summary.length {self.summary.length} exceeds learner.max_length {self.learner.max_length}"
+            )
+        return self
