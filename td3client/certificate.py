@@ -37,6 +37,8 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
         parts.append(_learner_table(learner, sources, recovery, own, cutoff))
         if rivals:
             parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
+        if lost := (evaluation.get("diverged") or {}).get(learner):
+            parts.append(f"{learner}: training diverged on {', '.join(lost)}")
     if len(results) > 1:
         parts.append(_matrix(evaluation, cutoff))
     if trend := evaluation.get("trend"):

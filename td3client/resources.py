@@ -129,6 +129,7 @@ class Evaluation(Run):
     recovery: dict[str, dict[str, dict[str, float | None]]] | None
     own_recovery: dict[str, dict[str, dict[str, float | None]]] | None
     comparison: dict[str, dict[str, dict[str, Comparison]]] | None
+    diverged: dict[str, list[str]] | None
     seconds: dict[str, dict[str, float]] | None
     timing: dict[str, Timing] | None
     trend: Trend | None

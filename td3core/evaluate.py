@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
+from td3core.errors import DivergedError
 from td3core.fidelity import Figures, Spread, comparisons, recoveries, spreads
 from td3core.progress import Progress, relay
 from td3core.result import EvaluationResult, Size
@@ -60,6 +61,7 @@ class Evaluator:
         self.learner = summary.manifest.spec.learner
         self._sources = Sources(summary, split, spec, device=device, dtype=dtype)
         self._trials: dict[_Unit, Trial] = {}
+        self._diverged: set[tuple[LearnerConfig, EvaluationSource]] = set()
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""
@@ -73,14 +75,15 @@ class Evaluator:
         for done, unit in enumerate(units, start=1):
             share = _WORK.get(unit.source, _OTHER_WORK) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)
-            trial = yield from relay(work, partial(_within, report, share=share))
-            self._trials[unit] = trial
-            report = replace(
-                report,
-                step=done,
-                losses={f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)},
-                fraction=report.fraction + share,
-            )
+            losses: dict[str, float] = {}
+            try:
+                trial = yield from relay(work, partial(_within, report, share=share))
+            except DivergedError:  # no reason to lose the others
+                self._diverged.add((unit.config, unit.source))
+            else:
+                self._trials[unit] = trial
+                losses = {f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)}
+            report = replace(report, step=done, losses=losses, fraction=report.fraction + share)
             yield report
         return self._result()
 
@@ -105,10 +108,10 @@ class Evaluator:
                     yield _Unit(config, "summary", seed)
 
     def _result(self) -> EvaluationResult:
-        sources = tuple(dict.fromkeys(self.spec.sources))
+        configs = self._configs()
         results = {
-            kind: {source: self._spreads(config, source, self.spec.seeds) for source in sources}
-            for kind, config in self._configs().items()
+            kind: {source: self._spreads(config, source, self.spec.seeds) for source in self._sound(config)}
+            for kind, config in configs.items()
         }
         return EvaluationResult(
             results=results,
@@ -118,18 +121,19 @@ class Evaluator:
                 kind: comparisons(by_source, ours=self._like_rivals(kind))
                 for kind, by_source in results.items()
             },
-            seconds={
-                kind: {
-                    source: statistics.fmean(
-                        trial.seconds for trial in self._of(config, source, self.spec.seeds)
-                    )
-                    for source in sources
-                }
-                for kind, config in self._configs().items()
+            diverged={
+                kind: tuple(source for source in self.spec.sources if (config, source) in self._diverged)
+                for kind, config in configs.items()
             },
-            timing={kind: self._timing(config) for kind, config in self._configs().items()}
-            if {"summary", "full"} <= set(sources)
-            else {},
+            seconds={
+                kind: {source: self._mean_seconds(config, source) for source in self._sound(config)}
+                for kind, config in configs.items()
+            },
+            timing={
+                kind: self._timing(config)
+                for kind, config in configs.items()
+                if {"summary", "full"} <= set(self._sound(config))
+            },
             trend=self._trend(),
             size=self.size,
             seeds=tuple(self._seeds(self.spec.seeds)),
@@ -142,11 +146,19 @@ class Evaluator:
         """Name the source that trains on the summary as rivals are trained on: untaught."""
         return "summary" if kind == self.learner.kind else "summary_untaught"
 
+    def _sound(self, config: LearnerConfig) -> tuple[EvaluationSource, ...]:
+        """Return the sources on which no learner diverged."""
+        sources = dict.fromkeys(self.spec.sources)
+        return tuple(source for source in sources if (config, source) not in self._diverged)
+
     def _of(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> list[Trial]:
         return [self._trials[_Unit(config, source, seed)] for seed in self._seeds(seeds)]
 
     def _spreads(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> dict[str, Spread]:
         return spreads([trial.figures for trial in self._of(config, source, seeds)])
+
+    def _mean_seconds(self, config: LearnerConfig, source: EvaluationSource) -> float:
+        return statistics.fmean(trial.seconds for trial in self._of(config, source, self.spec.seeds))
 
     def _timing(self, config: LearnerConfig) -> Timing:
         return compare_seconds(
@@ -159,12 +171,12 @@ class Evaluator:
         if self.spec.trend is None:
             return None
         seeds = self.spec.trend.seeds
-        return trend_of(
-            [
-                (config, self._spreads(config, "summary", seeds), self._spreads(config, "full", seeds))
-                for config in configurations(self.spec.trend, self.learner)
-            ]
-        )
+        rows = [
+            (config, self._spreads(config, "summary", seeds), self._spreads(config, "full", seeds))
+            for config in configurations(self.spec.trend, self.learner)
+            if not {(config, "summary"), (config, "full")} & self._diverged
+        ]
+        return trend_of(rows) if rows else None
 
 
 def _ndcg(figures: Figures) -> Iterator[str]:

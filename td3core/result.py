@@ -32,11 +32,14 @@ class EvaluationResult(BaseModel):
     comparison: dict[str, dict[str, dict[str, Comparison]]] = Field(
         description="learner -> rival -> metric: the summary against each source of its size."
     )
+    diverged: dict[str, tuple[str, ...]] = Field(
+        description="learner -> sources that are left out, for a learner's training on them diverged."
+    )
     seconds: dict[str, dict[str, float]] = Field(
         description="learner -> source -> mean seconds of training, validations not counted"
     )
     timing: dict[str, Timing] = Field(description="learner -> timing; needs `summary` and `full`.")
-    trend: Trend | None = Field(description="If asked for.")
+    trend: Trend | None = Field(description="If asked for; without configurations whose training diverged.")
     size: Size | None
     seeds: tuple[int, ...]
     split: str

@@ -46,5 +46,5 @@ def evaluate_job(attempt: Attempt) -> Finish:
 
 def _distil_seconds(metrics: dict[str, Any] | None) -> float | None:
     """What teacher and distillation took; jobs of older versions do not say."""
-    seconds = (metrics or {}).get("seconds")
-    return seconds and seconds["teacher"] + seconds["distilling"]
+    seconds = (metrics or {}).get("seconds", {})
+    return seconds["teacher"] + seconds["distilling"] if seconds else None

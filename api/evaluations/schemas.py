@@ -32,6 +32,9 @@ class EvaluationOut(RunOut):
         description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "
         "`disjoint` (whether their 95% intervals are)."
     )
+    diverged: dict[str, Any] | None = Field(
+        description="Learner -> sources that are left out, for a learner's training on them diverged."
+    )
     seconds: dict[str, Any] | None = Field(description="Learner -> source -> seconds of training.")
     timing: dict[str, Any] | None = Field(
         description="Learner -> `summary_seconds`, `full_seconds`, `log_seconds` (training on the log to the summary's "
@@ -63,6 +66,7 @@ class EvaluationOut(RunOut):
             recovery=result.get("recovery"),
             own_recovery=result.get("own_recovery"),
             comparison=result.get("comparison"),
+            diverged=result.get("diverged"),
             seconds=result.get("seconds"),
             timing=result.get("timing"),
             trend=result.get("trend"),
@@ -113,6 +117,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     },
     "own_recovery": {"sasrec": {}},
     "comparison": {"sasrec": {"coreset": {"ndcg@10": {"difference": 0.024, "disjoint": True}}}},
+    "diverged": {"sasrec": []},
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
     "timing": {
         "sasrec": {
@@ -151,6 +156,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "recovery": None,
     "own_recovery": None,
     "comparison": None,
+    "diverged": None,
     "seconds": None,
     "timing": None,
     "size": None,

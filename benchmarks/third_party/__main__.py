@@ -6,9 +6,7 @@ validation counts, for all sources alike. `make third-party` builds its environm
 """
 
 import json
-import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +28,7 @@ from benchmarks.third_party.sources import Items, Source, cut, source_sequences
 from td3core import DistillationRun, Summary, load_summary
 from td3core.config import JobSpec
 from td3core.errors import Td3Error
+from td3core.fidelity import spread
 from td3core.interactions import filter_log, read_log
 from td3core.metrics import ranking_metrics, target_ranks
 from td3core.sequences import Sequences, Split, build_sequences, leave_last_out
@@ -46,8 +45,6 @@ MODEL: dict[str, Any] = {
     "loss": "softmax",
 }
 METRIC = "ndcg@10"
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""Student's t at 97.5% by degrees of freedom."""
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -66,7 +63,7 @@ def main(
     share: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Of the log, in users or interactions.")
     ] = 0.2,
-    seeds: Annotated[int, typer.Option(min=1, max=10, help="Draws and trainings a source.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Draws and trainings a source.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 20,
     check_every: Annotated[int, typer.Option(min=1, help="Epochs between two validations.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
@@ -130,12 +127,7 @@ def main(
                 f"{METRIC} {best['valid'][METRIC]:.4f} valid, {best['test'][METRIC]:.4f} test, epoch {best['epoch']}, "
                 f"{training['seconds']:.0f} s"
             )
-            report["results"] = {
-                name: interval(
-                    [row["best"]["test"][METRIC] for row in report["trainings"] if row["source"] == name]
-                )
-                for name in dict.fromkeys(row["source"] for row in report["trainings"])
-            }
+            report["results"] = summed_up(report["trainings"])
             if output is not None:
                 output.write_text(json.dumps(report, indent=2))
     show(report)
@@ -205,14 +197,14 @@ def seen(history: Sequences) -> Bool[Tensor, "users items"]:
     return marks
 
 
-def interval(values: list[float]) -> dict[str, Any]:
-    """Return mean, sample standard deviation and half the 95% interval of the mean (Student's t)."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return {"mean": mean, "std": None, "half_interval": None, "values": values}
-    std = statistics.stdev(values)
-    half = T_95[len(values) - 1] * std / math.sqrt(len(values))
-    return {"mean": mean, "std": std, "half_interval": half, "values": values}
+def summed_up(trainings: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the spread of the test metric by source."""
+    return {
+        source: spread(
+            [row["best"]["test"][METRIC] for row in trainings if row["source"] == source]
+        ).model_dump(mode="json")
+        for source in dict.fromkeys(row["source"] for row in trainings)
+    }
 
 
 def show(report: dict[str, Any]) -> None:
@@ -223,7 +215,7 @@ def show(report: dict[str, Any]) -> None:
     for source, found in report["results"].items():
         spread = ["", ""]
         if found["std"] is not None:
-            spread = [f"{found['std']:.4f}", f"± {found['half_interval']:.4f}"]
+            spread = [f"{found['std']:.4f}", f"{found['low']:.4f} to {found['high']:.4f}"]
         table.add_row(source, f"{found['mean']:.4f}", *spread, str(len(found["values"])))
     console.print(table)
 

@@ -119,14 +119,9 @@ def test_the_best_validated_epoch_counts(
         assert training["best"] == best
         for check in training["checks"]:
             assert check["test"]["ndcg@10"] == pytest.approx(np.mean(gains[check["epoch"]]))
-    assert report["results"]["users"]["half_interval"] == 0.0
-
-
-def test_intervals_are_students() -> None:
-    found = third_party.interval([1.0, 2.0, 3.0])
-    assert found["mean"] == 2.0
-    assert found["half_interval"] == pytest.approx(4.303 / 3**0.5)
-    assert third_party.interval([1.0])["half_interval"] is None
+    found = report["results"]["users"]
+    assert found["mean"] == report["trainings"][0]["best"]["test"]["ndcg@10"]
+    assert found["low"] == found["mean"] == found["high"]
 
 
 def test_a_missing_environment_is_named(log: Path, tmp_path: Path) -> None:

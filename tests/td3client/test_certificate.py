@@ -75,6 +75,11 @@ def test_learners_with_an_embedding_of_their_own_have_a_recovery_of_their_own() 
     assert not any(line.startswith("own") for line in printed(minimal(own_recovery={"sasrec": {}})))
 
 
+def test_what_diverged_is_named() -> None:
+    lines = printed(minimal(diverged={"sasrec": ["random", "longest"]}))
+    assert lines[-1] == "sasrec: training diverged on random, longest"
+
+
 def test_time_and_size_are_sentences() -> None:
     timing = {
         "summary_seconds": spread(2.0),

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from td3core.certificate import QuickCertificate, quick_certificate
-from td3core.config import DataConfig, InnerConfig
+from td3core.config import DataConfig
 from td3core.interactions import filter_log, read_log
 from td3core.learners import build_learner
 from td3core.pipeline import DistillationRun
@@ -43,14 +44,9 @@ def test_a_training_that_diverges_is_named_and_leaves_the_rest(
     finished_run: DistillationRun, tiny_log: Path
 ) -> None:
     summary = finished_run.summary
-    inner = InnerConfig.model_construct(**(InnerConfig().model_dump() | {"steps": 20, "lr": 1e38}))
+    inner = summary.manifest.spec.inner.model_copy(update={"lr": 1e38})
     spec = summary.manifest.spec.model_copy(update={"inner": inner})
-    wild = Summary(
-        factors=summary.factors,
-        items=summary.items,
-        item_ids=summary.item_ids,
-        manifest=summary.manifest.model_copy(update={"spec": spec}),
-    )
+    wild = replace(summary, manifest=summary.manifest.model_copy(update={"spec": spec}))
     _, found = certify(wild, tiny_log)
     assert found.diverged == ("summary", "random", "longest", "coreset")
     assert set(found.results) == {"full", "floor"}

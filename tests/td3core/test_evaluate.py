@@ -1,13 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
-from td3core.config import EvaluationSource, EvaluationSpec
+from td3core.config import EvaluationSource, EvaluationSpec, TrendConfig
 from td3core.errors import InvalidLogError
+from td3core.evaluate import Evaluator
+from td3core.interactions import filter_log, read_log
 from td3core.pipeline import DistillationRun, EvaluationRun
+from td3core.result import EvaluationResult
 from td3core.sample import generate_sample_log
+from td3core.sequences import build_sequences, leave_last_out
 
 CPU = torch.device("cpu")
 
@@ -152,6 +157,33 @@ def test_same_seeds_give_the_same_figures(archive: Path, tiny_log: Path) -> None
         list(run)
     assert runs[0].result["results"] == runs[1].result["results"]
     assert runs[0].result["recovery"] == {"sasrec": {}}
+
+
+def test_sources_on_which_training_diverges_are_named_and_left_out(
+    finished_run: DistillationRun, tiny_log: Path
+) -> None:
+    summary = finished_run.summary
+    wild = summary.manifest.spec.inner.model_copy(update={"lr": 1e38})
+    job = summary.manifest.spec.model_copy(update={"inner": wild})
+    evaluator = Evaluator(
+        replace(summary, manifest=summary.manifest.model_copy(update={"spec": job})),
+        leave_last_out(build_sequences(filter_log(read_log(tiny_log, job.data), job.data))),
+        EvaluationSpec(
+            seeds=1, sources=("floor", "full", "summary", "random"), trend=TrendConfig(learners=("narm",))
+        ),
+        device=CPU,
+        dtype=torch.float32,
+    )
+    ends: list[EvaluationResult] = []
+
+    def whole():
+        ends.append((yield from evaluator.run()))
+
+    list(whole())
+    (found,) = ends
+    assert found.diverged == {"sasrec": ("summary", "random")}
+    assert set(found.results["sasrec"]) == set(found.seconds["sasrec"]) == {"floor", "full"}
+    assert (found.recovery, found.timing, found.trend) == ({"sasrec": {}}, {}, None)
 
 
 def test_another_log_is_refused(archive: Path, tmp_path: Path) -> None:
