@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from td3core.batches import Histories, latest_items
+from td3core.errors import LogTooSmallError
 from td3core.learners.base import Learner
 from td3core.metrics import ranking_metrics, target_ranks
 from td3core.sequences import Split
@@ -44,6 +45,9 @@ class RankingTask:
 
     `full` ranks the target among all items. `uni100` ranks it among 100 items drawn uniformly, without replacement,
     from those the user never interacted with; it flatters, and is here to compare with papers.
+
+    Raises:
+        LogTooSmallError: a user has had every item, so that `uni100` has none to draw.
     """
 
     def __init__(
@@ -122,7 +126,10 @@ class RankingTask:
             weights[int(split.test[user])] = 0
             unseen = int(weights.count_nonzero())
             if not unseen:
-                raise ValueError(f"user {user} has seen every item: uni100 has no negative to draw")
+                raise LogTooSmallError(
+                    f"user {split.train.user_ids[user]} has had all {len(weights)} items, so that protocol uni100 has "
+                    "no negative to draw: take protocol full"
+                )
             drawn = torch.multinomial(weights, min(unseen, _NEGATIVES), generator=generator)
             rows.append(torch.cat((target[None], drawn.repeat(-(-_NEGATIVES // len(drawn)))[:_NEGATIVES])))
         return torch.stack(rows)

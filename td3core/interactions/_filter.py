@@ -15,6 +15,8 @@ MIN_USERS = 2
 MIN_ITEMS = 2
 MIN_SEQUENCE = 3
 """Leave-last-out takes a test and a validation interaction from every user and must leave one to train on."""
+MIN_LONGEST = 4
+"""Some user must be left with two: what follows what is all that there is to learn."""
 
 
 def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
@@ -38,15 +40,16 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
         keep, before = _frequent(users, items, keep, *minima), keep
     keep = _frequent(users, items, keep, MIN_SEQUENCE, 1)
     kept = InteractionLog(log.frame.filter(pl.Series(keep)))
-    if _distinct(users[keep]) < MIN_USERS or _distinct(items[keep]) < MIN_ITEMS:
+    longest = int(np.bincount(users[keep], minlength=1).max())
+    if _distinct(users[keep]) < MIN_USERS or _distinct(items[keep]) < MIN_ITEMS or longest < MIN_LONGEST:
         settings = [f"data.min_user_interactions {data.min_user_interactions}"]
         settings.append(f"data.min_item_interactions {data.min_item_interactions}")
         if data.min_rating is not None:
             settings.append(f"data.min_rating {data.min_rating:g}")
         raise LogTooSmallError(
             f"the filter leaves {_size(kept)} of {_size(log)}; at least {MIN_USERS} users with "
-            f"{MIN_SEQUENCE} interactions each and {MIN_ITEMS} items are needed: lower "
-            f"{' or '.join(settings)}, or send a larger log"
+            f"{MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} items are needed: "
+            f"lower {' or '.join(settings)}, or send a larger log"
         )
     return kept
 
@@ -73,6 +76,11 @@ def _check_size(log: InteractionLog, users: IntArray, items: IntArray) -> None:
         raise LogTooSmallError(
             f"the sequences are too short: {long_enough} of {len(lengths)} users have {MIN_SEQUENCE} or more "
             f"interactions, which leave-last-out needs; at least {MIN_USERS} must"
+        )
+    if lengths.max() < MIN_LONGEST:
+        raise LogTooSmallError(
+            f"the sequences are too short: no user has {MIN_LONGEST} or more interactions; at least one must, so that "
+            "when leave-last-out has taken two there is an item that follows another"
         )
 
 

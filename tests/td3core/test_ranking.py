@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from td3core.config import LearnerConfig, LearnerKind
+from td3core.errors import LogTooSmallError
 from td3core.learners import build_learner
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, Split, leave_last_out
@@ -90,3 +91,14 @@ def test_uni100_ranks_among_unseen_negatives(split: Split) -> None:
 def test_uni100_needs_a_generator(split: Split) -> None:
     with pytest.raises(ValueError, match="generator"):
         task(split, protocol="uni100")
+
+
+def test_uni100_without_negatives_names_the_user() -> None:
+    users = Sequences(
+        items=np.array([0, 1, 2, 3, 0, 1, 2], dtype=np.int64),
+        offsets=np.array([0, 3, 7], dtype=np.int64),
+        item_ids=pl.Series(["i0", "i1", "i2", "i3"]),
+        user_ids=pl.Series(["a", "b"]),
+    )
+    with pytest.raises(LogTooSmallError, match="user b has had all 4 items.*take protocol full"):
+        task(leave_last_out(users), protocol="uni100", generator=torch.Generator())

@@ -52,11 +52,11 @@ def test_users_left_with_too_little_to_split_are_dropped_after_a_single_pass() -
 
 
 def test_low_ratings_go_before_the_counting() -> None:
-    frame = log_of("aab", "aab", "aabb").frame.with_columns(
-        rating=pl.Series([1.0, 5, 5, 5, 4, 5, 5, 5, 5, 1], dtype=pl.Float64)
+    frame = log_of("aab", "aab", "aabbb").frame.with_columns(
+        rating=pl.Series([1.0, 5, 5, 5, 4, 5, 5, 5, 5, 5, 1], dtype=pl.Float64)
     )
     data = DataConfig(min_rating=4.0, min_user_interactions=3, min_item_interactions=1)
-    assert words(filter_log(InteractionLog(frame), data)) == ["aab", "aab"]
+    assert words(filter_log(InteractionLog(frame), data)) == ["aab", "aabb"]
 
 
 def test_repeated_interactions_are_kept() -> None:
@@ -92,7 +92,8 @@ def test_what_iterated_leaves_meets_both_minima_and_is_the_largest_such_part(
     try:
         kept = words(filter_log(log, data))
     except LogTooSmallError:
-        assert len(expected) < 2 or len(set("".join(expected.values()))) < 2
+        longest = max(map(len, expected.values()), default=0)
+        assert len(expected) < 2 or len(set("".join(expected.values()))) < 2 or longest < 4
     else:
         assert kept == list(expected.values())
 
@@ -104,6 +105,7 @@ def test_what_iterated_leaves_meets_both_minima_and_is_the_largest_such_part(
         (["abcabc"], "one user only"),
         (["aaaa", "aaaa"], "one item only"),
         (["abc", "ab", "ba"], "1 of 3 users have 3 or more interactions"),
+        (["abc", "bca", "cab"], "no user has 4 or more interactions"),
     ],
 )
 def test_a_log_too_small_for_any_setting(sequences: list[str], said: str) -> None:
@@ -116,6 +118,13 @@ def test_a_filter_that_leaves_nothing_says_what_was_there_and_what_to_lower() ->
         filter_log(log_of("abcd", "abcd"), DataConfig(min_user_interactions=9, min_item_interactions=2))
     assert "leaves 0 interactions, 0 users, 0 items of 8 interactions, 2 users, 4 items" in str(caught.value)
     assert "lower data.min_user_interactions 9 or data.min_item_interactions 2" in str(caught.value)
+
+
+def test_a_filter_that_leaves_nothing_to_learn_from_is_refused() -> None:
+    # d, e and f occur once each, so three interactions of each user are left: two are held out, one has no successor
+    log = log_of("abcd", "bcae", "cabf")
+    with pytest.raises(LogTooSmallError, match=r"leaves 9 interactions.*one of them with 4"):
+        filter_log(log, DataConfig(min_user_interactions=3, min_item_interactions=2))
 
 
 def test_the_profile() -> None:
