@@ -1,6 +1,9 @@
 import math
+import statistics
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from td3core.fidelity import comparisons, recoveries, spread, spreads
 
@@ -22,6 +25,26 @@ def test_recovery_by_hand() -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low < 0.10 / 0.11 < found.high
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            source: st.lists(st.sampled_from([0.0, 0.1, 0.25, 1.0]), min_size=1, max_size=4)
+            for source in ("full", "summary", "floor")
+        }
+    )
+)
+def test_recovery_is_of_means_and_null_without_a_denominator(values: dict[str, list[float]]) -> None:
+    found = recoveries({source: {"a": spread(row)} for source, row in values.items()})["a"]
+    full, summary, floor = (statistics.fmean(values[source]) for source in ("full", "summary", "floor"))
+    assert found.recovery == (pytest.approx(summary / full) if full else None)
+    room = full - floor
+    assert found.lift_recovery == (pytest.approx((summary - floor) / room) if room > 0 else None)
+    if found.low is not None:
+        assert found.recovery is not None
+        assert found.high is not None
+        assert found.low * 0.999 <= found.recovery <= found.high * 1.001
 
 
 def test_own_embeddings_recover_what_own_embeddings_reach() -> None:

@@ -1,6 +1,9 @@
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from td3core.intervals import Interval, mean_interval, ratio_interval, t_quantile
 
@@ -12,6 +15,41 @@ from td3core.intervals import Interval, mean_interval, ratio_interval, t_quantil
 )
 def test_quantiles_of_the_printed_table(freedom: int, expected: float) -> None:
     assert t_quantile(freedom) == pytest.approx(expected, abs=5e-4)
+
+
+@given(freedom=st.integers(1, 200))
+@settings(deadline=None)
+def test_quantiles_hold_95_hundredths_of_the_density(freedom: int) -> None:
+    # Student's density, summed up over the middles of narrow strips
+    edge = t_quantile(freedom)
+    strips = 40_000
+    middles = (np.arange(strips) + 0.5) / strips * edge
+    log_height = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - math.log(freedom * math.pi) / 2
+    density = np.exp(log_height - (freedom + 1) / 2 * np.log1p(middles**2 / freedom))
+    assert 2 * density.sum() * edge / strips == pytest.approx(0.95, abs=1e-7)
+
+
+figures = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6)
+
+
+@given(values=figures, other=figures, factor=st.floats(0.1, 10.0))
+@settings(deadline=None)
+def test_intervals_hold_their_estimate_and_go_with_the_scale(
+    values: list[float], other: list[float], factor: float
+) -> None:
+    mean, ratio = mean_interval(values), ratio_interval(values, other)
+    assert mean is not None
+    assert ratio is not None
+    half = t_quantile(len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    assert mean == pytest.approx((np.mean(values) - half, np.mean(values) + half), abs=1e-9)
+    quotient = np.mean(values) / np.mean(other)
+    assert ratio.low <= quotient * (1 + 1e-9)
+    assert ratio.high >= quotient * (1 - 1e-9)
+    assert ratio.low * ratio.high == pytest.approx(quotient**2)
+    scaled = [factor * value for value in values]
+    assert mean_interval(scaled) == pytest.approx((factor * mean.low, factor * mean.high), abs=1e-9)
+    inverse = ratio_interval(other, values)
+    assert inverse == pytest.approx((1 / ratio.high, 1 / ratio.low))
 
 
 def test_interval_of_a_mean_by_hand() -> None:

@@ -1,10 +1,14 @@
 import functools
+import itertools
+import math
 import operator
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from td3core.config import LearnerConfig, LearnerKind
 from td3core.errors import LogTooSmallError
@@ -100,5 +104,43 @@ def test_uni100_without_negatives_names_the_user() -> None:
         item_ids=pl.Series(["i0", "i1", "i2", "i3"]),
         user_ids=pl.Series(["a", "b"]),
     )
-    with pytest.raises(LogTooSmallError, match="user b has had all 4 items.*take protocol full"):
+    with pytest.raises(LogTooSmallError, match=r"user b has had all 4 items.*take protocol full"):
         task(leave_last_out(users), protocol="uni100", generator=torch.Generator())
+
+
+@given(
+    users=st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=9), min_size=1, max_size=5),
+    scores=st.lists(st.integers(-1, 2).map(float), min_size=7, max_size=7),
+    part=st.sampled_from(["valid", "test"]),
+    exclude_seen=st.booleans(),
+    k=st.integers(1, 8),
+)
+@settings(deadline=None)
+def test_figures_agree_with_ranking_by_hand(
+    users: list[list[int]], scores: list[float], part: str, exclude_seen: bool, k: int
+) -> None:
+    split = leave_last_out(
+        Sequences(
+            items=np.array([item for user in users for item in user], dtype=np.int64),
+            offsets=np.array([0, *itertools.accumulate(map(len, users))], dtype=np.int64),
+            item_ids=pl.Series([f"i{row}" for row in range(7)]),
+            user_ids=pl.Series([f"u{row}" for row in range(len(users))]),
+        )
+    )
+    held_out = -2 if part == "valid" else -1
+    hits, gains, reciprocals = 0.0, 0.0, 0.0
+    for user in users:
+        target, seen = user[held_out], set(user[:held_out]) if exclude_seen else set()
+        rank = 1
+        for item, score in enumerate(scores):
+            if item != target and item not in seen and score >= scores[target]:
+                rank += 1
+        if rank <= k:
+            hits += 1
+            gains += 1 / math.log2(rank + 1)
+            reciprocals += 1 / rank
+    found = task(split, part=part, cutoffs=(k,), exclude_seen=exclude_seen).evaluate_scores(
+        torch.tensor(scores)
+    )
+    sums = {f"hr@{k}": hits, f"ndcg@{k}": gains, f"mrr@{k}": reciprocals}
+    assert found == pytest.approx({name: value / len(users) for name, value in sums.items()})

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from td3core.config import SummaryConfig, SummaryKind
 from td3core.factors import (
     Factors,
+    FarziFactors,
     expected_embeddings,
     factor_shapes,
     initial_factors,
@@ -32,22 +33,62 @@ def factors(config: SummaryConfig, items: torch.Tensor, generator: torch.Generat
     return initial_factors(config, items=items, generator=generator)
 
 
-@pytest.mark.parametrize("kind", list(SIZES))
-@given(seed=st.integers(0, 2**31), mu=st.integers(1, 6), zeta=st.integers(2, 6), n_items=st.integers(2, 20))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
-def test_every_step_is_a_distribution_over_real_items(
-    kind: SummaryKind, seed: int, mu: int, zeta: int, n_items: int
-) -> None:
+def drawn_factors(
+    kind: SummaryKind, seed: int, *, mu: int, zeta: int, n_items: int, scale: float
+) -> tuple[Factors, torch.Tensor]:
+    """Factors of any size, and their item factor; a large scale leaves some steps a single item."""
     generator = torch.Generator().manual_seed(seed)
     items = torch.randn(n_items, 8, dtype=torch.float64, generator=generator)
     factors = initial_factors(
         SummaryConfig(kind=kind, users=mu, length=zeta), items=items, generator=generator
     )
+    return mapped(factors, lambda tensor: tensor * scale), items
+
+
+every_summary = given(
+    seed=st.integers(0, 2**31),
+    mu=st.integers(1, 6),
+    zeta=st.integers(2, 6),
+    n_items=st.integers(2, 20),
+    scale=st.sampled_from([0.0, 1e-3, 1.0, 10.0, 1e3]),
+)
+few = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
+
+
+@pytest.mark.parametrize("kind", list(SIZES))
+@every_summary
+@few
+def test_every_step_is_a_distribution_over_real_items(
+    kind: SummaryKind, seed: int, mu: int, zeta: int, n_items: int, scale: float
+) -> None:
+    factors, items = drawn_factors(kind, seed, mu=mu, zeta=zeta, n_items=n_items, scale=scale)
     sequences = soft_sequences(factors, items)
     assert factors.shape == (mu, zeta)
     assert sequences.shape == (mu, zeta, n_items)
     assert (sequences >= 0).all()
     torch.testing.assert_close(sequences.sum(-1), torch.ones(mu, zeta, dtype=torch.float64))
+    embeddings = expected_embeddings(factors, items)
+    assert (embeddings <= items.amax(0) + 1e-9).all()
+    assert (embeddings >= items.amin(0) - 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", list(SIZES))
+@every_summary
+@few
+def test_another_order_of_the_items_is_the_same_summary(
+    kind: SummaryKind, seed: int, mu: int, zeta: int, n_items: int, scale: float
+) -> None:
+    factors, items = drawn_factors(kind, seed, mu=mu, zeta=zeta, n_items=n_items, scale=scale)
+    order = torch.randperm(n_items, generator=torch.Generator().manual_seed(seed))
+    ordered = factors
+    if isinstance(factors, FarziFactors):  # whose decoder has a row for each of the items
+        ordered = factors.with_tensors({"decoder": factors.decoder[order]})
+    torch.testing.assert_close(
+        soft_sequences(ordered, items[order]), soft_sequences(factors, items)[..., order]
+    )
+    torch.testing.assert_close(
+        expected_embeddings(ordered, items[order]), expected_embeddings(factors, items)
+    )
 
 
 def test_expected_embeddings_are_the_sequences_times_the_item_factor(
