@@ -17,6 +17,9 @@ class Peak:
     """Filled when the work is done."""
 
     bytes: int = 0
+    """Above what was held before."""
+    held: int = 0
+    """Before: the interpreter, its libraries and the data."""
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def peak_memory() -> Iterator[Peak]:
     ctypes.CDLL(None).malloc_trim(0)  # what was freed before does not count as held
     process = psutil.Process()
     before = process.memory_info().rss
-    peak = Peak()
+    peak = Peak(held=before)
     done = threading.Event()
 
     def sample() -> None:

@@ -8,13 +8,13 @@ time nor memory depends on what the items are.
 
 import json
 import os
-import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.direct import direct_unroll
+from benchmarks.machine import surroundings
 from benchmarks.memory import peak_memory
 from td3core.batches import supervise
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
@@ -40,7 +41,48 @@ from td3core.unroll import Batch, Cohort
 _USERS = 500
 _CANDIDATES = OuterConfig().candidates or 2048
 _CPU = torch.device("cpu")
+Formulation = Literal["ours", "sampled", "direct"]
+"""Over all items, over candidates, and the direct one."""
+FORMULATIONS: tuple[Formulation, ...] = get_args(Formulation)
 console = Console(soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an outer step is measured on."""
+
+    items: int = 1349
+    users: int = 30
+    length: int = 50
+    window: int = 40
+    loss: Literal["paper", "all"] = "paper"
+    positions: int | None = None
+    rank: int = 8
+    embedding_size: int = 32
+    candidates: int = _CANDIDATES
+    alignment: float = 1.0
+
+    def distillation(self) -> Distillation:
+        """Return one whose outer steps are these, of random sequences."""
+        return random_problem(
+            self.items,
+            summary=SummaryConfig(
+                users=self.users,
+                length=self.length,
+                rank_users=min(self.rank, self.users),
+                rank_time=min(self.rank, self.length),
+            ),
+            inner=InnerConfig(
+                steps=max(200, self.window),
+                window=self.window,
+                lr=5e-3,
+                schedule="constant",
+                supervision=self.loss,
+                positions=self.positions,
+            ),
+            outer=OuterConfig(alignment=self.alignment, candidates=self.candidates),
+            learner=LearnerConfig(embedding_size=self.embedding_size, max_length=self.length),
+        )
 
 
 class Work(NamedTuple):
@@ -56,6 +98,7 @@ class Measured(NamedTuple):
 
     seconds: tuple[float, ...]
     peak_bytes: int
+    held_bytes: int
     gradient: Tensor
 
     def row(self) -> dict[str, Any]:
@@ -64,6 +107,7 @@ class Measured(NamedTuple):
             "seconds": self.seconds,
             "median_seconds": statistics.median(self.seconds),
             "peak_bytes": self.peak_bytes,
+            "process_bytes": self.held_bytes + self.peak_bytes,
         }
 
 
@@ -134,78 +178,57 @@ def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, wor
             started = time.perf_counter()
             step(run, work)
             seconds.append(time.perf_counter() - started)
-    return Measured(tuple(seconds), peak.bytes, gradient)
+    return Measured(tuple(seconds), peak.bytes, peak.held, gradient)
 
 
-def direct_bytes(run: Distillation) -> int:
+def direct_bytes(problem: Problem) -> int:
     """About what the direct formulation holds: a few tensors of S's size, and of the predictions', for each step."""
-    n_items, mu, zeta = len(run.teacher.items), run.summary.users, run.summary.length
-    batch = run.inner.batch_of(mu)
-    return 4 * run.inner.window * n_items * zeta * (2 * mu + 6 * batch)
+    batch = InnerConfig().batch_of(problem.users)
+    asked = 2 if problem.loss == "paper" else min(problem.positions or problem.length, problem.length)
+    rows = 2 * problem.users * problem.length + batch * problem.length + 5 * batch * asked
+    return 4 * problem.window * problem.items * rows
 
 
-def main(
-    items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = 1349,
-    users: Annotated[int, typer.Option(min=1, help="Synthetic users.")] = 30,
-    length: Annotated[int, typer.Option(min=6, help="Steps of a synthetic sequence.")] = 50,
-    window: Annotated[int, typer.Option(min=1, help="Differentiated inner steps.")] = 40,
-    loss: Annotated[str, typer.Option(help="Supervision: `paper` or `all`.")] = "paper",
-    positions: Annotated[
-        int | None, typer.Option(min=1, help="With `all`: random positions a step; left out: every one.")
-    ] = None,
-    rank: Annotated[int, typer.Option(min=1, help="Columns of U and of T.")] = 8,
-    embedding_size: Annotated[int, typer.Option(min=2, help="Width of the item factor.")] = 32,
-    candidates: Annotated[
-        int, typer.Option(min=16, help="Items of a step where they are sampled.")
-    ] = _CANDIDATES,
-    alignment: Annotated[float, typer.Option(min=0, help="Weight of the alignment objective.")] = 1.0,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed outer steps, after one that is not.")] = 3,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
-    output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
-) -> None:
-    """Time an outer step without warm-up, ours and direct, and compare memory and gradients."""
+def measure_problem(
+    problem: Problem,
+    *,
+    repeats: int = 3,
+    threads: int = 1,
+    formulations: Collection[Formulation] = FORMULATIONS,
+) -> dict[str, Any]:
+    """Measure the formulations one after the other; return the report, ready for JSON.
+
+    A formulation that is not measured is null; `left_out` says why.
+    """
     torch.set_num_threads(threads)
-    if loss not in ("paper", "all"):
-        raise typer.BadParameter(f"--loss is paper or all, not {loss!r}")
-    supervision: Literal["paper", "all"] = "paper" if loss == "paper" else "all"
-    run = random_problem(
-        items,
-        summary=SummaryConfig(
-            users=users, length=length, rank_users=min(rank, users), rank_time=min(rank, length)
-        ),
-        inner=InnerConfig(
-            steps=max(200, window),
-            window=window,
-            lr=5e-3,
-            schedule="constant",
-            supervision=supervision,
-            positions=positions,
-        ),
-        outer=OuterConfig(alignment=alignment, candidates=candidates),
-        learner=LearnerConfig(embedding_size=embedding_size, max_length=length),
-    )
+    report: dict[str, Any] = {"benchmark": "speed", **asdict(problem), **surroundings(threads)}
+    run = problem.distillation()
     generator = torch.Generator().manual_seed(1)
     works = [
-        Work(run.loop.start(1, generator=generator), run.batches(window, 1), run.real_batch())
+        Work(run.loop.start(1, generator=generator), run.batches(problem.window, 1), run.real_batch())
         for _ in range(repeats + 1)
     ]
-    fast = measure(partial(ours, sampled=False), run, works)
-    sampled = measure(partial(ours, sampled=True), run, works) if candidates < items else None
-    report: dict[str, Any] = {
-        "items": items, "users": users, "length": length, "window": window, "loss": loss, "positions": positions,
-        "rank": rank, "embedding_size": embedding_size, "threads": threads, "torch": torch.__version__,
-        "machine": platform.processor() or platform.machine(), "load": os.getloadavg()[0], "ours": fast.row(),
-        "candidates": candidates, "sampled": None if sampled is None else sampled.row(),
-    }  # fmt: skip
-    needed, free = direct_bytes(run), psutil.virtual_memory().available
+    left_out: dict[str, str] = {}
+    if problem.candidates >= problem.items:
+        left_out["sampled"] = f"there are no more items than the {problem.candidates} candidates"
+    needed, free = direct_bytes(problem), psutil.virtual_memory().available
     if needed > 0.7 * free:
-        report["direct"] = None
-        console.print(f"The direct formulation is left out: it needs about {needed / 2**30:.0f} GiB.")
-    else:
-        slow = measure(direct, run, works)
+        left_out["direct"] = (
+            f"it needs about {needed / 2**30:.0f} GiB, and {free / 2**30:.0f} GiB of memory are free"
+        )
+    steps = {"ours": partial(ours, sampled=False), "sampled": partial(ours, sampled=True), "direct": direct}
+    found = {
+        name: measure(steps[name], run, works)
+        for name in FORMULATIONS
+        if name in formulations and name not in left_out
+    }
+    report |= {name: found[name].row() if name in found else None for name in FORMULATIONS}
+    report["left_out"] = {name: reason for name, reason in left_out.items() if name in formulations}
+    report["load"] = os.getloadavg()[0]
+    if "ours" in found and "direct" in found:
+        fast, slow, sampled = found["ours"], found["direct"], found.get("sampled")
         agreement = torch.nn.functional.cosine_similarity(fast.gradient, slow.gradient, dim=0)
         report |= {
-            "direct": slow.row(),
             "speedup": statistics.median(slow.seconds) / statistics.median(fast.seconds),
             "speedup_sampled": None
             if sampled is None
@@ -213,6 +236,48 @@ def main(
             "memory_ratio": slow.peak_bytes / max(fast.peak_bytes, 1),
             "agreement": float(agreement),
         }
+    return report
+
+
+def main(
+    items: Annotated[int, typer.Option(min=10, help="Items of the catalogue.")] = Problem.items,
+    users: Annotated[int, typer.Option(min=1, help="Synthetic users.")] = Problem.users,
+    length: Annotated[int, typer.Option(min=6, help="Steps of a synthetic sequence.")] = Problem.length,
+    window: Annotated[int, typer.Option(min=1, help="Differentiated inner steps.")] = Problem.window,
+    loss: Annotated[str, typer.Option(help="Supervision: `paper` or `all`.")] = Problem.loss,
+    positions: Annotated[
+        int | None, typer.Option(min=1, help="With `all`: random positions a step; left out: every one.")
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, help="Columns of U and of T.")] = Problem.rank,
+    embedding_size: Annotated[
+        int, typer.Option(min=2, help="Width of the item factor.")
+    ] = Problem.embedding_size,
+    candidates: Annotated[
+        int, typer.Option(min=16, help="Items of a step where they are sampled.")
+    ] = Problem.candidates,
+    alignment: Annotated[
+        float, typer.Option(min=0, help="Weight of the alignment objective.")
+    ] = Problem.alignment,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed outer steps, after one that is not.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
+) -> None:
+    """Time an outer step without warm-up, ours and direct, and compare memory and gradients."""
+    if loss not in ("paper", "all"):
+        raise typer.BadParameter(f"--loss is paper or all, not {loss!r}")
+    problem = Problem(
+        items=items,
+        users=users,
+        length=length,
+        window=window,
+        loss="paper" if loss == "paper" else "all",
+        positions=positions,
+        rank=rank,
+        embedding_size=embedding_size,
+        candidates=candidates,
+        alignment=alignment,
+    )
+    report = measure_problem(problem, repeats=repeats, threads=threads)
     show(report)
     if output is not None:
         output.write_text(json.dumps(report, indent=2))
@@ -232,6 +297,8 @@ def show(report: dict[str, Any]) -> None:
                 f"{row['peak_bytes'] / 2**20:.0f}",
             )
     console.print(table)
+    for name, reason in report["left_out"].items():
+        console.print(f"{name} is left out: {reason}")
     if report.get("speedup_sampled"):
         console.print(f"{report['speedup_sampled']:.1f} times faster with candidates")
     if report["direct"]:
