@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn, TimeElapsedColumn
 
+from benchmarks.machine import surroundings
 from td3client.certificate import certificate
 from td3client.resources import Evaluation
 from td3core import DistillationRun, EvaluationRun
@@ -22,6 +23,7 @@ from td3core.config import EvaluationSource, EvaluationSpec, JobSpec, LearnerKin
 from td3core.errors import Td3Error
 from td3core.progress import Progress
 
+VALIDATED = "ndcg@10"
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -50,6 +52,7 @@ def main(
     ] = True,
     trend_seeds: Annotated[int, typer.Option(min=1, help="Fresh learners a configuration.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    kept: Annotated[Path | None, typer.Option("--summary", help="Keep the artefact here.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
 ) -> None:
     """Distil with the default spec but for the size, and evaluate on the test split, over seeds."""
@@ -70,11 +73,13 @@ def main(
             "trend": {"seeds": trend_seeds} if trend else None,
         },
     )
+    machine = surroundings(threads)
+    curve: list[dict[str, float]] = []
     try:
         run = DistillationRun(log, job, log_name=log.name, device=device)
-        whole_seconds = follow(run)
+        whole_seconds = follow(recorded(run, curve))
         with tempfile.TemporaryDirectory() as folder:
-            archive = Path(folder) / "summary.zip"
+            archive = kept or Path(folder) / "summary.zip"
             run.save(archive)
             evaluation = EvaluationRun(
                 archive,
@@ -89,19 +94,34 @@ def main(
         console.print(f"[bold red]Error:[/] {error}")
         raise typer.Exit(1) from error
     report: dict[str, Any] = {
+        "benchmark": "quality",
         "log": log.name,
         "profile": run.summary.manifest.dataset.kept.model_dump(mode="json"),
         "spec": job.model_dump(mode="json"),
         "evaluation": evaluated.model_dump(mode="json"),
         "distil_seconds": whole_seconds,
         "job": run.metrics,
-        "threads": threads,
+        "curve": curve,
+        **machine,
         "load": os.getloadavg()[0],
         **evaluation.result,
     }
     show(report)
     if output is not None:
         output.write_text(json.dumps(report, indent=2))
+
+
+def recorded(run: Iterable[Progress], curve: list[dict[str, float]]) -> Iterator[Progress]:
+    """Go through a distillation, and note each validation of the summary: seconds since the start, step, figure."""
+    started = time.monotonic()
+    for progress in run:
+        figure = progress.losses.get(VALIDATED) if progress.stage == "distilling" else None
+        # Reports repeat the latest figure until there is another.
+        if figure is not None and (not curve or curve[-1][VALIDATED] != figure):
+            curve.append(
+                {"seconds": time.monotonic() - started, "outer_step": progress.step, VALIDATED: figure}
+            )
+        yield progress
 
 
 def follow(run: Iterable[Progress]) -> float:
