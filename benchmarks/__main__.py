@@ -1,13 +1,37 @@
-"""`python -m benchmarks [LOG ...]`: the speed of both formulations, then the quality of a summary of each log."""
+"""`python -m benchmarks [LOG ...]`: everything that the table of this folder's README reports, and the plots."""
 
+import importlib.util
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-_SAMPLE = Path(__file__).parent.parent / "examples" / "sample.csv.gz"
+_ROOT = Path(__file__).parent.parent
+_SAMPLE = _ROOT / "examples" / "sample.csv.gz"
+_THIRD_PARTY = _ROOT / ".venv-bench" / "bin" / "python"
+_DEFAULT_LOSS = ("--loss", "all", "--window", "30", "--positions", "16")
+_LESS = ("--learners", "sasrec", "--no-farzi", "--no-own", "--no-trend")
+_HURRY = 170  # seconds
+_SMOKE_SPEC = {
+    "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},
+    "teacher": {"max_epochs": 1},
+    "inner": {"steps": 6, "window": 3, "pool_size": 2},
+    "outer": {"steps": 2, "validate_every": 1, "validation_learners": 1},
+    "certificate": {"learners": 0},
+}
+
+
+class Measurement(NamedTuple):
+    """One command, and the file it writes."""
+
+    file: str
+    module: str
+    arguments: tuple[str, ...]
+    holds: str
 
 
 def main(
@@ -15,16 +39,134 @@ def main(
         list[Path] | None,
         typer.Argument(exists=True, dir_okay=False, help="Logs; left out: the synthetic sample."),
     ] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the figures and plots.")] = Path(
+        "build/bench"
+    ),
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    missing: Annotated[bool, typer.Option("--missing", help="Leave alone what has a file already.")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Show that all of it runs, on tiny problems; the figures mean nothing."),
+    ] = False,
 ) -> None:
-    """Run each measurement in a process of its own."""
-    measurements = [
-        ["benchmarks.speed", "--loss", "paper", "--window", "40"],
-        ["benchmarks.speed", "--loss", "all", "--window", "30", "--positions", "16"],
-        *(["benchmarks.quality", str(log)] for log in logs or [_SAMPLE]),
-    ]
+    """Run each measurement in a process of its own, one after the other, and go on if one fails."""
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = logs or [_SAMPLE]
+    measurements = _smoke(chosen[0], out) if quick else _measurements(chosen, out)
+    failed: list[str] = []
     for measurement in measurements:
-        typer.echo("python -m " + " ".join(measurement))
-        subprocess.run([sys.executable, "-m", *measurement], check=True)
+        file = out / measurement.file
+        if missing and file.exists():
+            continue
+        arguments = (*measurement.arguments, "--threads", str(threads), "--json", str(file))
+        if not _run(measurement.module, *arguments):
+            failed.append(measurement.file)
+    if not quick and not _THIRD_PARTY.exists():
+        typer.echo("The third party was left out: `make third-party` builds its environment.")
+    if importlib.util.find_spec("matplotlib") is None:
+        typer.echo("The plots were left out: they need the optional dependencies `bench`.")
+    elif not _run("benchmarks.plots", str(out), str(out)):
+        failed.append("plots")
+    for measurement in measurements:
+        typer.echo(f"{out / measurement.file}: {measurement.holds}")
+    for plot in sorted(out.glob("*.svg")):
+        typer.echo(f"{plot}: a plot")
+    if failed:
+        typer.echo(f"Failed: {', '.join(failed)}", err=True)
+        raise typer.Exit(1)
+
+
+def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
+    found = [
+        Measurement(
+            f"speed-{loss}-{items}.json",
+            "benchmarks.speed",
+            ("--items", str(items), *options),
+            f"an outer step, {items} items, {what}",
+        )
+        for items in (1349, 12101)
+        for loss, options, what in (
+            ("paper", ("--loss", "paper", "--window", "40"), "the paper's loss, window 40"),
+            ("all", _DEFAULT_LOSS, "the default loss, window 30"),
+        )
+    ]
+    found.append(
+        Measurement(
+            "sweep.json", "benchmarks.sweep", (), "an outer step against items, users, length, window"
+        )
+    )
+    for log in logs:
+        name = log.name.partition(".")[0]
+        summary = out / f"summary-{name}-60x50.zip"
+        for users, options, what in (
+            (10, _LESS, "SASRec alone"),
+            (30, ("--no-own", "--no-trend"), "four learners and all rivals"),
+            (60, ("--summary", str(summary)), "every row"),
+        ):
+            found.append(
+                Measurement(
+                    f"quality-{name}-{users}x50.json",
+                    "benchmarks.quality",
+                    (str(log), "--users", str(users), "--length", "50", *options),
+                    f"the certificate of a summary of {users} x 50 of {log.name}: {what}",
+                )
+            )
+        found.append(
+            Measurement(
+                f"quality-{name}-{_HURRY}s.json",
+                "benchmarks.quality",
+                (
+                    str(log),
+                    "--users",
+                    "60",
+                    "--length",
+                    "50",
+                    *_LESS,
+                    "--spec",
+                    json.dumps({"stop": {"seconds": _HURRY}}),
+                ),
+                f"what {_HURRY} s give on {log.name}, teacher included",
+            )
+        )
+        if _THIRD_PARTY.exists():
+            found.append(
+                Measurement(
+                    f"third-party-{name}.json",
+                    "benchmarks.third_party",
+                    (str(log), "--summary", str(summary)),
+                    f"RecTools' SASRec on sequences sampled from the summary of 60 x 50 of {log.name}",
+                )
+            )
+    return found
+
+
+def _smoke(log: Path, out: Path) -> list[Measurement]:
+    tiny = ("--repeats", "1")
+    single = ("--items", "200", "--users", "", "--length", "", "--window", "")
+    base = ("--base-users", "4", "--base-length", "8", "--base-window", "2")
+    return [
+        Measurement(
+            "speed.json",
+            "benchmarks.speed",
+            ("--items", "60", "--users", "4", "--length", "8", "--window", "2", *tiny),
+            "an outer step",
+        ),
+        Measurement("sweep.json", "benchmarks.sweep", (*single, *base, *tiny), "an outer step against items"),
+        Measurement(
+            "quality.json",
+            "benchmarks.quality",
+            (
+                str(log), "--users", "4", "--length", "6", "--seeds", "2", *_LESS, "--spec", json.dumps(_SMOKE_SPEC),
+                "--summary", str(out / "summary.zip"),
+            ),
+            f"the certificate of a summary of {log.name}",
+        ),
+    ]  # fmt: skip
+
+
+def _run(module: str, *arguments: str) -> bool:
+    typer.echo(f"python -m {module} {shlex.join(arguments)}")
+    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode == 0
 
 
 if __name__ == "__main__":
