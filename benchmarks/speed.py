@@ -27,6 +27,7 @@ from torch import Tensor
 
 from benchmarks.direct import direct_unroll
 from benchmarks.machine import surroundings
+from benchmarks.floor import operations, operations_a_second
 from benchmarks.memory import peak_memory
 from td3core.batches import supervise
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
@@ -224,6 +225,18 @@ def measure_problem(
     }
     report |= {name: found[name].row() if name in found else None for name in FORMULATIONS}
     report["left_out"] = {name: reason for name, reason in left_out.items() if name in formulations}
+    if "ours" in found:
+        needed_operations, rate = (
+            operations(lambda: ours(run, works[0], sampled=False)),
+            operations_a_second(),
+        )
+        least = needed_operations / rate
+        report["floor"] = {
+            "operations": needed_operations,
+            "operations_a_second": rate,
+            "seconds": least,
+            "ours_to_floor": statistics.median(found["ours"].seconds) / least,
+        }
     report["load"] = os.getloadavg()[0]
     if "ours" in found and "direct" in found:
         fast, slow, sampled = found["ours"], found["direct"], found.get("sampled")
@@ -297,6 +310,11 @@ def show(report: dict[str, Any]) -> None:
                 f"{row['peak_bytes'] / 2**20:.0f}",
             )
     console.print(table)
+    if floor := report.get("floor"):
+        console.print(
+            f"Ours needs {floor['operations'] / 1e9:.1f} billion operations, {floor['seconds']:.3f} s at the rate of a large "
+            f"matrix product: it takes {floor['ours_to_floor']:.1f} times that."
+        )
     for name, reason in report["left_out"].items():
         console.print(f"{name} is left out: {reason}")
     if report.get("speedup_sampled"):

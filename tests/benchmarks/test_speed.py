@@ -7,6 +7,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from benchmarks import speed
+from benchmarks.floor import operations
 from benchmarks.memory import peak_memory
 
 
@@ -28,7 +29,15 @@ def test_both_formulations_are_measured_and_agree(loss: str, tmp_path: Path) -> 
     for formulation in ("ours", "direct"):
         assert len(report[formulation]["seconds"]) == 2
         assert min(report[formulation]["seconds"]) > 0
+    assert report["floor"]["operations"] > 1000
+    assert report["floor"]["ours_to_floor"] > 1
     assert report["speedup"] == report["direct"]["median_seconds"] / report["ours"]["median_seconds"]
+
+
+def test_operations_of_a_product_and_its_derivatives_are_counted() -> None:
+    left, right = torch.ones(3, 5, requires_grad=True), torch.ones(5, 7, requires_grad=True)
+    assert operations(lambda: left @ right) == 2 * 3 * 5 * 7
+    assert operations(lambda: (left @ right).sum().backward()) == 3 * 2 * 3 * 5 * 7
 
 
 def test_peak_memory_sees_what_is_held_and_freed() -> None:
