@@ -26,8 +26,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.direct import direct_unroll
-from benchmarks.machine import surroundings
 from benchmarks.floor import operations, operations_a_second
+from benchmarks.machine import surroundings
 from benchmarks.memory import peak_memory
 from td3core.batches import supervise
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
@@ -312,8 +312,8 @@ def show(report: dict[str, Any]) -> None:
     console.print(table)
     if floor := report.get("floor"):
         console.print(
-            f"Ours needs {floor['operations'] / 1e9:.1f} billion operations, {floor['seconds']:.3f} s at the rate of a large "
-            f"matrix product: it takes {floor['ours_to_floor']:.1f} times that."
+            f"Ours needs {floor['operations'] / 1e9:.1f} billion operations, {floor['seconds']:.3f} s at the rate of "
+            f"a large matrix product: it takes {floor['ours_to_floor']:.1f} times that."
         )
     for name, reason in report["left_out"].items():
         console.print(f"{name} is left out: {reason}")
