@@ -65,7 +65,10 @@ def _stage(run: Run) -> str:
 
 
 def _detail(run: Run) -> str:
-    """Step, losses and time left, as far as they are known."""
+    """Step, losses and time left, as far as they are known; of a finished job, why it ended before its last step."""
+    if run["state"] == "succeeded":
+        stopped = (run.get("metrics") or {}).get("stopped")
+        return f"stopped early ({stopped.get('detail', stopped['reason'])})" if stopped else ""
     if run["state"] != "running":
         return ""
     parts: list[str] = []

@@ -47,6 +47,17 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
     assert b'{"seed": 4}' in scripted.requests[0].body
 
 
+def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService) -> None:
+    ended = {**RUN, "state": "succeeded", "progress": 1.0}
+    by_time = {**ended, "metrics": {"stopped": {"reason": "seconds"}}}
+    diverged = {**ended, "metrics": {"stopped": {"reason": "diverged", "detail": "the outer loss was nan"}}}
+    for job, why in ((by_time, "seconds"), (diverged, "the outer loss was nan")):
+        scripted.script = {"GET /jobs/job_1": [Answer.json(job)]}
+        done = td3("wait", "job_1", url=scripted.url)
+        assert done.returncode == 0
+        assert f"stopped early ({why})" in done.stdout
+
+
 def test_waiting_for_a_job_that_fails_ends_with_its_reason(scripted: ScriptedService) -> None:
     error = {"code": "diverged", "detail": "the outer loss is NaN [at step 3]"}
     scripted.script = {"GET /jobs/job_1": [Answer.json({**RUN, "state": "failed", "error": error})]}
