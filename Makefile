@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
-PLOT_STAMP := $(VENV)/.installed-bench
 # Two cores are assumed; one torch thread a process, or the processes take turns on them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -59,13 +58,8 @@ lint: $(STAMP)
 	@$(BIN)/basedpyright --project td3core
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(PLOT_STAMP) $(BENCH_STAMP) ## measure and plot into build/bench, on the sample or on LOG="one.csv other.csv"
+bench: $(BENCH_STAMP) ## measure and plot into build/bench, on the sample or on LOG="one.csv other.csv"
 	@$(BIN)/python -m benchmarks $(LOG) $(if $(THREADS),--threads $(THREADS)) $(BENCH_OPTIONS)
-
-$(PLOT_STAMP): $(STAMP)
-	@echo "Installing the pinned plotting library into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	@touch $@
 
 third-party: $(BENCH_STAMP) ## build .venv-bench, in which benchmarks.third_party runs RecTools
 	@echo "Installed in $(BENCH_VENV); now: $(BIN)/python -m benchmarks.third_party LOG"

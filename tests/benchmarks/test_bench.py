@@ -8,7 +8,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from benchmarks import __main__ as bench
-from benchmarks import ablation, sweep
+from benchmarks import ablation, plots, sweep
 from benchmarks.speed import Problem
 from td3core.sample import generate_sample_log
 
@@ -85,9 +85,6 @@ def test_an_unknown_variant_is_named(log: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_figures_give_the_same_plots(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    from benchmarks import plots
-
     measured = {"left_out": None, "median_seconds": 2.0, "seconds": [1.0, 2.0, 3.0], "peak_bytes": 2**20}
     missing = {"axis": "items", "value": 20, "formulation": "direct", "left_out": "no memory"}
     points = [
