@@ -9,7 +9,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint bench third-party clean
+.PHONY: help install demo serve test chaos check lint bench third-party clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -42,13 +42,17 @@ demo: $(STAMP) ## the whole path on the sample log, or on LOG=path/to/log.csv
 serve: $(STAMP) ## run the service until Ctrl-C, on TD3_HOST (127.0.0.1) and TD3_PORT (8000)
 	@$(BIN)/python -m embedded
 
-test: lint ## everything in `check`, and every test, against real servers, with coverage
+test: lint ## everything in `check`, and every test but `chaos`, against real servers, with coverage
 	@echo "Running every test"
-	@$(PYTEST) --cov --cov-report=term
+	@$(PYTEST) -m "not chaos" --cov --cov-report=term
+
+chaos: $(STAMP) ## the tests that kill, cut off and fill up, for many minutes, one at a time
+	@echo "Running the chaos tests"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m chaos
 
 check: lint ## the quick part: format, lint, types, import contracts, unit tests
 	@echo "Running the unit tests"
-	@$(PYTEST) -m "not acceptance and not slow"
+	@$(PYTEST) -m "not acceptance and not slow and not chaos"
 
 lint: $(STAMP)
 	@echo "Checking format, lint, types and import contracts"
