@@ -10,7 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -74,8 +86,15 @@ def now(session: Session) -> datetime:
     share its clock. `clock_timestamp()`, as `now()` is the start of the transaction, which may have waited.
     """
     if session.get_bind().dialect.name == "postgresql":
-        return session.execute(select(func.clock_timestamp(type_=UtcDateTime()))).scalar_one()
+        return session.execute(select(clock(session))).scalar_one()
     return datetime.now(UTC)
+
+
+def clock(session: Session) -> ColumnElement[datetime]:
+    """`now` as an expression, for a statement that should not ask first."""
+    if session.get_bind().dialect.name == "postgresql":
+        return func.clock_timestamp(type_=UtcDateTime())
+    return literal(datetime.now(UTC), UtcDateTime())
 
 
 def make_engine(url: str) -> Engine:

@@ -147,6 +147,20 @@ class Evaluation(Run):
     job: Mapped[Job] = relationship()
 
 
+class Event(Base):
+    """Something that happened to a run. Only `api.runs.events` writes it, in the transaction that made it happen."""
+
+    __tablename__ = "events"
+
+    run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... of each run, without gaps."""
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+
+
 class OutboxMessage(Base):
     """Somebody must wake up for this run: written with the run, deleted by the claim.
 

@@ -16,8 +16,11 @@ from api.errors import LeaseLostError
 from api.models import RunState
 from api.runs import claims
 from api.runs.claims import Claim
+from api.runs.events import EventKind
 
 RETRY_SECONDS = 1.0
+SAMPLE_SECONDS = 5.0
+"""How often the event log gets the losses; validations are logged each."""
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -106,6 +109,8 @@ class Watch:
         self._reported_at = float("-inf")
         self._stage = ""
         self._losses: dict[str, float] = {}
+        self._sampled_at = float("-inf")
+        self._figures: dict[str, float] = {}
 
     def report(
         self,
@@ -128,7 +133,8 @@ class Watch:
         self._losses = losses or self._losses
         if self._stopping():
             raise WorkerStoppingError
-        due = stage != self._stage or time.monotonic() - self._reported_at >= self._every
+        event = self._event(stage)
+        due = event is not None or time.monotonic() - self._reported_at >= self._every
         held = self._lease.held
         try:
             if due:
@@ -142,8 +148,11 @@ class Watch:
                         steps=steps,
                         losses=self._losses,
                         eta_seconds=eta_seconds,
+                        event=event,
                     )
                 self._stage, self._reported_at = stage, time.monotonic()
+                if event:
+                    self._sampled_at, self._figures = self._reported_at, _figures(self._losses)
             else:
                 with self._database.reading() as session:
                     state = claims.current_state(session, held)
@@ -153,6 +162,20 @@ class Watch:
             return
         if state is RunState.CANCELLING:
             raise RunCancelledError
+
+    def _event(self, stage: str) -> EventKind | None:
+        """What this step is worth in the event log: a new stage, a validation, or a sample now and then."""
+        if stage != self._stage:
+            return EventKind.STAGE
+        figures = _figures(self._losses)
+        validated = figures and figures != self._figures
+        sampled = self._losses and time.monotonic() - self._sampled_at >= SAMPLE_SECONDS
+        return EventKind.METRICS if validated or sampled else None
+
+
+def _figures(losses: dict[str, float]) -> dict[str, float]:
+    """Those that are no training losses but ranking metrics, such as `ndcg@10`."""
+    return {name: value for name, value in losses.items() if "@" in name}
 
 
 class RunCancelledError(Exception):

@@ -11,7 +11,9 @@ from api.ids import new_id
 from api.jobs import service as jobs
 from api.models import Evaluation, RunState
 from api.pagination import Page, page_of
+from api.runs import events
 from api.runs.cancel import request_cancel
+from api.runs.events import EventKind
 from td3core.config import EvaluationSpec
 
 
@@ -32,6 +34,7 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
     session.add(evaluation)
     outbox.add(session, Evaluation, evaluation.id)
     session.flush()
+    events.record(session, Evaluation, evaluation.id, EventKind.SUBMITTED)
     return evaluation
 
 

@@ -17,7 +17,9 @@ from api.ids import new_id
 from api.jobs.schemas import JobOut
 from api.models import Dataset, Job, RunState, Summary
 from api.pagination import Page, page_of
+from api.runs import events
 from api.runs.cancel import request_cancel
+from api.runs.events import EventKind
 from td3core.config import JobSpec
 
 
@@ -33,6 +35,7 @@ def submit(session: Session, dataset: Dataset, spec: JobSpec) -> Job:
     session.add(job)
     outbox.add(session, Job, job.id)
     session.flush()
+    events.record(session, Job, job.id, EventKind.SUBMITTED)
     return job
 
 

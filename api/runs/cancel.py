@@ -5,6 +5,8 @@ from sqlalchemy.orm import Session
 
 from api.db import now
 from api.models import OutboxMessage, Run, RunState
+from api.runs import events
+from api.runs.events import EventKind
 
 
 def request_cancel(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
@@ -29,4 +31,7 @@ def request_cancel(session: Session, model: type[Run], run_id: str, *, tenant_id
     )
     if state is RunState.CANCELLED:
         session.execute(delete(OutboxMessage).where(OutboxMessage.run_id == run_id))
+        events.record(session, model, run_id, EventKind.CANCELLED)
+    elif state is RunState.CANCELLING:
+        events.record(session, model, run_id, EventKind.CANCELLING)
     return state

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session, lazyload
 
 from api import outbox
 from api.db import now
 from api.errors import LeaseLostError
 from api.models import OutboxMessage, Run, RunState
+from api.runs import events
+from api.runs.events import EventKind
 
 FRESH: Mapping[str, Any] = {
     "stage": None,
@@ -54,13 +56,23 @@ def claim(
     abandoned = and_(
         model.state == RunState.RUNNING, model.lease_expires_at < at, model.crashes + 1 < max_attempts
     )
-    attempt = session.scalar(
-        update(model)
+    before = session.scalar(
+        select(model)
         .where(model.id == run_id, or_(model.state == RunState.QUEUED, abandoned))
+        .options(lazyload("*"))
+        .with_for_update()
+    )
+    if before is None:
+        return None
+    if before.state is RunState.RUNNING:
+        events.record(session, model, run_id, EventKind.LEASE_EXPIRED, **vanished(before), then="taken_over")
+    attempt = session.scalars(
+        update(model)
+        .where(model.id == run_id)
         .values(
             state=RunState.RUNNING,
             attempt=model.attempt + 1,
-            crashes=model.crashes + case((model.state == RunState.RUNNING, 1), else_=0),
+            crashes=model.crashes + (1 if before.state is RunState.RUNNING else 0),
             worker=worker,
             lease_expires_at=at + lease,
             started_at=func.coalesce(model.started_at, at),
@@ -68,11 +80,19 @@ def claim(
         )
         .returning(model.attempt)
         .execution_options(synchronize_session=False)
-    )
-    if attempt is None:
-        return None
+    ).one()
     session.execute(delete(OutboxMessage).where(OutboxMessage.run_id == run_id))
+    events.record(session, model, run_id, EventKind.CLAIMED, worker=worker)
     return Claim(model, run_id, attempt)
+
+
+def vanished(run: Run) -> dict[str, Any]:
+    """What an event says of an attempt that was not heard of until its lease had run out."""
+    where = f" in stage {run.stage}, at step {run.step} of {run.steps}" if run.stage else ""
+    return {
+        "worker": run.worker,
+        "reason": f"The worker {run.worker} was not heard of for the length of its lease{where}.",
+    }
 
 
 def renew(session: Session, held: Claim, *, lease: timedelta) -> RunState:
@@ -94,22 +114,36 @@ def report(
     steps: int,
     losses: Mapping[str, float],
     eta_seconds: float | None,
+    event: EventKind | None = None,
 ) -> RunState:
-    """Write how far the run has come, and learn whether it is to be cancelled.
+    """Write how far the run has come, as an `event` too if one is named, and learn whether it is to be cancelled.
 
     Raises:
         LeaseLostError: The claim holds no more.
     """
-    return _write(
-        session,
-        held,
-        stage=stage,
-        progress=progress,
-        step=step,
-        steps=steps,
-        losses=dict(losses),
-        eta_seconds=eta_seconds,
-    )
+    progressed = {
+        "stage": stage,
+        "progress": progress,
+        "step": step,
+        "steps": steps,
+        "losses": dict(losses),
+        "eta_seconds": eta_seconds,
+    }
+    state = _write(session, held, **progressed)
+    if event:
+        events.record(session, held.model, held.run_id, event, **progressed)
+    return state
+
+
+def note(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunState:
+    """Add an event that changes nothing but the log, and learn whether the run is to be cancelled.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    state = _write(session, held, attempt=held.attempt)
+    events.record(session, held.model, held.run_id, kind, **data)
+    return state
 
 
 def current_state(session: Session, held: Claim) -> RunState:
@@ -131,7 +165,7 @@ def succeed(session: Session, held: Claim, **results: Any) -> RunState:
     Raises:
         LeaseLostError: The claim holds no more.
     """
-    return _end(
+    state = _end(
         session,
         held,
         RunState.SUCCEEDED,
@@ -141,6 +175,9 @@ def succeed(session: Session, held: Claim, **results: Any) -> RunState:
         eta_seconds=0.0,
         **results,
     )
+    if state is RunState.SUCCEEDED:
+        events.record(session, held.model, held.run_id, EventKind.SUCCEEDED)
+    return state
 
 
 def fail(session: Session, held: Claim, error: Mapping[str, Any]) -> RunState:
@@ -149,7 +186,12 @@ def fail(session: Session, held: Claim, error: Mapping[str, Any]) -> RunState:
     Raises:
         LeaseLostError: The claim holds no more.
     """
-    return _end(session, held, RunState.FAILED, finished_at=now(session), eta_seconds=None, error=dict(error))
+    state = _end(
+        session, held, RunState.FAILED, finished_at=now(session), eta_seconds=None, error=dict(error)
+    )
+    if state is RunState.FAILED:
+        events.record(session, held.model, held.run_id, EventKind.FAILED, error=dict(error))
+    return state
 
 
 def cancelled(session: Session, held: Claim) -> RunState:
@@ -167,7 +209,9 @@ def cancelled(session: Session, held: Claim) -> RunState:
         lease_expires_at=None,
         eta_seconds=None,
     )
-    return _or_lost(held, state)
+    _or_lost(held, state)
+    events.record(session, held.model, held.run_id, EventKind.CANCELLED)
+    return RunState.CANCELLED
 
 
 def hand_back(session: Session, held: Claim) -> RunState:
@@ -179,6 +223,7 @@ def hand_back(session: Session, held: Claim) -> RunState:
     state = _end(session, held, RunState.QUEUED, **FRESH)
     if state is RunState.QUEUED:
         outbox.add(session, held.model, held.run_id)
+        events.record(session, held.model, held.run_id, EventKind.HANDED_BACK)
     return state
 
 

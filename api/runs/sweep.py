@@ -1,74 +1,106 @@
 """What becomes of runs whose worker vanished. Idempotent: two sweeps at once do no harm."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, lazyload
 
 from api import outbox
 from api.db import now
-from api.models import Run, RunState
-from api.runs.claims import FRESH
+from api.models import Event, Run, RunState
+from api.runs import events
+from api.runs.claims import FRESH, vanished
+from api.runs.events import EventKind
+
+BATCH = 500
+"""Most runs that one sweep moves on; the next one comes soon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     """Ids of the runs that one sweep moved on."""
 
-    cancelled: tuple[str, ...]
-    failed: tuple[str, ...]
-    requeued: tuple[str, ...]
+    cancelled: list[str] = field(default_factory=list[str])
+    failed: list[str] = field(default_factory=list[str])
+    requeued: list[str] = field(default_factory=list[str])
 
 
 def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> Swept:
     """End what was to be cancelled anyway or vanished too often, and queue the rest again."""
-    at = now(session)
-    expired = model.lease_expires_at < at
-    running = and_(model.state == RunState.RUNNING, expired)
-    exhausted = model.crashes + 1 >= max_attempts
+    swept = Swept()
+    for run in _expired(session, model):
+        if run.state is RunState.CANCELLING:
+            _cancel(session, model, run)
+            swept.cancelled.append(run.id)
+        elif run.crashes + 1 >= max_attempts:
+            _give_up(session, model, run)
+            swept.failed.append(run.id)
+        else:
+            _requeue(session, model, run)
+            swept.requeued.append(run.id)
+    return swept
+
+
+def _expired(session: Session, model: type[Run]) -> Sequence[Run]:
+    """Lock the runs whose lease has run out, but for those that somebody is writing just now."""
+    held = model.state.in_((RunState.RUNNING, RunState.CANCELLING))
+    return session.scalars(
+        select(model)
+        .where(held, model.lease_expires_at < now(session))
+        .limit(BATCH)
+        .options(lazyload("*"))
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def _cancel(session: Session, model: type[Run], run: Run) -> None:
+    _move(session, model, run, state=RunState.CANCELLED, finished_at=now(session), eta_seconds=None)
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="cancelled")
+    events.record(session, model, run.id, EventKind.CANCELLED)
+
+
+def _give_up(session: Session, model: type[Run], run: Run) -> None:
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="failed")
+    crashes = run.crashes + 1
     error = {
         "code": "worker_lost",
-        "detail": f"Given up: {max_attempts} workers vanished while they ran it. The usual causes are memory "
+        "detail": f"Given up: {crashes} workers vanished while they ran it. The usual causes are memory "
         "that ran out, a killed process, or a machine that was cut off; their logs tell which.",
+        "attempts": _vanished_attempts(session, run.id),
     }
-    return Swept(
-        cancelled=_move(
-            session,
-            model,
-            and_(model.state == RunState.CANCELLING, expired),
-            state=RunState.CANCELLED,
-            finished_at=at,
-            eta_seconds=None,
-        ),
-        failed=_move(
-            session,
-            model,
-            and_(running, exhausted),
-            state=RunState.FAILED,
-            finished_at=at,
-            eta_seconds=None,
-            crashes=model.crashes + 1,
-            error=error,
-        ),
-        requeued=_requeue(session, model, and_(running, ~exhausted)),
+    _move(
+        session,
+        model,
+        run,
+        state=RunState.FAILED,
+        finished_at=now(session),
+        eta_seconds=None,
+        crashes=crashes,
+        error=error,
     )
+    events.record(session, model, run.id, EventKind.FAILED, error=error)
 
 
-def _requeue(session: Session, model: type[Run], abandoned: ColumnElement[bool]) -> tuple[str, ...]:
-    run_ids = _move(session, model, abandoned, state=RunState.QUEUED, crashes=model.crashes + 1, **FRESH)
-    for run_id in run_ids:
-        outbox.add(session, model, run_id)
-    return run_ids
+def _vanished_attempts(session: Session, run_id: str) -> list[Mapping[str, Any]]:
+    """The attempts whose worker vanished, each with what is known of it."""
+    lost = session.scalars(
+        select(Event).where(Event.run_id == run_id, Event.kind == EventKind.LEASE_EXPIRED).order_by(Event.seq)
+    )
+    return [{"attempt": event.attempt, "at": event.at.isoformat(), **event.data} for event in lost]
 
 
-def _move(
-    session: Session, model: type[Run], condition: ColumnElement[bool], **values: object
-) -> tuple[str, ...]:
-    moved = session.scalars(
+def _requeue(session: Session, model: type[Run], run: Run) -> None:
+    _move(session, model, run, state=RunState.QUEUED, crashes=run.crashes + 1, **FRESH)
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="queued")
+    outbox.add(session, model, run.id)
+
+
+def _move(session: Session, model: type[Run], run: Run, **values: Any) -> None:
+    session.execute(
         update(model)
-        .where(condition)
+        .where(model.id == run.id)
         .values(lease_expires_at=None, **values)
-        .returning(model.id)
         .execution_options(synchronize_session=False)
     )
-    return tuple(moved)

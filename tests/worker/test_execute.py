@@ -11,6 +11,7 @@ from api.runs import claims
 from api.runs.cancel import request_cancel
 from api.settings import Settings
 from td3core.errors import BadRowsError, DivergedError, LogProblem
+from tests.api.runs.test_events import log_of
 from worker.execute import Attempt, Finish, Work, execute
 
 
@@ -112,6 +113,33 @@ def test_errors_end_the_run_with_their_code(
     row = job(database, queued_job)
     assert (row.state, row.error, row.metrics) == (RunState.FAILED, expected, None)
     assert list(settings.work_dir.iterdir()) == []
+
+
+def test_stages_and_validations_are_logged_and_ordinary_steps_are_not(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    def work(attempt: Attempt) -> Finish:
+        score: dict[str, float] = {}
+        for step in range(1, 7):
+            if step % 3 == 0:
+                score = {"ndcg@10": step / 10}
+            losses = {"outer": 1 / step} | score
+            attempt.watch.report(
+                stage="distilling", progress=0.0, step=step, steps=6, losses=losses, eta_seconds=None
+            )
+        report(attempt, stage="packing")
+        return lambda session, held: claims.succeed(session, held, metrics={})
+
+    assert run(settings, queued_job, work) is RunState.SUCCEEDED
+    logged = [(event.kind, event.data.get("step")) for event in log_of(database, queued_job)]
+    assert logged == [
+        ("claimed", None),
+        ("stage", 1),
+        ("metrics", 3),
+        ("metrics", 6),
+        ("stage", 1),
+        ("succeeded", None),
+    ]
 
 
 def test_a_cancel_is_honoured_at_the_very_next_report(

@@ -155,7 +155,7 @@ def test_a_superseded_attempt_writes_nothing(database: Database, queued_job: str
     stale = claimed(database, queued_job)
     expire_lease(database, queued_job)
     with database.transaction() as session:
-        assert sweep_expired(session, Job, max_attempts=3).requeued == (queued_job,)
+        assert sweep_expired(session, Job, max_attempts=3).requeued == [queued_job]
     with pytest.raises(LeaseLostError), database.transaction() as session:  # while it is queued again
         WRITES[write](session, stale)
     claimed(database, queued_job)

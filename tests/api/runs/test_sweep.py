@@ -5,7 +5,7 @@ from api.models import Job, RunState
 from api.runs.sweep import Swept, sweep_expired
 from tests.api.runs.test_claims import cancel, claimed, expire_lease, job, outbox_ids
 
-NOTHING = Swept(cancelled=(), failed=(), requeued=())
+NOTHING = Swept()
 
 
 def sweep(database: Database, *, max_attempts: int = 3) -> Swept:
@@ -22,7 +22,7 @@ def test_a_live_lease_is_left_alone(database: Database, queued_job: str) -> None
 def test_an_expired_run_is_queued_again_once(database: Database, queued_job: str) -> None:
     claimed(database, queued_job)
     expire_lease(database, queued_job)
-    assert sweep(database).requeued == (queued_job,)
+    assert sweep(database).requeued == [queued_job]
     assert sweep(database) == NOTHING
     row = job(database, queued_job)
     assert (row.state, row.attempt, row.crashes, row.stage) == (RunState.QUEUED, 1, 1, None)
@@ -33,10 +33,10 @@ def test_the_cap_on_attempts_fails_the_run_with_its_reason(database: Database, q
     for _ in range(2):
         claimed(database, queued_job)
         expire_lease(database, queued_job)
-        assert sweep(database).requeued == (queued_job,)
+        assert sweep(database).requeued == [queued_job]
     claimed(database, queued_job)
     expire_lease(database, queued_job)
-    assert sweep(database).failed == (queued_job,)
+    assert sweep(database).failed == [queued_job]
     row = job(database, queued_job)
     assert (row.state, row.attempt, row.crashes) == (RunState.FAILED, 3, 3)
     assert row.error is not None
@@ -51,7 +51,7 @@ def test_a_worker_that_dies_while_cancelling_leaves_it_to_the_keeper(
     claimed(database, queued_job)
     cancel(database, queued_job)
     expire_lease(database, queued_job)
-    assert sweep(database).cancelled == (queued_job,)
+    assert sweep(database).cancelled == [queued_job]
     row = job(database, queued_job)
     assert row.state is RunState.CANCELLED
     assert row.finished_at is not None

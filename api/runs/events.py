@@ -1,0 +1,58 @@
+"""The log of a run: what happened to it, in order, and as durable as its state.
+
+An event is written in the transaction that made it happen, after the run's row was written there. That row's lock
+lets one such transaction at a time number its events, so they become visible in the order of their numbers: who
+has read up to one has missed none before it. And what is refused to an attempt that was given up, its events are
+refused with.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, insert, literal, select
+from sqlalchemy.orm import Session
+
+from api.db import clock
+from api.models import Event, Run
+
+
+class EventKind(StrEnum):
+    """What can happen to a run."""
+
+    SUBMITTED = "submitted"
+    CLAIMED = "claimed"
+    STAGE = "stage"
+    METRICS = "metrics"
+    WARNING = "warning"
+    LEASE_EXPIRED = "lease_expired"
+    HANDED_BACK = "handed_back"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing can happen afterwards."""
+        return self in (EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED)
+
+
+def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **data: Any) -> None:
+    """Add an event of the run's current attempt; the run must have been written, or locked, before.
+
+    An attempt records what it has to tell by `api.runs.claims.note`, which keeps to its fence.
+    """
+    last = select(func.max(Event.seq)).where(Event.run_id == run_id).scalar_subquery()
+    session.execute(
+        insert(Event).from_select(
+            ["run_id", "seq", "at", "attempt", "kind", "data"],
+            select(
+                model.id,
+                func.coalesce(last, 0) + 1,
+                clock(session),
+                model.attempt,
+                literal(kind, Event.kind.type),
+                literal(data, Event.data.type),
+            ).where(model.id == run_id),
+        )
+    )
