@@ -40,8 +40,15 @@ class Broker:
         self.process.stop()
 
 
-def start_broker(data_dir: Path, *, log: Path, durable: bool = True, attempts: int = PORT_ATTEMPTS) -> Broker:
-    """Start a server that keeps its data in `data_dir`, on a free port that nobody else took meanwhile.
+def start_broker(
+    data_dir: Path,
+    *,
+    log: Path,
+    durable: bool = True,
+    port: int | None = None,
+    attempts: int = PORT_ATTEMPTS,
+) -> Broker:
+    """Start a server that keeps its data in `data_dir`, on `port` or a free one that nobody else took meanwhile.
 
     With `durable`, messages survive a restart (append-only file, synced every second). None is ever evicted.
 
@@ -50,18 +57,18 @@ def start_broker(data_dir: Path, *, log: Path, durable: bool = True, attempts: i
         NotReadyError: The server runs but does not answer.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    port = free_port(HOST)
-    process = ChildProcess("broker", _command(data_dir, port, durable=durable), log=log)
+    chosen = port or free_port(HOST)
+    process = ChildProcess("broker", _command(data_dir, chosen, durable=durable), log=log)
     try:
-        _wait_until_ready(process, port)
+        _wait_until_ready(process, chosen)
     except ChildDiedError:
-        if attempts > 1 and "Address already in use" in process.log_tail():
+        if port is None and attempts > 1 and "Address already in use" in process.log_tail():
             return start_broker(data_dir, log=log, durable=durable, attempts=attempts - 1)
         raise
     except BaseException:
         process.stop(grace=0)
         raise
-    return Broker(process, port)
+    return Broker(process, chosen)
 
 
 def _command(data_dir: Path, port: int, *, durable: bool) -> list[str | Path]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
@@ -24,6 +25,7 @@ from embedded.errors import NotReadyError
 from embedded.process import ChildProcess, Owner, free_port
 
 START_SECONDS = 20.0
+HOST = "127.0.0.1"
 
 
 class PostgresServer:
@@ -49,43 +51,83 @@ class PostgresServer:
             connection.execute(statement)
 
 
+class PostgresProcess:
+    """A server on a data folder of its own, on the same port whenever it runs; `crash` is what its name says."""
+
+    def __init__(
+        self, install: Path, base: Path, owner: Owner | None, *, host: str = HOST, durable: bool
+    ) -> None:
+        port = free_port()
+        self.url = URL.create("postgresql+psycopg", "td3", host=host, port=port, database="postgres")
+        self._install, self._base, self._owner = install, base, owner
+        self._options = _options(port, host=host, durable=durable)
+        self._process: ChildProcess | None = None
+
+    def start(self) -> None:
+        """Start the server, through crash recovery if it crashed, and return when it answers."""
+        self._process = ChildProcess(
+            "postgres",
+            [self._install / "bin/postgres", "-D", self._base / "data", *self._options],
+            log=self._base / "postgres.log",
+            env=_environment(),
+            cwd=self._base,
+            owner=self._owner,
+            death_signal=signal.SIGQUIT,  # immediate shutdown, which still frees shared memory
+        )
+        _wait_until_ready(self._process, self.url)
+
+    def crash(self) -> None:
+        """SIGKILL the postmaster; its children notice, drop their connections and end."""
+        if self._process is None:
+            return
+        children = psutil.Process(self._process.pid).children()
+        self._process.kill()
+        _, alive = psutil.wait_procs(children, timeout=START_SECONDS)
+        assert alive == [], "PostgreSQL's children outlive it"
+        self._process = None
+
+    def stop(self) -> None:
+        """End the server in order, if it runs; open connections are cut."""
+        if self._process is not None:
+            self._process.stop(sig=signal.SIGINT)
+            self._process = None
+
+
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """Run a throw-away server on a free loopback port; it ends with this process, whatever ends that."""
+    with postgres_process(durable=False) as process:
+        yield PostgresServer(process.url)
+
+
+@contextmanager
+def postgres_process(*, host: str = HOST, durable: bool = True) -> Iterator[PostgresProcess]:
+    """The same, to be crashed and started again; if `durable`, what it committed outlives a crash."""
     owner = _unprivileged_owner()
     # As root not below $TMPDIR, which may be closed to others.
     base = Path(tempfile.mkdtemp(prefix="td3-postgres-", dir="/tmp" if owner else None))
     try:
         install = _install_dir() if owner is None else _private_copy(base, owner)
         _run_initdb(install, base, owner)
-        port = free_port()
-        url = URL.create("postgresql+psycopg", "td3", host="127.0.0.1", port=port, database="postgres")
-        server = ChildProcess(
-            "postgres",
-            [install / "bin/postgres", "-D", base / "data", *_options(port)],
-            log=base / "postgres.log",
-            env=_environment(),
-            cwd=base,
-            owner=owner,
-            death_signal=signal.SIGQUIT,  # immediate shutdown, which still frees shared memory
-        )
+        process = PostgresProcess(install, base, owner, host=host, durable=durable)
         try:
-            _wait_until_ready(server, url)
-            yield PostgresServer(url)
+            process.start()
+            yield process
         finally:
-            server.stop(sig=signal.SIGINT)  # fast shutdown: open connections are cut
+            process.stop()
     finally:
         shutil.rmtree(base)
 
 
-def _options(port: int) -> list[str]:
+def _options(port: int, *, host: str, durable: bool) -> list[str]:
+    safety = "on" if durable else "off"
     settings = {
         "port": str(port),
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": host,
         "unix_socket_directories": "",
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
+        "fsync": safety,
+        "synchronous_commit": safety,
+        "full_page_writes": safety,
         "shared_buffers": "32MB",
     }
     return [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
