@@ -57,6 +57,20 @@ class StorageError(ServiceError):
     status = 503
 
 
+class StorageFullError(StorageError):
+    """There is no space left to store this."""
+
+    code = "storage_full"
+    status = 507
+
+
+class DamagedObjectError(StorageError):
+    """The storage holds something else than it was given."""
+
+    code = "storage_damaged"
+    status = 500
+
+
 class DatabaseError(ServiceError):
     """The database does not answer."""
 

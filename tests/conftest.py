@@ -1,10 +1,11 @@
-"""Real servers for every test: PostgreSQL and Valkey, run by the test command, one of each a test process.
+"""Real servers for every test: PostgreSQL, Valkey and S3, run by the test command, one of each a test process.
 
 `TD3_TEST_POSTGRES_URL` (of a user who may create databases) and `TD3_TEST_BROKER_URL` (without a database
 number) point the tests at servers that already run instead.
 """
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import redis
 
 from embedded.broker import start_broker
 from tests.servers.postgres import PostgresServer, running_postgres, server_from
+from tests.servers.s3 import S3Server, running_s3
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +64,26 @@ def broker_url(broker_server: str) -> str:
     with redis.Redis.from_url(broker_server) as client:
         client.flushdb()
     return broker_server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server, started when the first test asks for it."""
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh prefix for one test, with the environment that lets the service in."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{s3_server.bucket}/{uuid.uuid4().hex}/below"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Runs the test twice, on an empty folder and on an empty bucket."""
+    if request.param == "folder":
+        return (tmp_path / "a folder with spaces").as_uri()
+    return request.getfixturevalue("bucket_url")

@@ -25,7 +25,7 @@ def distil_job(attempt: Attempt) -> Finish:
     with attempt.database.reading() as session:
         job = session.get_one(Job, attempt.run_id)
     log = attempt.folder / "log"
-    attempt.storage.download(job.dataset.storage_key, log)
+    attempt.storage.download(job.dataset.storage_key, log, sha256=job.dataset.sha256)
     run = DistillationRun(
         log,
         JobSpec.model_validate(job.spec),
@@ -38,7 +38,7 @@ def distil_job(attempt: Attempt) -> Finish:
     run.save(archive)
     sha256 = _sha256(archive)
     key = f"{job.tenant_id}/summaries/{sha256}"
-    attempt.storage.put_file(key, archive)
+    attempt.storage.put_file(key, archive, sha256=sha256)
     size = archive.stat().st_size
     profile = run.profile.model_dump(mode="json") if run.profile else None
     metrics: dict[str, Any] = run.metrics

@@ -24,8 +24,8 @@ def evaluate_job(attempt: Attempt) -> Finish:
         dataset, summary = job.dataset, job.summary
     assert summary is not None  # jobs without one are refused when the evaluation is created
     log, archive = attempt.folder / "log", attempt.folder / "summary.zip"
-    attempt.storage.download(dataset.storage_key, log)
-    attempt.storage.download(summary.storage_key, archive)
+    attempt.storage.download(dataset.storage_key, log, sha256=dataset.sha256)
+    attempt.storage.download(summary.storage_key, archive, sha256=summary.sha256)
     run = EvaluationRun(
         archive,
         log,

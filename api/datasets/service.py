@@ -35,7 +35,7 @@ def store(upload: Upload, storage: Storage, *, tenant_id: str) -> str:
     """
     key = f"{tenant_id}/logs/{upload.sha256}"
     if not storage.exists(key):
-        storage.put_file(key, upload.path)
+        storage.put_file(key, upload.path, sha256=upload.sha256)
     return key
 
 

@@ -1,0 +1,6 @@
+"""Where logs, summaries and checkpoints are kept: a local folder or an S3-compatible bucket, chosen by URL."""
+
+from api.storage.base import Storage, StoredObject
+from api.storage.open import open_storage
+
+__all__ = ["Storage", "StoredObject", "open_storage"]

@@ -1,0 +1,111 @@
+"""Storage in a local folder.
+
+Plain files, written by ourselves: obstore's LocalStore renames without flushing first, so that after a power cut
+an object could be there without its content, and hides which error of the system it was.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from api.storage.base import CHUNK, StoredObject, checked, naming_errors, read_chunks, write_file
+
+UNFINISHED = ".unfinished"
+"""Folder of copies in the making."""
+
+
+class FolderStorage:
+    """An object is a file. It is copied under another name, flushed, renamed, and the rename flushed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+        """Copy, flush, rename, flush."""
+        target, copy = self._folder / key, self._folder / UNFINISHED / uuid.uuid4().hex
+        with naming_errors(f"{key} could not be stored"):
+            try:
+                write_file(checked(read_chunks(path), key, sha256), copy)
+                _flush(copy)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                copy.replace(target)
+            finally:
+                copy.unlink(missing_ok=True)
+            for folder in target.parents:
+                _flush(folder)
+                if folder == self._folder:
+                    break
+
+    def read(self, key: str, *, start: int, end: int) -> Iterator[bytes]:
+        """Open the file now, so that its absence is known before the answer begins."""
+        with naming_errors(f"{key} could not be read"):
+            file = (self._folder / key).open("rb")
+            file.seek(start)
+
+        def chunks() -> Iterator[bytes]:
+            with file, naming_errors(f"{key} could not be read"):
+                left = end - start
+                while left and (chunk := file.read(min(CHUNK, left))):
+                    left -= len(chunk)
+                    yield chunk
+
+        return chunks()
+
+    def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+        """Copy the file."""
+        with naming_errors(f"{key} could not be fetched"):
+            write_file(checked(read_chunks(self._folder / key), key, sha256), path)
+
+    def exists(self, key: str) -> bool:
+        """Look for the file."""
+        return (self._folder / key).is_file()
+
+    def delete(self, key: str) -> None:
+        """Remove the file."""
+        with naming_errors(f"{key} could not be deleted"):
+            (self._folder / key).unlink(missing_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Walk through the folder; what vanishes meanwhile is left out."""
+        with naming_errors(f"{prefix or 'the storage'} could not be listed"):
+            for path in (self._folder / prefix).rglob("*"):
+                key = path.relative_to(self._folder)
+                if key.parts[0] == UNFINISHED or not path.is_file():
+                    continue
+                if entry := _entry(path, key.as_posix()):
+                    yield entry
+
+    def signed_url(self, key: str, *, lasting: timedelta) -> str | None:
+        """Nobody else can reach the folder."""
+        return None
+
+    def clear_unfinished(self, *, before: datetime) -> int:
+        """Remove old copies that were never renamed."""
+        cleared = 0
+        with naming_errors("unfinished copies could not be cleared"):
+            for path in (self._folder / UNFINISHED).iterdir():
+                entry = _entry(path, path.name)
+                if entry and entry.modified_at < before:
+                    path.unlink(missing_ok=True)
+                    cleared += 1
+        return cleared
+
+
+def _entry(path: Path, key: str) -> StoredObject | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _flush(path: Path) -> None:
+    """Make a file's content last, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
