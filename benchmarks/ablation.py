@@ -28,7 +28,7 @@ from td3core.learners import Learner, build_learner
 from td3core.progress import relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, build_sequences, leave_last_out
-from td3core.train import Trained, train_on_log
+from td3core.train import LogTraining, Trained
 
 METRIC = "ndcg@10"
 Changes = dict[str, dict[str, Any]]
@@ -141,7 +141,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
         for part in ("valid", "test")
     }
     found: list[Trained] = []
-    training = train_on_log(
+    training = LogTraining(
         learner,
         split.train,
         tasks["valid"],
@@ -154,7 +154,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
     )
 
     def kept():
-        found.append((yield from relay(training, lambda progress: progress)))
+        found.append((yield from relay(training.run(), lambda progress: progress)))
 
     follow(kept())
     return Ground(learner, split.train, found[0], tasks)

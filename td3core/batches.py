@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from td3core.checkpoint import State
 from td3core.learners.objective import Objective
 from td3core.sequences import Sequences
 
@@ -100,6 +101,50 @@ def chunk_batches(
         if device.type == "cuda":
             batch = batch.pin_memory()  # or the copy would wait for it
         yield batch.to(device, non_blocking=True)
+
+
+class EndlessChunks:
+    """`chunk_batches`, epoch after epoch."""
+
+    def __init__(
+        self, sequences: Sequences, *, length: int, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        self._sequences = sequences
+        self._length = length
+        self._batch_size = batch_size
+        self._shuffle = np.random.default_rng(seed)
+        self._device = device
+        self._begin_epoch()
+
+    def __next__(self) -> Int[Tensor, "chunks steps"]:
+        batch = next(self._batches, None)
+        if batch is None:
+            self._begin_epoch()
+            batch = next(self._batches)
+        self._taken += 1
+        return batch
+
+    def state(self) -> State:
+        """Return the place in the epoch, and what the epoch was drawn from."""
+        return {"epoch": self._epoch, "taken": self._taken}
+
+    def restore(self, state: State) -> None:
+        """Go on from that place."""
+        self._shuffle.bit_generator.state = state["epoch"]
+        self._begin_epoch()
+        for _ in range(state["taken"]):
+            next(self)
+
+    def _begin_epoch(self) -> None:
+        self._epoch = self._shuffle.bit_generator.state
+        self._taken = 0
+        self._batches = chunk_batches(
+            self._sequences,
+            length=self._length,
+            batch_size=self._batch_size,
+            generator=self._shuffle,
+            device=self._device,
+        )
 
 
 def _cut(

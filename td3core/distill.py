@@ -19,8 +19,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from td3core.batches import Supervised, chunk_batches, supervise
+from td3core.batches import EndlessChunks, Supervised, supervise
 from td3core.candidates import Catalogue, draw_candidates, inclusion_probabilities
+from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
 from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
 from td3core.errors import DivergedError
 from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
@@ -44,9 +45,20 @@ class Candidate(NamedTuple):
     score: float
     step: int
 
+    def state(self) -> State:
+        """Return what `restored` makes it of again."""
+        return self._asdict() | {"factors": self.factors.tensors}
+
+    @classmethod
+    def restored(cls, state: State, like: Factors) -> "Candidate":
+        """Put a candidate together again, its factors of the same kind as others."""
+        return cls(**state)._replace(factors=like.with_tensors(state["factors"]))
+
 
 class Distillation:
     """One run of the outer loop: iterate it to the end, or stop at any time and take `best`.
+
+    Between two reports it can be left for another, fresh one to go on from its `state`.
 
     Raises:
         DivergedError: the outer loss is not finite, or ten times the first; `best` still holds the last good summary.
@@ -75,6 +87,12 @@ class Distillation:
         self.stop = stop or StopConfig()
         self.started = time.monotonic() if started is None else started
         """When the time that `stop.seconds` allows began, on the monotonic clock."""
+        self.step = 0
+        """Outer steps done."""
+        self._first: float | None = None
+        """The outer loss of the first step."""
+        self._score: dict[str, float] = {}
+        """The latest validation figure, by its name."""
         self.best: Candidate | None = None
         self.stopped: Literal["recovery", "seconds"] | None = None
         """What ended the run before its last step."""
@@ -82,7 +100,9 @@ class Distillation:
         self.reach = min(learner.max_length, summary.length - 1)
         """Steps of a history that a learner trained on the summary reads: no more than it was trained on."""
         self._generator = torch.Generator(items.device).manual_seed(seed)
-        self._real = _endless_chunks(train, self.reach, outer.batch_size, seed, items.device)
+        self._real = EndlessChunks(
+            train, length=self.reach, batch_size=outer.batch_size, seed=seed, device=items.device
+        )
         self.loop = build_inner_loop(inner, learner=learner, items=items, steps=inner.steps)
         drawn = initial_factors(summary, items=items, generator=self._generator)
         self._average = mapped(drawn, torch.clone)
@@ -103,32 +123,65 @@ class Distillation:
             else None
         )
 
+    def state(self) -> State:
+        """Return all that lives across outer steps."""
+        return {
+            "step": self.step,
+            "stopped": self.stopped,
+            "first": self._first,
+            "score": self._score,
+            "best": None if self.best is None else self.best.state(),
+            "factors": self.factors.tensors,
+            "average": self._average.tensors,
+            "log_lr": self.log_lr,
+            "optimizer": optimizer_state(self._optimizer),
+            "pool": None if self._pool is None else self._pool.state(),
+            "generator": self._generator.get_state(),
+            "real": self._real.state(),
+        }
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on where a distillation of the same arguments was."""
+        self.step, self.stopped = state["step"], state["stopped"]
+        self._first, self._score = state["first"], state["score"]
+        self.best = None if state["best"] is None else Candidate.restored(state["best"], self._average)
+        for name, factor in self.factors.tensors.items():
+            factor.copy_(state["factors"][name])
+            self._average.tensors[name].copy_(state["average"][name])
+        self.log_lr.copy_(state["log_lr"])
+        self.loop.lr_factor = float(self.log_lr.exp())
+        restore_optimizer(self._optimizer, state["optimizer"])
+        if self._pool is not None:
+            self._pool.restore(state["pool"])
+        restore_generator(self._generator, state["generator"])
+        self._real.restore(state["real"])
+
     def __iter__(self) -> Iterator[Progress]:
         metric = f"ndcg@{self.task.cutoffs[0]}"
-        score: dict[str, float] = {}
-        first: float | None = None
-        for step in range(1, self.outer.steps + 1):
+        for step in range(self.step + 1, self.outer.steps + 1):
+            if self.stopped:
+                return
             part = self._set_rate(step - 1)
             loss = self._step()
-            first = loss if first is None else first
-            if not math.isfinite(loss) or loss > _EXPLODED * first:
+            self._first = loss if self._first is None else self._first
+            if not math.isfinite(loss) or loss > _EXPLODED * self._first:
                 raise DivergedError(
-                    f"the outer loss was {loss:.4g} at outer step {step}, {first:.4g} at the first: "
+                    f"the outer loss was {loss:.4g} at outer step {step}, {self._first:.4g} at the first: "
                     "lower outer.lr or inner.lr"
                 )
             last = step == self.outer.steps or part >= 1
             if last or step % self.outer.validate_every == 0:
                 latest = self._validate(step, metric)
-                score = {metric: latest.score}
+                self._score = {metric: latest.score}
                 if self.best is None or latest.score > self.best.score:
                     self.best = latest
                 if self.stop.recovery is not None and latest.score >= self.stop.recovery * self.teacher.score:
                     self.stopped = "recovery"
                 elif last and step < self.outer.steps:
                     self.stopped = "seconds"
-            yield Progress("distilling", step, self.outer.steps, {"outer": loss} | score)
-            if self.stopped:
-                return
+            self.step = step
+            yield Progress("distilling", step, self.outer.steps, {"outer": loss} | self._score)
 
     def _set_rate(self, steps: int) -> float:
         """Set the learning rate on its cosine by steps or by time, whichever is further on; return how far that is."""
@@ -265,14 +318,4 @@ class Distillation:
             positions=self.inner.positions,
             generator=generator or self._generator,
             device=self.teacher.items.device,
-        )
-
-
-def _endless_chunks(
-    train: Sequences, length: int, batch_size: int, seed: int, device: torch.device
-) -> Iterator[Int[Tensor, "chunks steps"]]:
-    shuffle = np.random.default_rng(seed)
-    while True:
-        yield from chunk_batches(
-            train, length=length, batch_size=batch_size, generator=shuffle, device=device
         )

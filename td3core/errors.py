@@ -74,6 +74,12 @@ class InvalidArtifactError(Td3Error):
     code = "invalid_artifact"
 
 
+class InvalidCheckpointError(Td3Error):
+    """The file is not a checkpoint that this run can go on from."""
+
+    code = "invalid_checkpoint"
+
+
 class ExportError(Td3Error):
     """The sequences cannot be written."""
 

@@ -4,18 +4,20 @@ See `sources` for what they are trained on, and `result` for what comes of it.
 """
 
 import statistics
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import torch
 
+from td3core.checkpoint import State
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.errors import DivergedError
 from td3core.fidelity import Figures, Spread, comparisons, recoveries, spreads
 from td3core.progress import Progress, relay
 from td3core.result import EvaluationResult, Size
+from td3core.rival import Rival
 from td3core.sequences import Split
 from td3core.sources import Sources, Trial
 from td3core.summary import Summary
@@ -60,20 +62,42 @@ class Evaluator:
         self.distil_seconds = distil_seconds
         self.learner = summary.manifest.spec.learner
         self._sources = Sources(summary, split, spec, device=device, dtype=dtype)
+        self._units = list(dict.fromkeys((*self._compared(), *self._trend_units())))
         self._trials: dict[_Unit, Trial] = {}
         self._diverged: set[tuple[LearnerConfig, EvaluationSource]] = set()
+        self._done = 0
+        """How many of the units have come to their end."""
+
+    def state(self) -> State:
+        """Return the trainings that have come to their end; None for one that diverged."""
+        rival = self._sources.rival
+        done = self._units[: self._done]
+        return {
+            "rival": None if rival is None else rival._asdict(),
+            "trials": [self._trials[unit]._asdict() if unit in self._trials else None for unit in done],
+        }
+
+    def restore(self, state: State) -> None:
+        """Take these for done."""
+        self._sources.rival = None if state["rival"] is None else Rival(**state["rival"])
+        self._done = len(state["trials"])
+        for unit, trial in zip(self._units, state["trials"], strict=False):
+            if trial is None:
+                self._diverged.add((unit.config, unit.source))
+            else:
+                self._trials[unit] = Trial.restored(trial)
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""
-        units = list(dict.fromkeys((*self._compared(), *self._trend_units())))
         rival = _RIVAL_WORK * ("farzi" in self.spec.sources)
-        total = rival + sum(_WORK.get(unit.source, _OTHER_WORK) for unit in units)
-        report = Progress("evaluating", 0, len(units))
-        if rival:
+        total = rival + _work_of(self._units)
+        report = Progress("evaluating", 0, len(self._units))
+        if rival and self._sources.rival is None:
             yield from relay(self._sources.distil_rival(), partial(_within, report, share=rival / total))
-            report = replace(report, fraction=rival / total)
-        for done, unit in enumerate(units, start=1):
-            share = _WORK.get(unit.source, _OTHER_WORK) / total
+        done = self._units[: self._done]
+        report = replace(report, step=len(done), fraction=(rival + _work_of(done)) / total)
+        for unit in self._units[self._done :]:
+            share = _work_of([unit]) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)
             losses: dict[str, float] = {}
             try:
@@ -83,7 +107,8 @@ class Evaluator:
             else:
                 self._trials[unit] = trial
                 losses = {f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)}
-            report = replace(report, step=done, losses=losses, fraction=report.fraction + share)
+            self._done += 1
+            report = replace(report, step=self._done, losses=losses, fraction=report.fraction + share)
             yield report
         return self._result()
 
@@ -177,6 +202,10 @@ class Evaluator:
             if not {(config, "summary"), (config, "full")} & self._diverged
         ]
         return trend_of(rows) if rows else None
+
+
+def _work_of(units: Sequence[_Unit]) -> float:
+    return sum(_WORK.get(unit.source, _OTHER_WORK) for unit in units)
 
 
 def _ndcg(figures: Figures) -> Iterator[str]:

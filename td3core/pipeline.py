@@ -1,29 +1,29 @@
 """A job from the log to the artefact, and an evaluation of one: iterators of progress."""
 
-import hashlib
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import torch
 
 from td3core.artifact import load_summary, save_summary
 from td3core.certificate import quick_certificate
-from td3core.config import DataConfig, EvaluationSpec, JobSpec
+from td3core.checkpoint import State
+from td3core.config import EvaluationSpec, JobSpec
 from td3core.distill import Candidate, Distillation
 from td3core.errors import DivergedError, InvalidLogError
 from td3core.evaluate import Evaluator
-from td3core.interactions import LogProfile, filter_log, profile_log, read_log
-from td3core.learners import build_learner
+from td3core.interactions import LogProfile
+from td3core.learners import Learner, build_learner
 from td3core.manifest import DatasetInfo, Manifest, usage
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
 from td3core.result import EvaluationResult, Size
-from td3core.sequences import Sequences, build_sequences, leave_last_out
+from td3core.run import Run, sha256_of
+from td3core.sequences import Sequences, leave_last_out
 from td3core.summary import Summary
-from td3core.train import Trained, train_on_log
+from td3core.train import LogTraining, Trained
 from td3core.version import VERSION
 
 _STAGES: dict[Stage, tuple[float, float]] = {
@@ -35,8 +35,12 @@ _STAGES: dict[Stage, tuple[float, float]] = {
 _VALIDATION_CUTOFF = 10
 
 
-class DistillationRun:
-    """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`."""
+@final
+class DistillationRun(Run):
+    """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`.
+
+    A run that was left and taken up again gives the same bytes as one that never stopped.
+    """
 
     def __init__(
         self,
@@ -47,16 +51,15 @@ class DistillationRun:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.log = log
+        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
         self.spec = spec
-        self.log_name = log_name
-        self.device = device
-        self.dtype = dtype
         self.profile: LogProfile | None = None
         """The log after the filters; none before it was read."""
-        self.seconds: dict[Stage, float] = {}
-        """What each stage took; not in the artefact, where the same seed gives the same bytes."""
         self._summary: Summary | None = None
+        self._training: LogTraining | None = None
+        self._distillation: Distillation | None = None
+        self._stopped: dict[str, str] = {}
+        """Why the distillation ended before its last step."""
 
     @property
     def summary(self) -> Summary:
@@ -71,26 +74,35 @@ class DistillationRun:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What the artefact says of itself, and the seconds of each stage; ready for JSON."""
+        """What the artefact says of itself, and the seconds of each stage, which would differ where bytes must not."""
         return {**self.summary.manifest.metrics, "seconds": dict(self.seconds)}
 
     def save(self, path: Path) -> None:
         """Write the artefact."""
         save_summary(self.summary, path)
 
-    def __iter__(self) -> Iterator[Progress]:
-        started = reported = time.monotonic()
-        for progress in self._run(started):
-            now = time.monotonic()
-            self.seconds[progress.stage] = self.seconds.get(progress.stage, 0.0) + now - reported
-            reported = now
-            yield _with_eta(_placed(progress), started)
+    def _arguments(self) -> dict[str, Any]:
+        return {"spec": self.spec.model_dump(mode="json")}
+
+    def _work(self) -> State:
+        if self._distillation is not None:
+            return {
+                "teacher": self._distillation.teacher._asdict(),
+                "distillation": self._distillation.state(),
+                "stopped": self._stopped,
+            }
+        if self._training is not None:
+            return {"training": self._training.state()}
+        return self._begun
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
+        yield from relay(self._stages(started), _placed)
+
+    def _stages(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("reading", 0, 1)
-        given, kept, sequences = _read(self.log, self.spec.data, self.log_name)
+        given, kept, sequences = self._read(self.spec.data)
         self.profile = kept
-        dataset = DatasetInfo(name=self.log_name, sha256=_sha256(self.log), given=given, kept=kept)
+        dataset = DatasetInfo(name=self.log_name, sha256=self._log_sha256, given=given, kept=kept)
         split = leave_last_out(sequences)
         learner = build_learner(self.spec.learner)
         task = RankingTask(
@@ -102,17 +114,10 @@ class DistillationRun:
             device=self.device,
         )
         yield Progress("reading", 1, 1)
-        teacher = yield from train_on_log(
-            learner,
-            split.train,
-            task,
-            config=self.spec.teacher,
-            dropout=self.spec.learner.dropout,
-            seed=self.spec.seed,
-            stage="teacher",
-            device=self.device,
-            dtype=self.dtype,
-        )
+        if "teacher" in self._begun:
+            teacher = Trained.restored(self._begun["teacher"])
+        else:
+            teacher = yield from self._train_teacher(learner, split.train, task)
         distillation = Distillation(
             learner=learner,
             teacher=teacher,
@@ -125,21 +130,14 @@ class DistillationRun:
             seed=self.spec.seed,
             started=started,
         )
-        stopped: dict[str, str] = {}
-        try:
-            for progress in distillation:
-                if distillation.best is not None and (progress.step == distillation.best.step):
-                    self._summary = self._pack(distillation.best, teacher, sequences, dataset)
-                yield progress
-        except DivergedError as error:
-            if distillation.best is None:
-                raise
-            stopped = {"reason": "diverged", "detail": str(error)}
-        if distillation.stopped is not None:
-            stopped = {"reason": distillation.stopped}
+        if "distillation" in self._begun:
+            distillation.restore(self._begun["distillation"])
+            self._stopped = self._begun["stopped"]
+        self._distillation, self._begun = distillation, {}
+        yield from self._distil(distillation, lambda best: self._pack(best, teacher, sequences, dataset))
         yield Progress("packing", 0, 1)
-        if stopped:
-            self._summary = self.summary.with_metrics(stopped=stopped)
+        if self._stopped:
+            self._summary = self.summary.with_metrics(stopped=self._stopped)
         if self.spec.certificate.learners:
             certificate = yield from quick_certificate(
                 self.summary,
@@ -151,6 +149,45 @@ class DistillationRun:
             )
             self._summary = self.summary.with_metrics(certificate=certificate.model_dump(mode="json"))
         yield Progress("packing", 1, 1)
+
+    def _train_teacher(
+        self, learner: Learner, train: Sequences, task: RankingTask
+    ) -> Generator[Progress, None, Trained]:
+        training = LogTraining(
+            learner,
+            train,
+            task,
+            config=self.spec.teacher,
+            dropout=self.spec.learner.dropout,
+            seed=self.spec.seed,
+            stage="teacher",
+            device=self.device,
+            dtype=self.dtype,
+        )
+        if "training" in self._begun:
+            training.restore(self._begun["training"])
+        self._training, self._begun = training, {}
+        return (yield from training.run())
+
+    def _distil(
+        self, distillation: Distillation, pack: Callable[[Candidate], Summary]
+    ) -> Generator[Progress, None, None]:
+        """Distil to the end, so that there always is the best summary so far."""
+        if distillation.best is not None:
+            self._summary = pack(distillation.best)
+        if self._stopped:  # a distillation that diverged must not be gone on with
+            return
+        try:
+            for progress in distillation:
+                if distillation.best is not None and progress.step == distillation.best.step:
+                    self._summary = pack(distillation.best)
+                yield progress
+        except DivergedError as error:
+            if distillation.best is None:
+                raise
+            self._stopped = {"reason": "diverged", "detail": str(error)}
+        if distillation.stopped is not None:
+            self._stopped = {"reason": distillation.stopped}
 
     def _pack(self, best: Candidate, teacher: Trained, sequences: Sequences, dataset: DatasetInfo) -> Summary:
         metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
@@ -173,8 +210,12 @@ class DistillationRun:
         )
 
 
-class EvaluationRun:
-    """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`."""
+@final
+class EvaluationRun(Run):
+    """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
+
+    One that was left and taken up again does not repeat the trainings that had come to their end.
+    """
 
     def __init__(
         self,
@@ -187,13 +228,11 @@ class EvaluationRun:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
         self.artifact = artifact
-        self.log = log
         self.spec = spec
-        self.log_name = log_name
         self.distil_seconds = distil_seconds
-        self.device = device
-        self.dtype = dtype
+        self._evaluator: Evaluator | None = None
         self._result: EvaluationResult | None = None
 
     @property
@@ -207,14 +246,16 @@ class EvaluationRun:
             raise RuntimeError("the run has no result before it was iterated to its end")
         return self._result.model_dump(mode="json")
 
-    def __iter__(self) -> Iterator[Progress]:
-        started = time.monotonic()
-        yield from relay(self._run(), lambda progress: _with_eta(progress, started))
+    def _arguments(self) -> dict[str, Any]:
+        return {"spec": self.spec.model_dump(mode="json"), "artifact": sha256_of(self.artifact)}
 
-    def _run(self) -> Generator[Progress, None, None]:
+    def _work(self) -> State:
+        return self._begun if self._evaluator is None else self._evaluator.state()
+
+    def _run(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("evaluating", 0, 1)
         summary = load_summary(self.artifact)
-        _, kept, sequences = _read(self.log, summary.manifest.spec.data, self.log_name)
+        _, kept, sequences = self._read(summary.manifest.spec.data)
         if tuple(sequences.item_ids.to_list()) != summary.item_ids:
             raise InvalidLogError(
                 f"the log has {sequences.n_items} items after its filters, and they are not the "
@@ -235,29 +276,12 @@ class EvaluationRun:
             device=self.device,
             dtype=self.dtype,
         )
+        if self._begun:
+            evaluator.restore(self._begun)
+        self._evaluator, self._begun = evaluator, {}
         self._result = yield from evaluator.run()
-
-
-def _read(log: Path, config: DataConfig, name: str | None) -> tuple[LogProfile, LogProfile, Sequences]:
-    """Return the profile as given, the profile of what is kept, and the sequences."""
-    given = read_log(log, config, name=name)
-    kept = filter_log(given, config)
-    return profile_log(given), profile_log(kept), build_sequences(kept)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _placed(progress: Progress) -> Progress:
     begin, end = _STAGES[progress.stage]
     return replace(progress, fraction=begin + (end - begin) * progress.step / progress.steps)
-
-
-def _with_eta(progress: Progress, started: float) -> Progress:
-    """Estimate the time left from the time taken so far."""
-    if not progress.fraction:
-        return progress
-    elapsed = time.monotonic() - started
-    return replace(progress, eta_seconds=elapsed * (1 - progress.fraction) / progress.fraction)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from td3core.checkpoint import State
 from td3core.optimizers import OptimizerState
 from td3core.unroll import Cohort
 
@@ -51,6 +52,21 @@ class LearnerPool:
         if len(dead):
             self._store(dead, self.start(len(dead)))
             self.left[dead] = self.lifetime
+
+    def state(self) -> State:
+        """Return all members and what is left to them; the generator is its owner's."""
+        optimizer = self.members.optimizer
+        return {
+            "parameters": self.members.parameters,
+            "moments": list(optimizer.moments),
+            "ages": optimizer.step,
+            "left": self.left,
+        }
+
+    def restore(self, state: State) -> None:
+        """Let these members live on."""
+        self.members = Cohort(state["parameters"], OptimizerState(tuple(state["moments"]), state["ages"]))
+        self.left = state["left"]
 
     def _store(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
         self.members.parameters[places] = cohort.parameters

@@ -20,7 +20,7 @@ from td3core.learners import build_learner
 from td3core.progress import Progress, relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences
-from td3core.train import train_on_log
+from td3core.train import LogTraining
 
 _TEACHER_SHARE = 0.3  # about what of the time the teacher takes
 
@@ -45,7 +45,7 @@ def distil_farzi(
     started = time.monotonic()
     learner = build_learner(job.learner)
     teacher = yield from relay(
-        train_on_log(
+        LogTraining(
             learner,
             train,
             validation,
@@ -55,7 +55,7 @@ def distil_farzi(
             stage="evaluating",
             device=device,
             dtype=dtype,
-        ),
+        ).run(),
         lambda progress: _TEACHER_SHARE * _part(progress),
     )
     size = SummaryConfig(kind="farzi", users=job.summary.users, length=job.summary.length)

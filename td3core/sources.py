@@ -26,6 +26,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from td3core.checkpoint import State
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig
 from td3core.coreset import coreset_users
 from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
@@ -37,7 +38,7 @@ from td3core.rival import Rival, distil_farzi
 from td3core.sequences import Split, popularity
 from td3core.summary import Summary
 from td3core.timing import Mark, Stopwatch
-from td3core.train import Trained, train_on_log
+from td3core.train import LogTraining, Trained
 
 _CHECKS = 8  # pieces of a training, after each of which it may be validated
 _VALIDATION_METRIC = "ndcg@10"
@@ -52,6 +53,11 @@ class Trial(NamedTuple):
     """Of training, without any validation."""
     curve: tuple[Mark, ...] = ()
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
+
+    @classmethod
+    def restored(cls, state: State) -> "Trial":
+        """Put together again what `_asdict` made a state of."""
+        return cls(**state)._replace(curve=tuple(Mark(*mark) for mark in state["curve"]))
 
 
 class Sources:
@@ -98,11 +104,12 @@ class Sources:
             exclude_seen=self.job.data.exclude_seen,
             device=device,
         )
-        self._rival: Rival | None = None
+        self.rival: Rival | None = None
+        """What `farzi` trains on, once it is made."""
 
     def distil_rival(self) -> Generator[float, None, None]:
         """Make what `farzi` trains on, yielding the fraction done."""
-        self._rival = yield from distil_farzi(
+        self.rival = yield from distil_farzi(
             self.job, self.split.train, self._validation, device=self.device, dtype=self.dtype
         )
 
@@ -143,11 +150,11 @@ class Sources:
                 mark = Mark(seconds, self._validated(learner, parameters))
                 return Trial(self._scored(learner, parameters), seconds, (mark,))
             case "farzi":
-                if self._rival is None:
+                if self.rival is None:
                     raise RuntimeError("the rival has to be distilled before learners are trained on it")
-                training = self._training(learner, seed, self._rival.embeddings, rival=self._rival)
+                training = self._training(learner, seed, self.rival.embeddings, rival=self.rival)
                 parameters, seconds = yield from self._trained(learner, training)
-                return Trial(self._scored(learner, parameters, self._rival.items), seconds)
+                return Trial(self._scored(learner, parameters, self.rival.items), seconds)
             case _:
                 embeddings, lengths = embed_users(
                     self.split.train,
@@ -162,7 +169,7 @@ class Sources:
 
     def _full(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
-        training = train_on_log(
+        training = LogTraining(
             learner,
             self.split.train,
             self._validation,
@@ -173,7 +180,7 @@ class Sources:
             device=self.device,
             dtype=self.dtype,
         )
-        trained = yield from relay(training, lambda progress: progress.step / progress.steps)
+        trained = yield from relay(training.run(), lambda progress: progress.step / progress.steps)
         (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
         return Trial(figures, trained.curve[-1].seconds, trained.curve)
 

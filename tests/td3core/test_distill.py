@@ -22,7 +22,7 @@ from td3core.learners import Learner, SASRec
 from td3core.pool import LearnerPool
 from td3core.ranking import RankingTask
 from td3core.sequences import Split, build_sequences, leave_last_out
-from td3core.train import Trained, train_on_log
+from td3core.train import LogTraining, Trained
 from td3core.unroll import build_inner_loop
 
 CPU = torch.device("cpu")
@@ -163,7 +163,7 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
 def trained(tiny_log: Path) -> Trained:
     """A teacher that knows the log."""
     run = distillation(tiny_log)
-    training = train_on_log(
+    training = LogTraining(
         LEARNER,
         tiny_split(tiny_log).train,
         run.task,
@@ -173,7 +173,7 @@ def trained(tiny_log: Path) -> Trained:
         stage="teacher",
         device=CPU,
         dtype=torch.float32,
-    )
+    ).run()
     while True:
         try:
             next(training)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from td3core.config import EvaluationSource, EvaluationSpec, TrendConfig
-from td3core.errors import InvalidLogError
+from td3core.errors import InvalidCheckpointError, InvalidLogError
 from td3core.evaluate import Evaluator
 from td3core.interactions import filter_log, read_log
 from td3core.pipeline import DistillationRun, EvaluationRun
@@ -196,3 +196,24 @@ def test_another_log_is_refused(archive: Path, tmp_path: Path) -> None:
 def test_result_before_the_end_is_refused(archive: Path, tiny_log: Path) -> None:
     with pytest.raises(RuntimeError, match="iterated to its end"):
         _ = evaluation(archive, tiny_log).result
+
+
+def test_trainings_that_had_come_to_their_end_are_not_repeated(
+    archive: Path, tiny_log: Path, tmp_path: Path
+) -> None:
+    """Neither is the rival's distillation."""
+    spec = {"seeds": 2, "steps": 5, "cutoffs": (10,), "sources": ("floor", "farzi", "random", "popularity")}
+    whole = evaluation(archive, tiny_log, **spec)
+    list(whole)
+    first = evaluation(archive, tiny_log, **spec)
+    left = next(report for report in first if report.step == 3)
+    first.checkpoint(tmp_path / "checkpoint")
+    second = evaluation(archive, tiny_log, **spec)
+    second.resume(tmp_path / "checkpoint")
+    reports = list(second)
+    assert min(report.fraction for report in reports) == left.fraction
+    assert list(dict.fromkeys(report.step for report in reports)) == [0, 4, 5, 6, 7, 8]
+    for part in ("results", "recovery", "comparison"):
+        assert second.result[part] == whole.result[part]
+    with pytest.raises(InvalidCheckpointError, match="this run is"):
+        evaluation(archive, tiny_log, seeds=1).resume(tmp_path / "checkpoint")

@@ -12,7 +12,7 @@ from td3core.learners import BERT4Rec, SASRec, build_learner
 from td3core.progress import relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Split, build_sequences, leave_last_out, popularity
-from td3core.train import Trained, next_item_loss, train_on_log
+from td3core.train import LogTraining, Trained, next_item_loss
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def train(
     task = RankingTask(split, part="valid", max_length=20, cutoffs=(10,), exclude_seen=True, device=CPU)
     reports: list = []
     work = relay(
-        train_on_log(
+        LogTraining(
             learner,
             split.train,
             task,
@@ -41,7 +41,7 @@ def train(
             stage="teacher",
             device=CPU,
             dtype=torch.float32,
-        ),
+        ).run(),
         reports.append,
     )
     while True:
