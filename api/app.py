@@ -11,6 +11,9 @@ from api.context import open_context
 from api.evaluations import routes as evaluation_routes
 from api.jobs import download
 from api.jobs import routes as job_routes
+from api.metrics import routes as metric_routes
+from api.metrics.http import HttpMetrics, HttpMetricsMiddleware
+from api.metrics.routes import new_registry
 from api.openapi import answer
 from api.request_log import RequestLogMiddleware
 from api.settings import Settings, load_settings
@@ -24,6 +27,7 @@ LINKS = {
     "openapi": "/openapi.json",
     "alive": "/healthz",
     "ready": "/readyz",
+    "metrics": "/metrics",
 }
 
 root = APIRouter(tags=["service"])
@@ -69,7 +73,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.openapi = lambda: openapi.describe(app)
     problems.install(app)
+    app.state.registry = new_registry()
+    app.add_middleware(HttpMetricsMiddleware, metrics=HttpMetrics(app.state.registry))
     app.add_middleware(RequestLogMiddleware)
-    for router in (root, job_routes.router, download.router, evaluation_routes.router, health.router):
-        app.include_router(router)
+    for routes in (job_routes, download, evaluation_routes, health, metric_routes):
+        app.include_router(routes.router)
+    app.include_router(root)
     return app

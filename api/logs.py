@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import types
 from typing import Literal
 
 import structlog
@@ -37,9 +38,19 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
     # Its lines repeat what our own say.
     logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
+) -> None:
+    """What ends the process is a line like all others; Ctrl-C is nothing to report."""
+    if issubclass(kind, Exception):
+        structlog.get_logger("uncaught").critical("process.failed", exc_info=(kind, error, traceback))
 
 
 def _renderers(style: LogStyle) -> list[structlog.typing.Processor]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
-from api import ids
+from api import correlation, ids
 from api.db import UtcDateTime
 
 DEFAULT_TENANT = "default"
@@ -84,6 +84,10 @@ class Run(Resource):
     started_at: Mapped[datetime | None]
     """When its first attempt began."""
     finished_at: Mapped[datetime | None]
+    request_id: Mapped[str | None] = mapped_column(String(64), default=correlation.current_request_id)
+    """Of the request that created it: finds it in the logs."""
+    traceparent: Mapped[str | None] = mapped_column(String(64), default=correlation.current_traceparent)
+    """Of that request's span: every attempt continues its trace."""
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
@@ -172,6 +176,8 @@ class OutboxMessage(Base):
 
     run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
     task: Mapped[str] = mapped_column(String(64))
+    queued_at: Mapped[datetime]
+    """Since when the run waits."""
     sends: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
     """When it is to be sent, or sent again."""

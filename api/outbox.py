@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 
 def add(session: Session, model: type[Run], run_id: str) -> None:
     """Announce the run when this transaction commits; `Outbox.deliver` then sends what was written."""
-    session.add(OutboxMessage(run_id=run_id, task=model.task, due_at=now(session) + GRACE))
+    at = now(session)
+    session.add(OutboxMessage(run_id=run_id, task=model.task, queued_at=at, due_at=at + GRACE))
 
 
 class Outbox:

@@ -66,7 +66,8 @@ def execute(
         if held is None:
             log.info("run.nothing_to_claim", run=run_id)
             return None
-        with structlog.contextvars.bound_contextvars(run=run_id, attempt=held.attempt):
+        ids = {"run": run_id, "attempt": held.attempt, "request_id": held.request_id}
+        with structlog.contextvars.bound_contextvars(**ids):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
             with Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
                 watch = Watch(database, kept, stopping=stopping, every=REPORT_SECONDS)

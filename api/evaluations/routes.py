@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Body, Response
 
 from api.auth import Tenant
@@ -22,6 +23,7 @@ from api.pagination import Cursor, Limit, Page
 from api.problems import documented
 from td3core.config import EvaluationSpec
 
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["evaluations"])
 
 
@@ -54,6 +56,7 @@ def create_evaluation(
         evaluation = EvaluationOut.of(
             service.submit(session, job_id, spec or EvaluationSpec.model_validate({}), tenant_id=tenant)
         )
+    log.info("evaluation.accepted", run=evaluation.id)
     context.outbox.deliver([evaluation.id])
     response.headers["Location"] = evaluation.links["self"]
     return evaluation

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
@@ -33,6 +34,7 @@ from api.problems import documented, example
 from td3core.config import JobSpec
 from td3core.interactions import LogProfile
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 UPLOAD_BODY: dict[str, Any] = {
@@ -129,6 +131,7 @@ def _accept(
     with context.database.transaction() as session:
         dataset = datasets.create(session, upload, tenant_id=tenant, storage_key=key, profile=profile)
         job = JobOut.of(service.submit(session, dataset, spec))
+    log.info("job.accepted", run=job.id)
     context.outbox.deliver([job.id])
     return job
 

@@ -1,7 +1,7 @@
 """Claim, renew, report, end: what one attempt may do to its run, each as one conditional update."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,10 @@ class Claim:
     model: type[Run]
     run_id: str
     attempt: int
+    request_id: str | None = field(default=None, compare=False)
+    traceparent: str | None = field(default=None, compare=False)
+    waited: timedelta | None = field(default=None, compare=False)
+    """In the queue; unknown of what was taken from a worker that vanished."""
 
     @property
     def holds(self) -> ColumnElement[bool]:
@@ -81,9 +85,18 @@ def claim(
         .returning(model.attempt)
         .execution_options(synchronize_session=False)
     ).one()
-    session.execute(delete(OutboxMessage).where(OutboxMessage.run_id == run_id))
+    queued_at = session.scalar(
+        delete(OutboxMessage).where(OutboxMessage.run_id == run_id).returning(OutboxMessage.queued_at)
+    )
     events.record(session, model, run_id, EventKind.CLAIMED, worker=worker)
-    return Claim(model, run_id, attempt)
+    return Claim(
+        model,
+        run_id,
+        attempt,
+        request_id=before.request_id,
+        traceparent=before.traceparent,
+        waited=at - queued_at if queued_at else None,
+    )
 
 
 def vanished(run: Run) -> dict[str, Any]:

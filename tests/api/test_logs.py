@@ -1,5 +1,7 @@
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -28,3 +30,23 @@ def test_tracebacks_do_not_show_what_users_sent(style: LogStyle, capsys: pytest.
     assert "a user's secret" not in written
     if style == "json":
         assert json.loads(written)["exception"][0]["exc_type"] == "RuntimeError"
+
+
+UNCAUGHT = """
+import logging, sys, warnings
+from api.logs import configure_logging
+configure_logging(level="WARNING", style="json")
+warnings.warn("it ages")
+logging.getLogger("sqlalchemy.pool").error("lost %s", "a connection")
+logging.getLogger("elsewhere").info("too quiet")
+{}["what ends it"]
+"""
+
+
+def test_whatever_a_process_has_to_say_is_a_line_of_json() -> None:
+    ended = subprocess.run([sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, check=False)
+    warned, lost, failed = (json.loads(line) for line in ended.stderr.splitlines())
+    assert (warned["logger"], "it ages" in warned["event"]) == ("py.warnings", True)
+    assert (lost["logger"], lost["level"], lost["event"]) == ("sqlalchemy.pool", "error", "lost a connection")
+    assert (failed["event"], failed["exception"][0]["exc_type"]) == ("process.failed", "KeyError")
+    assert ended.returncode == 1
