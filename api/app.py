@@ -12,6 +12,7 @@ from api.evaluations import routes as evaluation_routes
 from api.jobs import download
 from api.jobs import routes as job_routes
 from api.metrics import routes as metric_routes
+from api.metrics.database import DatabaseCollector
 from api.metrics.http import HttpMetrics, HttpMetricsMiddleware
 from api.metrics.routes import new_registry
 from api.openapi import answer
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if cleared := scratch.clear_abandoned(settings.uploads_dir):
             log.info("uploads.cleared", folders=cleared)
         app.state.context = open_context(settings)
+        app.state.registry.register(DatabaseCollector(app.state.context.database))
         yield
         app.state.context.close()
 

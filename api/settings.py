@@ -20,7 +20,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore")
 
     host: str = Field(
-        default="127.0.0.1", description="Address the API listens on; loopback unless told otherwise."
+        default="127.0.0.1",
+        description="Address that API and metrics are served on; loopback unless told otherwise.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     data_dir: Path = Field(

@@ -1,0 +1,111 @@
+"""What the database knows, read when Prometheus asks: the same from every API process, however many there are."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.db import Database, now
+from api.models import Evaluation, Job, OutboxMessage, Run, RunState
+
+RUNS: tuple[type[Run], ...] = (Job, Evaluation)
+MAX_AGE_SECONDS = 5.0
+"""Scrapes that follow each other faster than this share one look at the database."""
+
+log = structlog.get_logger(__name__)
+
+
+class DatabaseCollector(Collector):
+    """Gauges of runs and messages; without a database `td3_database_up` is 0 and the others are absent."""
+
+    def __init__(self, database: Database, *, max_age: float = MAX_AGE_SECONDS) -> None:
+        self._database = database
+        self._max_age = max_age
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._metrics: Sequence[Metric] = ()
+
+    def describe(self) -> Iterator[Metric]:
+        """Name nothing: to register it must not ask the database."""
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All gauges, as of now or a few seconds ago."""
+        with self._lock:
+            if time.monotonic() - self._read_at >= self._max_age:
+                self._metrics = self._read()
+                self._read_at = time.monotonic()
+            yield from self._metrics
+
+    def _read(self) -> Sequence[Metric]:
+        started = time.perf_counter()
+        try:
+            with self._database.reading() as session:
+                metrics = [*_runs(session), *_queues(session), _overdue(session)]
+        except SQLAlchemyError as error:
+            log.warning("metrics.database_unavailable", error=str(error))
+            return [_gauge("td3_database_up", "Whether the database answers.", 0)]
+        elapsed = time.perf_counter() - started
+        return [
+            *metrics,
+            _gauge("td3_database_up", "Whether the database answers.", 1),
+            _gauge("td3_database_read_seconds", "What the last look at the database took.", elapsed),
+        ]
+
+
+def kind_of(model: type[Run]) -> str:
+    """`job` or `evaluation`."""
+    return model.__name__.lower()
+
+
+def _runs(session: Session) -> Iterator[Metric]:
+    family = GaugeMetricFamily("td3_runs", "Runs by kind and state.", labels=["kind", "state"])
+    for model in RUNS:
+        counts = dict(session.execute(select(model.state, func.count()).group_by(model.state)).all())
+        for state in RunState:
+            family.add_metric([kind_of(model), state], counts.get(state, 0))
+    yield family
+
+
+def _queues(session: Session) -> Iterator[Metric]:
+    """Every queued run has its message in the outbox until it is claimed."""
+    at = now(session)
+    waiting = GaugeMetricFamily(
+        "td3_queue_oldest_seconds", "How long the run has waited that waits longest.", labels=["kind"]
+    )
+    for model in RUNS:
+        oldest = session.scalar(
+            select(func.min(OutboxMessage.queued_at)).where(OutboxMessage.task == model.task)
+        )
+        waiting.add_metric([kind_of(model)], (at - oldest).total_seconds() if oldest else 0.0)
+    yield waiting
+    unsent, oldest = session.execute(
+        select(func.count(), func.min(OutboxMessage.queued_at)).where(OutboxMessage.sends == 0)
+    ).one()
+    yield _gauge("td3_outbox_unsent", "Messages that were never sent.", unsent)
+    lag = (at - oldest).total_seconds() if oldest else 0.0
+    yield _gauge("td3_outbox_lag_seconds", "Age of the oldest message that was never sent.", lag)
+
+
+def _overdue(session: Session) -> Metric:
+    """More than a sweep's interval means that no keeper is at work."""
+    at = now(session)
+    held = (RunState.RUNNING, RunState.CANCELLING)
+    expiries = (
+        session.scalar(select(func.min(model.lease_expires_at)).where(model.state.in_(held)))
+        for model in RUNS
+    )
+    overdue = max((at - expiry).total_seconds() for expiry in (*expiries, at) if expiry)
+    return _gauge(
+        "td3_lease_overdue_seconds", "For how long no keeper has taken up an expired lease.", overdue
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
