@@ -63,6 +63,7 @@ def variants(job: JobSpec) -> dict[str, Changes]:
         "initial mixed": {"inner": {"initial": "mixed"}},
         "alignment 0": {"outer": {"alignment": 0.0}},
         "alignment 1": {"outer": {"alignment": 1.0}},
+        "alignment at the last": {"outer": {"alignment_at": "last"}},
         "averaging 0": {"outer": {"averaging": 0.0}},
         "clip 1": {"outer": {"clip": 1.0}},
         "candidates 512": {"outer": {"candidates": 512}},

@@ -47,6 +47,13 @@ class Supervised(NamedTuple):
     targets: Int[Tensor, " questions"]
     """The items at these."""
 
+    @property
+    def last(self) -> Bool[Tensor, " questions"]:
+        """Which questions are the latest step that their chunk is asked for."""
+        steps = self.real.cumsum(1) if self.positions is None else self.positions
+        steps = steps.where(self.real, -1)
+        return ((steps == steps.amax(1, keepdim=True)) & self.real)[self.real]
+
 
 def supervise(
     chunks: Int[Tensor, "chunks length"], objective: Objective, *, n_items: int, generator: torch.Generator
@@ -104,11 +111,17 @@ def chunk_batches(
 
 
 class EndlessChunks:
-    """`chunk_batches`, epoch after epoch."""
+    """`chunk_batches`, epoch after epoch.
+
+    Raises:
+        ValueError: no sequence has two items.
+    """
 
     def __init__(
         self, sequences: Sequences, *, length: int, batch_size: int, seed: int, device: torch.device
     ) -> None:
+        if not (sequences.lengths > 1).any():
+            raise ValueError("no sequence has two items, so there is no transition to learn from")
         self._sequences = sequences
         self._length = length
         self._batch_size = batch_size

@@ -286,7 +286,10 @@ class Distillation:
         if self.outer.alignment:
             with torch.no_grad():
                 features = ask(self.learner, self.teacher.parameters, items, batch)
-            loss = loss + self.outer.alignment * (outputs - features).square().mean((1, 2)).sum()
+            apart = outputs - features
+            if self.outer.alignment_at == "last":
+                apart = apart[:, batch.last]
+            loss = loss + self.outer.alignment * apart.square().mean((1, 2)).sum()
         return loss
 
     @torch.no_grad()

@@ -170,6 +170,10 @@ class OuterConfig(Config):
     alignment: float = Field(
         default=3.0, ge=0, description="Weight lambda of the surrogate alignment objective."
     )
+    alignment_at: Literal["all", "last"] = Field(
+        default="all",
+        description="Positions of a real sequence at which features are aligned; `last`: the paper's.",
+    )
     validate_every: int = Field(
         default=25, ge=1, description="Outer steps between two validations of the summary."
     )

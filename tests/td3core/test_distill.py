@@ -1,6 +1,8 @@
 import functools
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, SASRec
 from td3core.pool import LearnerPool
 from td3core.ranking import RankingTask
-from td3core.sequences import Split, build_sequences, leave_last_out
+from td3core.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.train import LogTraining, Trained
 from td3core.unroll import build_inner_loop
 
@@ -44,6 +46,7 @@ def distillation(
     teacher_score: float = 0.0,
     summary: SummaryConfig = TUCKER,
     stop: StopConfig | None = None,
+    train: Sequences | None = None,
     dtype: torch.dtype = torch.float32,
     **changes,
 ) -> Distillation:
@@ -58,7 +61,7 @@ def distillation(
         learner=learner,
         teacher=teacher
         or Trained(items, parameters, teacher_score, torch.stack([parameters[0] * 0.5, parameters[0]])),
-        train=split.train,
+        train=train or split.train,
         task=task,
         summary=summary,
         inner=InnerConfig(**inner),
@@ -118,9 +121,10 @@ def test_every_learner_can_be_distilled_with(tiny_log: Path, every_learner: Lear
         assert not torch.equal(old, new)
 
 
+@pytest.mark.parametrize("aligned", ["all", "last"])
 @every_kind
 def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
-    tiny_log: Path, summary: SummaryConfig
+    tiny_log: Path, summary: SummaryConfig, aligned: str
 ) -> None:
     """Factors -> S -> inner loop -> real loss and alignment."""
     run = distillation(
@@ -128,7 +132,7 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
         summary=summary,
         dtype=torch.float64,
         inner={"schedule": "constant", "lr": 5e-3},
-        outer={"alignment": 0.5},
+        outer={"alignment": 0.5, "alignment_at": aligned},
     )
     start = run.loop.start(2, generator=torch.Generator().manual_seed(3))
     drawn = run.batches(4, 2)
@@ -148,7 +152,7 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
             losses.append(
                 torch.nn.functional.cross_entropy(outputs @ items.T, torch.tensor(user[1:]), reduction="none")
             )
-            drift.append((outputs - features).square())
+            drift.append((outputs - features).square()[-1 if aligned == "last" else 0 :])
         expected = expected + (torch.cat(losses).mean() + 0.5 * torch.cat(drift).mean()) / 2
     assert loss == pytest.approx(float(expected.detach()))
     learned = list(factors.tensors.values())
@@ -157,6 +161,14 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
     ):
         assert theirs.abs().max() > 1e-6
         torch.testing.assert_close(ours.grad, theirs, rtol=1e-7, atol=1e-10)
+
+
+def test_sequences_without_a_transition_are_refused(tiny_log: Path) -> None:
+    split = tiny_split(tiny_log)
+    firsts = split.train.items[split.train.offsets[:-1]]
+    single = replace(split.train, items=firsts, offsets=np.arange(len(firsts) + 1))
+    with pytest.raises(ValueError, match="no sequence has two items"):
+        distillation(tiny_log, train=single)
 
 
 @pytest.fixture(scope="module")
