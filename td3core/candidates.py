@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from td3core.catalogue import Sums, catalogue_sums, log_partition
+from td3core.catalogue import Sums, catalogue_sums, expected_embedding, log_partition
 
 _UNIFORM_SHARE = 0.5
 _ROUNDS = 20
@@ -32,11 +32,14 @@ class Catalogue(NamedTuple):
         """Return what one pass over the catalogue gives, without a graph."""
         return catalogue_sums(self.lift(queries), self.keys(self.items))
 
-    def log_partition(
-        self, queries: Float[Tensor, "*batch d3"], known: Sums | None = None
-    ) -> Float[Tensor, "*batch"]:
+    def log_partition(self, queries: Float[Tensor, "*batch d3"]) -> Float[Tensor, "*batch"]:
         """Return the logarithm of the (estimated) sum of the exponential scores; twice differentiable."""
-        return log_partition(self.lift(queries), self.keys(self.items), known)
+        return log_partition(self.lift(queries), self.keys(self.items))
+
+    def mean(self, queries: Float[Tensor, "*batch d3"], known: Sums) -> Float[Tensor, "*batch d3"]:
+        """Return the expected embedding of what is predicted, which `sums` gave; differentiable by the queries."""
+        keys = self.keys(self.items)
+        return expected_embedding(self.lift(queries), keys, keys, known)[..., : queries.shape[-1]]
 
     def lift(self, queries: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d_or_one_more"]:
         """Give queries a last coordinate of one, which meets the offsets in `keys`."""

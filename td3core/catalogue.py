@@ -6,7 +6,7 @@ Both functions read a query h against keys k_i, one for each item, and share one
   the covariance of v and k under p; that by k_i, worked out when the keys are learned, is `p_i (v_i - m) h^T`.
 - `log_partition(h, V) = log sum_i exp(h . v_i)`, whose keys are the item factor and whose derivative is that mean.
 
-There V is frozen: as values, nothing flows into it. `mean_cross_entropy` is for the teacher, whose V is learned. Only
+V is frozen there: as values, nothing flows into it. `mean_cross_entropy` is for the teacher, whose V is learned. Only
 one block of rows of p exists at a time, forwards and backwards.
 """
 
@@ -35,24 +35,31 @@ def catalogue_sums(queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "it
 
 
 def log_partition(
-    queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"], known: Sums | None = None
+    queries: Float[Tensor, "*batch d3"], items: Float[Tensor, "items d3"]
 ) -> Float[Tensor, "*batch"]:
-    """Return `logsumexp(queries @ items.T)` over the catalogue; twice differentiable by the queries.
-
-    A caller that goes through the same queries again hands in the sums it has, and saves that pass.
-    """
-    sums = catalogue_sums(queries, items) if known is None else known
+    """Return `logsumexp(queries @ items.T)` over the catalogue; twice differentiable by the queries."""
+    sums = catalogue_sums(queries, items)
     flat = queries.reshape(-1, queries.shape[-1])
     log_sums = _LogPartition.apply(flat, items, sums.log_partitions.flatten(), sums.means.view_as(flat))
     return cast(Tensor, log_sums).view(queries.shape[:-1])
 
 
 def expected_embedding(
-    queries: Float[Tensor, "*batch d"], keys: Float[Tensor, "items d"], values: Float[Tensor, "items d3"]
+    queries: Float[Tensor, "*batch d"],
+    keys: Float[Tensor, "items d"],
+    values: Float[Tensor, "items d3"],
+    known: Sums | None = None,
 ) -> Float[Tensor, "*batch d3"]:
-    """Return `softmax(queries @ keys.T) @ values`: attention. Differentiable by the queries and the keys."""
+    """Return `softmax(queries @ keys.T) @ values`: attention. Differentiable by the queries and the keys.
+
+    A caller that goes through the same queries again hands in the sums it has, and saves that pass.
+    """
     flat = queries.reshape(-1, queries.shape[-1])
-    means = _ExpectedEmbedding.apply(flat, keys, values, *_sums(flat.detach(), keys.detach(), values))
+    if known is None:
+        sums = _sums(flat.detach(), keys.detach(), values)
+    else:
+        sums = known.log_partitions.flatten(), known.means.flatten(0, -2)
+    means = _ExpectedEmbedding.apply(flat, keys, values, *sums)
     return cast(Tensor, means).view(*queries.shape[:-1], values.shape[-1])
 
 

@@ -4,8 +4,10 @@ With V frozen the paper's inner loss, the KL divergence between a soft target S_
 
     KL(S_t || softmax(V o_{t-1})) = const(S_t) + logsumexp(V o_{t-1}) - o_{t-1} . X_t,
 
-so the loop runs on the expected embeddings X alone. The reverse pass keeps only weights and moments of each step and
-works each step's graph out anew: memory does not grow with the window but for those.
+so the loop runs on the expected embeddings X alone. The derivative by the prediction is `m(o_{t-1}) - X_t`, where
+m(o) is the expected embedding under the prediction: what the learner expects less what the summary says. The reverse
+pass keeps weights, moments and catalogue sums of each step and works the step's graph out anew: memory does not grow
+with the window but for those.
 """
 
 from typing import Literal, NamedTuple
@@ -121,19 +123,20 @@ class InnerLoop:
             outputs = self.learner(parameters, embeddings, batch.positions, lengths=batch.lengths)
         return outputs.to(summary.dtype), steps_at(embeddings, batch.positions)
 
-    def loss(
+    def by_outputs(
         self,
         outputs: Float[Tensor, "learners batch supervised d3"],
         targets: Float[Tensor, "learners batch supervised d3"],
+        batch: Batch,
         catalogue: Catalogue,
-        sums: Sums | None = None,
-        weights: Float[Tensor, "learners batch supervised"] | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean KL divergence up to a constant, summed over the learners."""
-        divergence = catalogue.log_partition(outputs, sums) - (outputs * targets).sum(-1)
+        sums: Sums,
+    ) -> Float[Tensor, "learners batch supervised d3"]:
+        """Return the derivative by the outputs of the mean KL divergence, summed over the learners."""
+        apart = catalogue.mean(outputs, sums) - targets
+        weights = batch.weights(targets)
         if weights is None:
-            return divergence.mean((1, 2)).sum()
-        return ((divergence * weights).sum((1, 2)) / weights.sum((1, 2)).clamp_min(1)).sum()
+            return apart / (targets.shape[1] * targets.shape[2])
+        return apart * (weights / weights.sum((1, 2), keepdim=True).clamp_min(1))[..., None]
 
     def step(
         self,
@@ -148,9 +151,9 @@ class InnerLoop:
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
             outputs, targets = self.predict(parameters, summary, batch)
-            sums = catalogue.sums(outputs)
-            loss = self.loss(outputs, targets, catalogue, sums, batch.weights(targets))
-            (gradient,) = torch.autograd.grad(loss, parameters)
+        sums = catalogue.sums(outputs)
+        by_outputs = self.by_outputs(outputs.detach(), targets, batch, catalogue, sums)
+        (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs)
         lr = self.lr_factor * self.schedule.at(cohort.optimizer.step, before.dtype)
         moved, state = self.optimizer.step(gradient, cohort.optimizer, before, lr=lr)
         return Cohort(moved, state), InnerStep(before, gradient, lr, state, batch, catalogue, sums)
@@ -173,8 +176,8 @@ class InnerLoop:
             leaf = summary.detach().requires_grad_()
             with torch.enable_grad():
                 outputs, targets = self.predict(parameters, leaf, step.batch)
-                loss = self.loss(outputs, targets, step.catalogue, step.sums, step.batch.weights(targets))
-                (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
+                by_outputs = self.by_outputs(outputs, targets, step.batch, step.catalogue, step.sums)
+                (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs, create_graph=True)
             by_parameters, by_leaf = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
             adjoints = adjoints._replace(parameters=adjoints.parameters + by_parameters)
             by_summary += by_leaf

@@ -47,3 +47,6 @@ def test_derivatives_of_both_orders(items: torch.Tensor, generator: torch.Genera
     query = torch.randn(2, 8, dtype=torch.float64, generator=generator).requires_grad_()
     assert torch.autograd.gradcheck(drawn.log_partition, query)
     assert torch.autograd.gradgradcheck(drawn.log_partition, query)
+    assert torch.autograd.gradcheck(lambda query: drawn.mean(query, drawn.sums(query)), query)
+    (mean,) = torch.autograd.grad(drawn.log_partition(query).sum(), query)
+    torch.testing.assert_close(drawn.mean(query, drawn.sums(query)), mean)
