@@ -107,12 +107,14 @@ def _matrix(evaluation: Evaluation, cutoff: int) -> Table:
 
 def _trend(trend: Trend, metric: str) -> list[RenderableType]:
     table = Table(
-        "learner", "layers", "inner size", "full", "summary", title=f"{metric.upper()}, best on the log first"
-    )
+        "learner", "embedding", "layers", "inner size", "full", "summary",
+        title=f"{metric.upper()}, best on the log first",
+    )  # fmt: skip
     rows = [row for row in trend["configurations"] if metric in row["full"]]
     for row in sorted(rows, key=lambda row: -row["full"][metric]["mean"]):
         table.add_row(
             row["learner"],
+            str(row["embedding_size"]),
             str(row["layers"]),
             str(row["inner_size"]),
             *(_spread(row[source][metric]) for source in ("full", "summary")),

@@ -90,6 +90,7 @@ class TrendRow(TypedDict):
     """A learner configuration, trained on the summary and on the log: metric -> figure."""
 
     learner: str
+    embedding_size: int
     layers: int
     inner_size: int
     summary: dict[str, Spread]

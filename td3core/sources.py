@@ -15,7 +15,6 @@
 - `popularity`: no learner; items by training interactions.
 """
 
-import math
 from collections.abc import Generator, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -135,12 +134,15 @@ class Sources:
             case "full":
                 return (yield from self._full(config, seed))
             case "own_full":
-                return (yield from self._full(self._own(config), seed))
+                return (yield from self._full(config.of_width(self._own_embedding_size), seed))
             case "own_soft":
-                return (yield from self._taught(self._own(config), seed, own_embedding=True))
+                own = config.of_width(self._own_embedding_size)
+                return (yield from self._taught(own, seed, own_embedding=True))
             case "floor":
                 training = self._training(learner, seed, self._embeddings)
                 return Trial(self._scored(learner, training.parameters), 0.0)
+            case "summary" if config.embedding_size != self.job.learner.embedding_size:
+                return (yield from self._taught(config, seed, own_embedding=True))
             case "summary" if config.kind != self.job.learner.kind:
                 return (yield from self._taught(config, seed, own_embedding=False))
             case "summary" | "summary_untaught":
@@ -202,11 +204,6 @@ class Sources:
         mark = Mark(watch.seconds, self._validated(learner, training.parameters, training.items))
         figures = self._scored(learner, training.parameters, training.items)
         return Trial(figures, watch.seconds, (mark,))
-
-    def _own(self, config: LearnerConfig) -> LearnerConfig:
-        width = self._own_embedding_size
-        heads = math.gcd(config.heads, width)  # they have to divide it
-        return config.model_copy(update={"embedding_size": width, "heads": heads})
 
     def _real_users(self, source: str, seed: int) -> NDArray[np.int64]:
         mu, zeta = self._embeddings.shape[:2]

@@ -20,6 +20,7 @@ class TrendRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     learner: LearnerKind
+    embedding_size: int
     layers: int
     inner_size: int
     summary: dict[str, Spread] = Field(description="metric -> figure, trained on the summary")
@@ -54,8 +55,9 @@ class Trend(BaseModel):
 def configurations(trend: TrendConfig, learner: LearnerConfig) -> tuple[LearnerConfig, ...]:
     """Return the learners to compare: those of the grid, otherwise as `learner` is."""
     return tuple(
-        learner.model_copy(update={"kind": kind, "layers": layers, "inner_size": inner_size})
+        learner.of_width(width).model_copy(update={"kind": kind, "layers": layers, "inner_size": inner_size})
         for kind in dict.fromkeys(trend.learners)
+        for width in dict.fromkeys(trend.embedding_sizes or (learner.embedding_size,))
         for layers in dict.fromkeys(trend.layers)
         for inner_size in dict.fromkeys(trend.inner_sizes or (learner.inner_size,))
     )
@@ -69,6 +71,7 @@ def trend_of(
         configurations=tuple(
             TrendRow(
                 learner=config.kind,
+                embedding_size=config.embedding_size,
                 layers=config.layers,
                 inner_size=config.inner_size,
                 summary=dict(summary),

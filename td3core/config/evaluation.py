@@ -38,18 +38,29 @@ EvaluationSource = Literal[
 
 
 class TrendConfig(Config):
-    """Learner configurations to put in order, by training on the summary and by training on the log."""
+    """Learner configurations to put in order, by training on the summary and by training on the log.
+
+    They are every combination of the four lists.
+    """
 
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec", "gru4rec", "narm", "bert4rec"),
         min_length=1,
-        description="Kinds of learners, each with every one of `layers` and `inner_sizes`.",
+        description="Kinds of learners.",
     )
     layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
         default=(1, 2), min_length=1, description="Depths."
     )
     inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
         default=None, min_length=1, description="Widths; left out: the job's `learner.inner_size`."
+    )
+    embedding_sizes: Annotated[tuple[Annotated[int, Field(ge=2, le=1024)], ...], Strict(False)] | None = (
+        Field(
+            default=None,
+            min_length=1,
+            description="Widths of the item embedding; left out: the job's. Learners of another width than the job's "
+            "have an item embedding of their own, learned from nothing.",
+        )
     )
     seeds: int = Field(default=1, ge=1, le=50, description="Fresh learners a configuration and source.")
 

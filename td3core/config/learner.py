@@ -1,5 +1,6 @@
 """Learners, and how they are trained on a log and on a summary."""
 
+from math import gcd
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -31,6 +32,11 @@ class LearnerConfig(Config):
         description="How many of the latest interactions it sees; BERT4Rec one less, for the step it predicts.",
     )
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
+
+    def of_width(self, embedding_size: int) -> Self:
+        """Return the same learner with another embedding size, and as many of its heads as divide that."""
+        heads = gcd(self.heads, embedding_size)
+        return self.model_copy(update={"embedding_size": embedding_size, "heads": heads})
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:

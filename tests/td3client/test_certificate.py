@@ -114,7 +114,7 @@ def test_time_and_size_are_sentences() -> None:
 def test_trend_is_a_table_and_its_tau() -> None:
     def row(learner: str, full: float, summary: float) -> dict[str, Any]:
         figures = {"full": {"ndcg@10": spread(full)}, "summary": {"ndcg@10": spread(summary)}}
-        return {"learner": learner, "layers": 1, "inner_size": 64, **figures}
+        return {"learner": learner, "embedding_size": 32, "layers": 1, "inner_size": 64, **figures}
 
     agreement = {"tau": -1.0, "p_value": 1.0, "over_seeds": spread(-0.5, 0.1)}
     trend = {
@@ -122,6 +122,6 @@ def test_trend_is_a_table_and_its_tau() -> None:
         "agreement": {"ndcg@10": agreement},
     }
     lines = printed(minimal(trend=trend))
-    best = lines.index("narm | 1 | 64 | 0.2000 | 0.0800")
-    assert lines[best + 1] == "sasrec | 1 | 64 | 0.1000 | 0.0900"
+    best = lines.index("narm | 32 | 1 | 64 | 0.2000 | 0.0800")
+    assert lines[best + 1] == "sasrec | 32 | 1 | 64 | 0.1000 | 0.0900"
     assert lines[-1] == "Kendall's tau of the two orders: -1.000, p 1.0000, seed by seed -0.5000 ± 0.1000"

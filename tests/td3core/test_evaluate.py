@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
+from td3core.artifact import load_summary
 from td3core.config import EvaluationSource, EvaluationSpec, TrendConfig
 from td3core.errors import InvalidCheckpointError, InvalidLogError
 from td3core.evaluate import Evaluator
@@ -109,6 +110,19 @@ def test_trend_trains_each_configuration_on_both_and_takes_over_what_was_trained
         alone = run.result["results"]["sasrec"][source]["ndcg@10"]["values"]
         assert rows["sasrec", 1][source]["ndcg@10"]["values"][:1] == alone
         assert len(rows["gru4rec", 2][source]["ndcg@10"]["values"]) == 2
+
+
+def test_learners_of_other_widths_than_the_jobs_compare_with_an_embedding_of_their_own(
+    archive: Path, tiny_log: Path
+) -> None:
+    width = load_summary(archive).items.shape[1]
+    trend = {"learners": ["sasrec"], "layers": [1], "embedding_sizes": [width, 2 * width]}
+    run = evaluation(archive, tiny_log, seeds=1, steps=10, cutoffs=(10,), sources=("summary",), trend=trend)
+    list(run)
+    narrow, wide = run.result["trend"]["configurations"]
+    assert (narrow["embedding_size"], wide["embedding_size"]) == (width, 2 * width)
+    assert narrow["summary"] != wide["summary"]
+    assert narrow["full"] != wide["full"]
 
 
 def test_learners_other_than_the_distilled_one_train_on_every_source(archive: Path, tiny_log: Path) -> None:

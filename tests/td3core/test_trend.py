@@ -20,6 +20,12 @@ def test_a_grid_without_repetitions() -> None:
     assert [config.inner_size for config in configurations(trend, LearnerConfig())] == [8, 16]
 
 
+def test_widths_keep_the_heads_that_divide_them() -> None:
+    trend = TrendConfig(learners=("sasrec",), layers=(1,), embedding_sizes=(9, 16))
+    found = configurations(trend, LearnerConfig(embedding_size=12, heads=6))
+    assert [(config.embedding_size, config.heads) for config in found] == [(9, 3), (16, 2)]
+
+
 def test_agreement_by_hand() -> None:
     # Means of the summary 1.5 2.5 3.5, of the log 1 3 2: two pairs agree, one does not.
     # First seed: 1 2 3 against 1 3 2; second: 2 3 4 against 1 3 2.
