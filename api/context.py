@@ -41,7 +41,7 @@ def open_context(settings: Settings) -> Context:
     Raises:
         SettingsError: A setting is missing or wrong.
     """
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, limits=settings.database_limits, name="td3 api")
     celery = make_celery(settings.required_broker_url)
     return Context(
         settings=settings,

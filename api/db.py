@@ -7,9 +7,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from psycopg.errors import DiskFull
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -24,12 +26,23 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 WRITES = {"td3_writes": True}
 """Execution options of an engine or connection whose transactions are going to write."""
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
+KEPT_CONNECTIONS = 10
+"""How many connections stay open while nobody needs them."""
+UNREACHABLE = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that a network cut off is given up after so many seconds (the last: milliseconds), not after hours."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,11 +66,26 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Database:
-    """One engine and its sessions, safe to share between threads, not between processes."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of PostgreSQL a process may take; zero seconds are no limit. SQLite has none of these."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = make_engine(url)
+    connections: int = 40
+    statement_seconds: float = 0
+    lock_seconds: float = 0
+    idle_seconds: float = 0
+    """In a transaction in which nothing happens."""
+
+
+class Database:
+    """One engine and its sessions, safe to share between threads, not between processes.
+
+    `name` is what PostgreSQL knows its connections by. A connection that broke is replaced when it is next asked
+    for, so that an outage lasts no longer than it lasts.
+    """
+
+    def __init__(self, url: str, *, limits: Limits | None = None, name: str = "td3") -> None:
+        self.engine = make_engine(url, limits=limits or Limits(), name=name)
         self._reading = sessionmaker(self.engine, expire_on_commit=False)
         self._writing = sessionmaker(self.engine.execution_options(**WRITES), expire_on_commit=False)
 
@@ -97,20 +125,39 @@ def clock(session: Session) -> ColumnElement[datetime]:
     return literal(datetime.now(UTC), UtcDateTime())
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, limits: Limits | None = None, name: str = "td3") -> Engine:
     """Build the engine for `url`, which may leave the choice of driver to us."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed)
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
+    limits = limits or Limits()
+    kept = min(limits.connections, KEPT_CONNECTIONS)
+    timeouts = {
+        "statement_timeout": limits.statement_seconds,
+        "lock_timeout": limits.lock_seconds,
+        "idle_in_transaction_session_timeout": limits.idle_seconds,
+    }
     return create_engine(
         parsed,
-        pool_size=10,
-        max_overflow=30,
+        pool_size=kept,
+        max_overflow=limits.connections - kept,
+        pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "application_name": "td3"},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": name,
+            "options": " ".join(f"-c {key}={round(seconds * 1000)}" for key, seconds in timeouts.items()),
+            **UNREACHABLE,
+        },
     )
+
+
+def ran_full(error: DBAPIError) -> bool:
+    """Whether the database had no space left."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or isinstance(error.orig, DiskFull)
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -6,6 +6,7 @@ and read it again from there.
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from api.disk import naming_errors
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
 
 BATCH = 1 << 20
@@ -47,16 +49,18 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
         BadRequestError: It is cut off or breaks the rules of multipart.
         InvalidRequestError: A part is missing, unknown or there twice.
         TooLargeError: The log or the spec is too large.
+        StorageFullError: The disk is full.
         ClientDisconnect: The client went away.
     """
     boundary = _boundary(request)
     _check_length(request, max_bytes)
     body = request.stream()
-    with FormReader(boundary, folder / "log", max_bytes=max_bytes) as reader:
+    with _receiving(), FormReader(boundary, folder / "log", max_bytes=max_bytes) as reader:
         try:
             async for batch in _batches(body):
                 await run_in_threadpool(reader.feed, batch)
-            return reader.result()
+            with _receiving():
+                return reader.result()
         except ServiceError:
             await _drain(body)
             raise
@@ -100,7 +104,8 @@ class FormReader:
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body."""
         try:
-            self._parser.write(data)
+            with _receiving():
+                self._parser.write(data)
         except FormParserError as error:
             raise BadRequestError(f"The body is not valid multipart/form-data: {error}") from error
 
@@ -169,6 +174,11 @@ class FormReader:
 
     def _on_end(self) -> None:
         self._ended = True
+
+
+def _receiving() -> AbstractContextManager[None]:
+    """Closing the file may fail as writing to it does, for what is left in its buffer."""
+    return naming_errors("the log could not be received")
 
 
 async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
-from sqlalchemy import select, update
+from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from api.db import Database, now
@@ -18,6 +18,8 @@ from api.models import OutboxMessage, Run
 
 GRACE = timedelta(seconds=5)
 """How long whoever commits a message has for sending it before the keeper does."""
+TAKEN = timedelta(seconds=30)
+"""How long a keeper has for sending a batch before another one does."""
 BATCH = 500
 MAX_DOUBLINGS = 8
 
@@ -48,20 +50,38 @@ class Outbox:
         return self._send(messages)
 
     def deliver_due(self) -> int:
-        """Send what should have been sent, or claimed, by now; oldest first."""
+        """Send what should have been sent, or claimed, by now; oldest first. Two keepers share the work."""
         sent = 0
         while True:
-            with self._database.reading() as session:
-                messages = session.scalars(
-                    select(OutboxMessage)
-                    .where(OutboxMessage.due_at <= now(session))
-                    .order_by(OutboxMessage.due_at)
-                    .limit(BATCH)
-                ).all()
+            messages = self._take_due()
             done = self._send(messages)
+            self._put_back(messages[done:])
             sent += done
             if done < BATCH:
                 return sent
+
+    def _take_due(self) -> Sequence[OutboxMessage]:
+        """Put off what is due, so that nobody else takes it while it is being sent."""
+        with self._database.transaction() as session:
+            at = now(session)
+            messages = session.scalars(
+                select(OutboxMessage)
+                .where(OutboxMessage.due_at <= at)
+                .order_by(OutboxMessage.due_at)
+                .limit(BATCH)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for message in messages:
+                message.due_at = at + TAKEN
+        return messages
+
+    def _put_back(self, messages: Sequence[OutboxMessage]) -> None:
+        """Let what could not be sent be due again."""
+        if messages:
+            with self._database.transaction() as session:
+                at = now(session)
+                for message in messages:
+                    session.execute(_same(message).values(due_at=at))
 
     def _send(self, messages: Sequence[OutboxMessage]) -> int:
         sent: list[OutboxMessage] = []
@@ -81,11 +101,12 @@ class Outbox:
         with self._database.transaction() as session:
             at = now(session)
             for message in messages:
-                session.execute(
-                    update(OutboxMessage)
-                    .where(OutboxMessage.run_id == message.run_id, OutboxMessage.due_at == message.due_at)
-                    .values(
-                        sends=message.sends + 1,
-                        due_at=at + self._resend * 2 ** min(message.sends, MAX_DOUBLINGS),
-                    )
-                )
+                wait = self._resend * 2 ** min(message.sends, MAX_DOUBLINGS)
+                session.execute(_same(message).values(sends=message.sends + 1, due_at=at + wait))
+
+
+def _same(message: OutboxMessage) -> Update:
+    """Change the message, unless somebody has taken or sent it since it was read."""
+    return update(OutboxMessage).where(
+        OutboxMessage.run_id == message.run_id, OutboxMessage.due_at == message.due_at
+    )

@@ -10,12 +10,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from api.errors import DatabaseError, ServiceError, log_faults
+from api.db import ran_full
+from api.errors import DatabaseError, ServiceError, StorageFullError, log_faults
 from api.request_log import HEADER
 from td3core.errors import InvalidLogError
 
@@ -23,6 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 200
 MOST_ERRORS = 100
 UNPROCESSABLE = 422
+RETRY_AFTER = "5"
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +84,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(PoolTimeoutError, _database_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -185,9 +189,14 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    """It is away or locked: the client may try again."""
+    """It is away, locked or full: the client may try again."""
     log.error("request.database_unavailable", exc_info=error)
-    return await _service_error(request, DatabaseError("The database does not answer; try again later."))
+    if isinstance(error, DBAPIError) and ran_full(error):
+        return await _service_error(request, StorageFullError("The database has no space left."))
+    return await _service_error(
+        request,
+        DatabaseError("The database does not answer; try again later.", headers={"Retry-After": RETRY_AFTER}),
+    )
 
 
 async def _invalid_log(request: Request, error: Exception) -> Response:

@@ -8,14 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from api.disk import naming_errors
+
 
 @contextmanager
 def scratch_folder(base: Path, *, prefix: str) -> Iterator[Path]:
-    """Make a folder below `base`, and remove it with all it holds when the block ends."""
-    base.mkdir(parents=True, exist_ok=True)
-    with _locked(base):
-        folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=base))
-        lock = _lock(folder, wait=True)
+    """Make a folder below `base`, and remove it with all it holds when the block ends.
+
+    Raises:
+        StorageFullError: The disk is full.
+        StorageError: It cannot be made.
+    """
+    with naming_errors("there is no room to work in"):
+        base.mkdir(parents=True, exist_ok=True)
+        with _locked(base):
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=base))
+            lock = _lock(folder, wait=True)
     try:
         yield folder
     finally:

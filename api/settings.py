@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.db import Limits
 from api.errors import SettingsError
 
 
@@ -32,6 +33,20 @@ class Settings(BaseSettings):
         default_factory=_in_data_dir("td3.sqlite3", "sqlite:///"),
         repr=False,
         description="`sqlite:///...` or `postgresql://...`; left out: a file in the data folder.",
+    )
+    database_connections: int = Field(
+        default=40,
+        ge=1,
+        description="Most connections a process opens to PostgreSQL; it keeps up to 10 of them.",
+    )
+    database_statement_seconds: float = Field(
+        default=30, ge=0, description="PostgreSQL gives up a statement after so long; 0: never."
+    )
+    database_lock_seconds: float = Field(
+        default=10, ge=0, description="PostgreSQL gives up waiting for a lock after so long; 0: never."
+    )
+    database_idle_seconds: float = Field(
+        default=60, ge=0, description="PostgreSQL ends a transaction in which nothing happens; 0: never."
     )
     broker_url: str | None = Field(
         default=None,
@@ -81,6 +96,16 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
     )
+
+    @property
+    def database_limits(self) -> Limits:
+        """What the service allows itself of PostgreSQL; migrations, which may take long, do not ask."""
+        return Limits(
+            connections=self.database_connections,
+            statement_seconds=self.database_statement_seconds,
+            lock_seconds=self.database_lock_seconds,
+            idle_seconds=self.database_idle_seconds,
+        )
 
     @property
     def required_broker_url(self) -> str:

@@ -56,7 +56,7 @@ def execute(
     stopping: Callable[[], bool] = stop_requested,
 ) -> RunState | None:
     """Claim the run, do its work and write its end; `None` where nothing was there to claim, or it was lost."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, limits=settings.database_limits, name="td3 worker")
     try:
         lease = timedelta(seconds=settings.lease_seconds)
         with database.transaction() as session:

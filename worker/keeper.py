@@ -48,7 +48,7 @@ def sweep(database: Database, outbox: Outbox, *, max_attempts: int) -> None:
 
 def keep(settings: Settings, stop: threading.Event) -> None:
     """Sweep until told to stop; a database that is away is waited for."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
     celery = make_celery(settings.required_broker_url)
     outbox = Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds))
     log.info("keeper.started", every_seconds=settings.sweep_seconds)

@@ -20,6 +20,7 @@ from api.errors import (
     InvalidSpecError,
     JobNotFoundError,
     StorageError,
+    StorageFullError,
     TooLargeError,
     UnsupportedBodyError,
 )
@@ -102,6 +103,7 @@ BAD_LOG_EXAMPLES = {
             InvalidRequestError,
             InvalidSpecError,
             StorageError,
+            StorageFullError,
             examples={422: BAD_LOG_EXAMPLES},
         ),
     },

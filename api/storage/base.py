@@ -1,18 +1,15 @@
 """What every storage does, and what both kinds have in common."""
 
-import errno
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from api.errors import DamagedObjectError, StorageError, StorageFullError
+from api.errors import DamagedObjectError
 
 CHUNK = 1 << 20
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +92,3 @@ def write_file(chunks: Iterable[bytes], path: Path) -> None:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def naming_errors(what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds, and the system's, into ours; `what` says what was tried.
-
-    Raises:
-        StorageFullError: There is no space left, on the disk or in the quota.
-        StorageError: Anything else.
-    """
-    try:
-        yield
-    except OSError as error:
-        kind = StorageFullError if error.errno in FULL else StorageError
-        raise kind(f"{what}: {error}") from error
-    except kinds as error:
-        raise StorageError(f"{what}: {error}") from error

@@ -1,4 +1,5 @@
 import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -69,6 +70,30 @@ def test_what_was_left_unsent_is_sent(
     assert outbox.deliver_due() == 1
     assert len(messages(broker)) == 1
     assert outbox.deliver_due() == 0
+
+
+def test_what_one_keeper_takes_another_leaves(
+    outbox: Outbox, database: Database, celery: Celery, broker: redis.Redis
+) -> None:
+    """Both look at the same moment, and again and again."""
+    with database.transaction() as session:
+        jobs = {add_job(session).id for _ in range(40)}
+    make_due(database)
+    start = threading.Barrier(2)
+
+    def deliver() -> None:
+        mine = Outbox(database, celery, resend=RESEND)
+        start.wait()
+        for _ in range(5):
+            mine.deliver_due()
+
+    keepers = [threading.Thread(target=deliver) for _ in range(2)]
+    for keeper in keepers:
+        keeper.start()
+    for keeper in keepers:
+        keeper.join()
+    sent = [str(headers["kwargsrepr"]) for headers in messages(broker)]
+    assert sorted(sent) == sorted(repr({"run_id": job}) for job in jobs)
 
 
 def test_what_nobody_claims_is_sent_again_at_doubling_intervals(
