@@ -57,7 +57,7 @@ class PostgresProcess:
     def __init__(
         self, install: Path, base: Path, owner: Owner | None, *, host: str = HOST, durable: bool
     ) -> None:
-        port = free_port()
+        port = free_port(host)
         self.url = URL.create("postgresql+psycopg", "td3", host=host, port=port, database="postgres")
         self._install, self._base, self._owner = install, base, owner
         self._options = _options(port, host=host, durable=durable)
@@ -109,6 +109,9 @@ def postgres_process(*, host: str = HOST, durable: bool = True) -> Iterator[Post
     try:
         install = _install_dir() if owner is None else _private_copy(base, owner)
         _run_initdb(install, base, owner)
+        if host != HOST:
+            with (base / "data/pg_hba.conf").open("a") as allowed:
+                allowed.write(f"host all all {host}/24 trust\n")
         process = PostgresProcess(install, base, owner, host=host, durable=durable)
         try:
             process.start()
