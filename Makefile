@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
+RIVALS_VENV := .venv-rivals
+RIVALS_STAMP := $(RIVALS_VENV)/.installed
 # Two cores are assumed; one torch thread a process, or the processes take turns on them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check lint bench third-party clean
+.PHONY: help install demo serve test chaos check lint bench third-party rivals clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -75,7 +77,17 @@ $(BENCH_STAMP): $(STAMP) benchmarks/third_party/requirements.txt benchmarks/thir
 	  -c benchmarks/third_party/constraints.txt -r benchmarks/third_party/requirements.txt
 	@touch $@
 
-clean: ## remove .venv, .venv-bench and caches; data in var/ stays
-	@echo "Removing $(VENV), caches and build output"
-	@rm -rf $(VENV) $(BENCH_VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+rivals: $(RIVALS_STAMP) ## build .venv-rivals, in which benchmarks.service runs procrastinate
+	@echo "Installed in $(RIVALS_VENV); now: $(BIN)/python -m benchmarks.service"
+
+$(RIVALS_STAMP): $(STAMP) benchmarks/service/requirements.txt benchmarks/service/constraints.txt
+	@$(BIN)/python -m venv --clear $(RIVALS_VENV)
+	@echo "Installing the pinned rivals into $(RIVALS_VENV)"
+	@$(RIVALS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c benchmarks/service/constraints.txt -r benchmarks/service/requirements.txt
+	@touch $@
+
+clean: ## remove .venv, .venv-bench, .venv-rivals and caches; data in var/ stays
+	@echo "Removing $(VENV), $(BENCH_VENV), $(RIVALS_VENV), caches and build output"
+	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
