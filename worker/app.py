@@ -13,10 +13,12 @@ from api.settings import load_settings
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute
+from worker.pool import TaskPool
 from worker.stopping import request_stop
 
 settings = load_settings()
 app = make_celery(settings.required_broker_url)
+app.conf.worker_pool = TaskPool
 _main_pid = os.getpid()
 
 log = structlog.get_logger(__name__)

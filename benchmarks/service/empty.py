@@ -10,9 +10,11 @@ from api.queue import QUEUE, make_celery
 from api.runs import claims
 from api.settings import load_settings
 from worker.execute import Attempt, Finish, execute
+from worker.pool import TaskPool
 
 settings = load_settings()
 app = make_celery(settings.required_broker_url)
+app.conf.worker_pool = TaskPool
 
 
 @setup_logging.connect
