@@ -10,6 +10,7 @@ from api.app import create_app
 from api.errors import SettingsError
 from api.logs import configure_logging
 from api.settings import Settings, load_settings
+from api.tracing import configure_tracing
 
 SHUTDOWN_SECONDS = 8
 """How long open requests may take to end once the server is told to stop."""
@@ -32,6 +33,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"error: {error}")
     configure_logging(level=settings.log_level, style=settings.log_format)
+    configure_tracing(settings, process="api")
     structlog.get_logger(__name__).info("api.starting", host=settings.host, port=settings.port)
     uvicorn.run(
         app,

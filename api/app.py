@@ -1,7 +1,8 @@
 """The application: routes, errors, middleware, and what lives as long as it does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -44,6 +45,11 @@ async def index() -> dict[str, str | dict[str, str]]:
     return {"name": "TD3 Service", "version": VERSION, "links": LINKS}
 
 
+def _is_probe(scope: MutableMapping[str, Any]) -> bool:
+    """Whether nobody wants a trace of it."""
+    return scope["path"] in (LINKS["alive"], LINKS["ready"], LINKS["metrics"])
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; it opens its connections when it starts.
 
@@ -67,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=openapi.DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        telemetry={"exclude": _is_probe, "operation_spans": False, "metrics": False, "logs": False},
         openapi_tags=[
             {"name": "jobs", "description": "A log goes in, a summary comes out."},
             {"name": "evaluations", "description": "How good is the summary?"},

@@ -7,6 +7,8 @@ from typing import Literal
 
 import structlog
 
+from api import correlation
+
 LogStyle = Literal["auto", "json", "console"]
 
 
@@ -14,6 +16,7 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
     """Set up structlog and the root logger; what is bound to the context goes into every line."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        correlation.add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -4,8 +4,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, MetaData, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, MetaData, String, Text, func, select
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    column_property,
+    declared_attr,
+    mapped_column,
+    relationship,
+)
 
 from api import correlation, ids
 from api.db import UtcDateTime
@@ -181,3 +188,11 @@ class OutboxMessage(Base):
     sends: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
     """When it is to be sent, or sent again."""
+    traceparent: Mapped[str | None] = column_property(
+        func.coalesce(
+            select(Job.traceparent).where(Job.id == run_id).scalar_subquery(),
+            select(Evaluation.traceparent).where(Evaluation.id == run_id).scalar_subquery(),
+        ),
+        expire_on_flush=False,  # no run changes its trace
+    )
+    """Of its run."""

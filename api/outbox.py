@@ -10,11 +10,14 @@ from datetime import timedelta
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
+from opentelemetry.trace import SpanKind
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
+from api.correlation import continued
 from api.db import Database, now
 from api.models import OutboxMessage, Run
+from api.tracing import tracer
 
 GRACE = timedelta(seconds=5)
 """How long whoever commits a message has for sending it before the keeper does."""
@@ -87,7 +90,13 @@ class Outbox:
         sent: list[OutboxMessage] = []
         for message in messages:
             try:
-                self._celery.send_task(message.task, kwargs={"run_id": message.run_id})
+                with tracer.start_as_current_span(
+                    f"send {message.task}",
+                    context=continued(message.traceparent),
+                    kind=SpanKind.PRODUCER,
+                    attributes={"td3.run": message.run_id, "td3.sends": message.sends + 1},
+                ):
+                    self._celery.send_task(message.task, kwargs={"run_id": message.run_id})
             except OperationalError as error:
                 log.warning("outbox.broker_unavailable", unsent=len(messages) - len(sent), error=str(error))
                 break

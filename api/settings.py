@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import AliasChoices, ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.db import Limits
@@ -18,7 +18,7 @@ def _in_data_dir(name: str, scheme: str) -> Any:
 class Settings(BaseSettings):
     """Read from `TD3_...` variables; every default suits the embedded profile."""
 
-    model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore", validate_by_name=True)
 
     host: str = Field(
         default="127.0.0.1",
@@ -91,6 +91,17 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         description="CPU threads of a run. Learners are small: more pay only on idle cores or large catalogues.",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65534,
+        description="Port of a worker's or keeper's metrics (a keeper beside a worker: the next); none unless set.",
+    )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("TD3_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where traces go by OTLP over HTTP: `http://collector:4318`; left out: nowhere.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = Field(

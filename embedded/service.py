@@ -20,6 +20,7 @@ MIGRATION_SECONDS = 120.0
 # What a child may take to end by itself: the API finishes its requests, the worker hands its job back.
 GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0}
 MODULES = {"migrate": "api.migrate", "api": "api", "worker": "worker", "keeper": "worker.keeper"}
+METRICS_PORT = "TD3_METRICS_PORT"
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -97,8 +98,15 @@ class Service:
             name,
             command,
             log=self.log_dir / f"{name}.log",
-            env=self.environment,
+            env=self._environment_of(name),
         )
+
+    def _environment_of(self, name: str) -> Mapping[str, str]:
+        """Worker and keeper cannot share the port of their metrics: the keeper's is the next."""
+        port = self.environment.get(METRICS_PORT)
+        if name != "keeper" or not port:
+            return self.environment
+        return {**self.environment, METRICS_PORT: str(int(port) + 1)}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from celery.exceptions import SecurityWarning
 
 from api.errors import SettingsError
 from api.queue import QUEUE
+from worker.metrics import serving_run_metrics
 
 
 def main() -> None:
@@ -18,19 +19,20 @@ def main() -> None:
     parser.add_argument("--name", default="td3@%h", help="name among Celery's nodes (default: td3@%%h)")
     arguments = parser.parse_args()
     try:
-        from worker.app import app
+        from worker.app import app, settings
     except SettingsError as error:
         sys.exit(f"error: {error}")
     # Celery warns of root because messages of pickles would run code; ours are JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    app.worker_main(
-        [
-            "--quiet",
-            "worker",
-            *("--queues", QUEUE, "--hostname", arguments.name, "--pool", "prefork", "--concurrency", "1"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-        ]
-    )
+    with serving_run_metrics(settings):
+        app.worker_main(
+            [
+                "--quiet",
+                "worker",
+                *("--queues", QUEUE, "--hostname", arguments.name, "--pool", "prefork", "--concurrency", "1"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ]
+        )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.queue import make_celery
 from api.settings import load_settings
+from api.tracing import configure_tracing
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute
@@ -43,6 +44,12 @@ def _die_with_the_worker(**_: object) -> None:
     """
     if os.getppid() != _main_pid:
         os._exit(1)
+
+
+@worker_process_init.connect
+def _set_up_tracing(**_: object) -> None:
+    """Here, as what exports spans is a thread, which no child inherits."""
+    configure_tracing(settings, process="worker")
 
 
 def worker_name() -> str:

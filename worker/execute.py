@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from api import scratch
+from api import scratch, tracing
 from api.db import Database
 from api.errors import LeaseLostError, StorageError, log_faults
 from api.models import Run, RunState
@@ -21,6 +21,7 @@ from api.settings import Settings
 from api.storage import Storage, open_storage
 from td3core.errors import InvalidLogError, Td3Error
 from worker.lease import Lease, RunCancelledError, Watch, WorkerStoppingError
+from worker.observed import LEASE_LOST, observed
 from worker.stopping import stop_requested
 
 REPORT_SECONDS = 0.5
@@ -69,11 +70,14 @@ def execute(
         ids = {"run": run_id, "attempt": held.attempt, "request_id": held.request_id}
         with structlog.contextvars.bound_contextvars(**ids):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
-            with Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
-                watch = Watch(database, kept, stopping=stopping, every=REPORT_SECONDS)
-                return _attempt(kept, watch, work, run_id, settings, database)
+            with observed(held) as seen, Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
+                watch = Watch(database, kept, stopping=stopping, every=REPORT_SECONDS, on_step=seen.step)
+                state = _attempt(kept, watch, work, run_id, settings, database)
+                seen.outcome = state or LEASE_LOST
+                return state
     finally:
         database.close()
+        tracing.flush()
 
 
 def _attempt(

@@ -21,13 +21,15 @@ from api.outbox import Outbox
 from api.queue import make_celery
 from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
+from api.tracing import configure_tracing
+from worker.metrics import KeeperMetrics, process_registry, serving
 
 RUNS = (Job, Evaluation)
 
 log = structlog.get_logger("worker.keeper")
 
 
-def sweep(database: Database, outbox: Outbox, *, max_attempts: int) -> None:
+def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_attempts: int) -> None:
     """One round; safe beside another keeper's."""
     requeued: list[str] = []
     for model in RUNS:
@@ -38,10 +40,13 @@ def sweep(database: Database, outbox: Outbox, *, max_attempts: int) -> None:
             ("failed", swept.failed),
             ("cancelled", swept.cancelled),
         ):
+            metrics.expired.labels(outcome).inc(len(run_ids))
             for run_id in run_ids:
                 log.warning("keeper.lease_expired", run=run_id, outcome=outcome)
         requeued += swept.requeued
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
+    metrics.sent.inc(sent)
+    metrics.swept_at.set_to_current_time()
     if sent:
         log.info("keeper.sent", messages=sent)
 
@@ -51,13 +56,16 @@ def keep(settings: Settings, stop: threading.Event) -> None:
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
     celery = make_celery(settings.required_broker_url)
     outbox = Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds))
+    registry = process_registry()
+    metrics = KeeperMetrics(registry)
     log.info("keeper.started", every_seconds=settings.sweep_seconds)
-    while not stop.is_set():
-        try:
-            sweep(database, outbox, max_attempts=settings.max_attempts)
-        except SQLAlchemyError as error:  # away, or not migrated yet
-            log.warning("keeper.database_unavailable", error=str(error))
-        stop.wait(settings.sweep_seconds)
+    with serving(settings, registry):
+        while not stop.is_set():
+            try:
+                sweep(database, outbox, metrics, max_attempts=settings.max_attempts)
+            except SQLAlchemyError as error:  # away, or not migrated yet
+                log.warning("keeper.database_unavailable", error=str(error))
+            stop.wait(settings.sweep_seconds)
     celery.close()
     database.close()
     log.info("keeper.stopped")
@@ -72,6 +80,7 @@ def main() -> None:
     try:
         settings = load_settings()
         configure_logging(level=settings.log_level, style=settings.log_format)
+        configure_tracing(settings, process="keeper")
         keep(settings, stop)
     except SettingsError as error:
         sys.exit(f"error: {error}")

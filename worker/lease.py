@@ -100,12 +100,19 @@ class Watch:
     """Tells the database how far the run is, and the run when it has to stop."""
 
     def __init__(
-        self, database: Database, lease: Lease, *, stopping: Callable[[], bool], every: float
+        self,
+        database: Database,
+        lease: Lease,
+        *,
+        stopping: Callable[[], bool],
+        every: float,
+        on_step: Callable[[str, int], None],
     ) -> None:
         self._database = database
         self._lease = lease
         self._stopping = stopping
         self._every = every
+        self._on_step = on_step
         self._reported_at = float("-inf")
         self._stage = ""
         self._losses: dict[str, float] = {}
@@ -129,6 +136,7 @@ class Watch:
             WorkerStoppingError: This worker is told to stop.
             LeaseLostError: The run is not ours any more.
         """
+        self._on_step(stage, step)
         self._lease.check()
         self._losses = losses or self._losses
         if self._stopping():

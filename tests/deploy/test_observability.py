@@ -1,0 +1,61 @@
+"""Dashboard, alerts and scrape configuration agree with each other, with the containers and with what is served."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ALERTS = DEPLOY / "prometheus" / "alerts.yml"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "td3.json"
+METRIC = re.compile(r"\b(?:td3|process)_[a-z0-9_]+\b")
+
+
+def rules() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+def queries() -> Iterator[str]:
+    """Every expression that is asked of Prometheus."""
+    yield from (rule["expr"] for rule in rules())
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", []))
+
+
+def asked_for() -> set[str]:
+    """The metrics in them."""
+    return {name for query in queries() for name in METRIC.findall(query)}
+
+
+def test_every_rule_says_what_it_means_and_who_is_told() -> None:
+    names = [rule["alert"] for rule in rules()]
+    assert len(names) == len(set(names))
+    for rule in rules():
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"]["summary"]
+
+
+def test_panels_do_not_overlap_and_say_what_they_show() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        at = panel["gridPos"]
+        cells = {(at["x"] + i, at["y"] + j) for i in range(at["w"]) for j in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        assert panel["type"] == "row" or (panel["description"] and panel["targets"])
+    assert max(x for x, _ in taken) < 24
+
+
+@pytest.mark.parametrize("query", list(queries()))
+def test_brackets_match(query: str) -> None:
+    opened: list[str] = []
+    for character in query:
+        if character in "([{":
+            opened.append(character)
+        elif character in ")]}":
+            assert opened.pop() + character in ("()", "[]", "{}")
+    assert opened == []
