@@ -170,6 +170,13 @@ class JobWithoutSummaryError(ConflictError):
     code = "job_without_summary"
 
 
+class ExpiredError(ServiceError):
+    """It is no longer kept."""
+
+    code = "expired"
+    status = 410
+
+
 class AlreadyFinishedError(ConflictError):
     """It has ended and cannot be cancelled any more."""
 

@@ -115,7 +115,9 @@ class Dataset(Resource):
     """The client's name for the file."""
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    storage_key: Mapped[str] = mapped_column(Text)
+    storage_key: Mapped[str] = mapped_column(Text, index=True)
+    expired_at: Mapped[datetime | None]
+    """When it stopped being kept; the object goes, the row tells of it."""
     profile: Mapped[dict[str, Any] | None]
     """Known once the whole log has been read."""
 
@@ -143,7 +145,9 @@ class Summary(Base):
     created_at: Mapped[datetime]
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    storage_key: Mapped[str] = mapped_column(Text)
+    storage_key: Mapped[str] = mapped_column(Text, index=True)
+    expired_at: Mapped[datetime | None]
+    """When it stopped being kept; the object goes, the row tells of it."""
 
 
 class Evaluation(Run):

@@ -58,6 +58,24 @@ class Settings(BaseSettings):
         repr=False,
         description="`file:///folder`, or `s3://bucket/prefix` with credentials and endpoint in `AWS_...`.",
     )
+    signed_url_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=7 * 86400,
+        description="Clients fetch summaries from the bucket, by signed URLs that last so long; 0: from the API.",
+    )
+    keep_logs_days: float | None = Field(
+        default=None, ge=0, description="Logs go so long after the last run that needed them; unset: never."
+    )
+    keep_summaries_days: float | None = Field(
+        default=None, ge=0, description="Summaries go so long after the last run on them; unset: never."
+    )
+    orphan_days: float = Field(
+        default=7, ge=0, description="What is in storage without a row that points at it goes after so long."
+    )
+    clean_seconds: float = Field(
+        default=3600, gt=0, description="How often the keeper looks for what may go from storage."
+    )
     max_upload_bytes: ByteSize = Field(
         default=ByteSize(8 * 2**30), gt=0, description="Largest log accepted, as sent; larger ones get a 413."
     )

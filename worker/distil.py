@@ -8,6 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from api.db import now
+from api.ids import new_id
 from api.models import Dataset, Job, RunState, Summary
 from api.runs import claims
 from api.runs.claims import Claim
@@ -37,7 +38,7 @@ def distil_job(attempt: Attempt) -> Finish:
     archive = attempt.folder / "summary.zip"
     run.save(archive)
     sha256 = _sha256(archive)
-    key = f"{job.tenant_id}/summaries/{sha256}"
+    key = f"{job.tenant_id}/summaries/{sha256}-{new_id('summary')}"
     attempt.storage.put_file(key, archive, sha256=sha256)
     size = archive.stat().st_size
     profile = run.profile.model_dump(mode="json") if run.profile else None

@@ -1,30 +1,35 @@
 """`python -m worker.keeper`: looks after what others left behind. Any number of keepers may run.
 
 Every few seconds it queues again, or ends, the runs whose worker vanished, and sends the messages that a crash or a
-lost broker kept from arriving. A process of its own rather than a Celery task, for a busy worker would starve it.
+lost broker kept from arriving. Now and then it removes from storage what nobody needs. A process of its own rather
+than a Celery task, for a busy worker would starve it.
 """
 
 import argparse
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import Database
-from api.errors import SettingsError
+from api.errors import SettingsError, StorageError
 from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.outbox import Outbox
 from api.queue import make_celery
 from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
+from api.storage import open_storage
 from api.tracing import configure_tracing
+from worker.cleaning import clean
 from worker.metrics import KeeperMetrics, process_registry, serving
 
 RUNS = (Job, Evaluation)
+STOP_SECONDS = 5.0
 
 log = structlog.get_logger("worker.keeper")
 
@@ -52,23 +57,45 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_att
 
 
 def keep(settings: Settings, stop: threading.Event) -> None:
-    """Sweep until told to stop; a database that is away is waited for."""
+    """Sweep and clean until told to stop; a database or storage that is away is waited for.
+
+    Cleaning has a thread of its own: a large bucket takes long to list, and a run that was lost must not wait for it.
+    """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
     celery = make_celery(settings.required_broker_url)
     outbox = Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds))
+    storage = open_storage(settings.storage_url)
     registry = process_registry()
     metrics = KeeperMetrics(registry)
+    cleaner = threading.Thread(
+        target=_repeat,
+        args=(lambda: clean(database, storage, settings), settings.clean_seconds, stop),
+        name="cleaner",
+        daemon=True,  # what it leaves undone, the next one does
+    )
     log.info("keeper.started", every_seconds=settings.sweep_seconds)
     with serving(settings, registry):
-        while not stop.is_set():
-            try:
-                sweep(database, outbox, metrics, max_attempts=settings.max_attempts)
-            except SQLAlchemyError as error:  # away, or not migrated yet
-                log.warning("keeper.database_unavailable", error=str(error))
-            stop.wait(settings.sweep_seconds)
+        cleaner.start()
+        _repeat(
+            lambda: sweep(database, outbox, metrics, max_attempts=settings.max_attempts),
+            settings.sweep_seconds,
+            stop,
+        )
+    cleaner.join(STOP_SECONDS)
     celery.close()
     database.close()
     log.info("keeper.stopped")
+
+
+def _repeat(work: Callable[[], None], seconds: float, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            work()
+        except SQLAlchemyError as error:  # away, or not migrated yet
+            log.warning("keeper.database_unavailable", error=str(error))
+        except StorageError as error:
+            log.warning("keeper.storage_unavailable", error=str(error))
+        stop.wait(seconds)
 
 
 def main() -> None:

@@ -1,8 +1,12 @@
 """Take a log in: validate it, keep it, make its row."""
 
+from dataclasses import dataclass
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db import now
+from api.db import Database, now
+from api.errors import StorageError
 from api.ids import new_id
 from api.models import Dataset
 from api.multipart import Upload
@@ -27,22 +31,44 @@ def validate(upload: Upload, data: DataConfig, settings: Settings) -> LogProfile
     return None
 
 
-def store(upload: Upload, storage: Storage, *, tenant_id: str) -> str:
-    """Put the log into storage under its content's name and return that key.
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """Where a log is in storage."""
 
-    The same log twice is one object. One that no row comes to point at is whole, harmless, and taken up by
-    the next upload of the same log.
+    key: str
+    shared: bool
+    """Whether it was there before, as the log of another dataset."""
+
+
+def store(upload: Upload, database: Database, storage: Storage, *, tenant_id: str) -> StoredLog:
+    """Put the log into storage, unless a dataset of this tenant has the same.
+
+    One that no row comes to point at is an orphan: nobody else will use its key, and the keeper removes it.
     """
-    key = f"{tenant_id}/logs/{upload.sha256}"
-    if not storage.exists(key):
-        storage.put_file(key, upload.path, sha256=upload.sha256)
-    return key
+    same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == upload.sha256, Dataset.expired_at.is_(None))
+    with database.reading() as session:
+        known = session.scalar(select(Dataset.storage_key).where(*same).limit(1))
+    if known is not None and storage.exists(known):
+        return StoredLog(known, shared=True)
+    key = f"{tenant_id}/logs/{upload.sha256}-{new_id('log')}"
+    storage.put_file(key, upload.path, sha256=upload.sha256)
+    return StoredLog(key, shared=False)
 
 
 def create(
-    session: Session, upload: Upload, *, tenant_id: str, storage_key: str, profile: LogProfile | None
+    session: Session, upload: Upload, *, tenant_id: str, stored: StoredLog, profile: LogProfile | None
 ) -> Dataset:
-    """Write the row."""
+    """Write the row.
+
+    Raises:
+        StorageError: The log that was to be shared has expired this very moment.
+    """
+    if stored.shared:
+        kept = select(Dataset.id).where(Dataset.storage_key == stored.key, Dataset.expired_at.is_(None))
+        if session.scalar(kept.limit(1).with_for_update(read=True)) is None:
+            raise StorageError(
+                "The log was removed from storage while it was submitted again; send it again."
+            )
     dataset = Dataset(
         id=new_id("ds"),
         tenant_id=tenant_id,
@@ -50,7 +76,7 @@ def create(
         name=upload.name,
         bytes=upload.size,
         sha256=upload.sha256,
-        storage_key=storage_key,
+        storage_key=stored.key,
         profile=profile.model_dump(mode="json") if profile else None,
     )
     session.add(dataset)

@@ -10,6 +10,7 @@ from api.context import Service
 from api.errors import (
     AlreadyFinishedError,
     EvaluationNotFoundError,
+    ExpiredError,
     InvalidCursorError,
     InvalidRequestError,
     JobNotFinishedError,
@@ -33,7 +34,9 @@ router = APIRouter(tags=["evaluations"])
     summary="Evaluate a summary",
     responses={
         202: answer("The evaluation is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
-        **documented(JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, InvalidRequestError),
+        **documented(
+            JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, ExpiredError, InvalidRequestError
+        ),
     },
 )
 def create_evaluation(

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api import outbox
+from api import outbox, retention
 from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.evaluations.schemas import EvaluationOut
@@ -22,8 +22,10 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
 
     Raises:
         JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError: There is nothing to evaluate.
+        ExpiredError: Its log or its summary is no longer kept.
     """
     summary = jobs.summary_of(session, job_id, tenant_id=tenant_id)
+    retention.hold(session, jobs.get(session, job_id, tenant_id=tenant_id))
     evaluation = Evaluation(
         id=new_id("eval"),
         tenant_id=tenant_id,

@@ -1,13 +1,15 @@
 """The summary of a job as a download that can be resumed."""
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 
 from api.auth import Tenant
-from api.context import Service
+from api.context import Context, Service
 from api.errors import (
+    ExpiredError,
     JobNotFinishedError,
     JobNotFoundError,
     JobWithoutSummaryError,
@@ -15,6 +17,7 @@ from api.errors import (
     StorageError,
 )
 from api.jobs import service
+from api.models import Summary
 from api.problems import documented
 from api.ranges import not_modified, requested_slice
 
@@ -37,8 +40,16 @@ ARCHIVE: dict[str, Any] = {
     responses={
         200: {"description": "The archive.", **ARCHIVE},
         206: {"description": "The range that was asked for.", **ARCHIVE},
+        307: {"description": "The archive is at the signed URL in `Location`, for a while."},
         304: {"description": "The client has it already (`If-None-Match`)."},
-        **documented(JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, RangeError, StorageError),
+        **documented(
+            JobNotFoundError,
+            JobNotFinishedError,
+            JobWithoutSummaryError,
+            ExpiredError,
+            RangeError,
+            StorageError,
+        ),
     },
 )
 @router.head("/{job_id}/summary", response_class=Response, include_in_schema=False)
@@ -56,6 +67,8 @@ def download_summary(job_id: str, request: Request, context: Service, tenant: Te
     if not_modified(request.headers, etag):
         return Response(status_code=304, headers=headers)
     wanted = requested_slice(request.headers, size=summary.bytes, etag=etag)
+    if request.method == "GET" and (url := _signed_url(context, summary)):
+        return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     headers["Content-Length"] = str(wanted.end - wanted.start)
     if wanted.partial:
         headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{summary.bytes}"
@@ -68,3 +81,11 @@ def download_summary(job_id: str, request: Request, context: Service, tenant: Te
         headers,
         "application/zip",
     )
+
+
+def _signed_url(context: Context, summary: Summary) -> str | None:
+    """Where the client may fetch the archive past us, if that is wanted and possible."""
+    lasting = context.settings.signed_url_seconds
+    if not lasting:
+        return None
+    return context.storage.signed_url(summary.storage_key, lasting=timedelta(seconds=lasting))

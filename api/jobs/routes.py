@@ -129,9 +129,9 @@ def _accept(
     context: Context, tenant: str, upload: Upload, spec: JobSpec, profile: LogProfile | None
 ) -> JobOut:
     """Keep the log, write the job, and only then send its message."""
-    key = datasets.store(upload, context.storage, tenant_id=tenant)
+    stored = datasets.store(upload, context.database, context.storage, tenant_id=tenant)
     with context.database.transaction() as session:
-        dataset = datasets.create(session, upload, tenant_id=tenant, storage_key=key, profile=profile)
+        dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
         job = JobOut.of(service.submit(session, dataset, spec))
     log.info("job.accepted", run=job.id)
     context.outbox.deliver([job.id])

@@ -1,5 +1,6 @@
 """What a client sees of a job."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -18,11 +19,17 @@ class SummaryOut(BaseModel):
     bytes: int = Field(examples=[184320])
     sha256: str = Field(description="Also its ETag.")
     href: str = Field(description="Where to download it.", examples=[f"/jobs/{JOB_ID}/summary"])
+    expired_at: datetime | None = Field(description="Since when it is no longer kept.", examples=[None])
 
     @classmethod
     def of(cls, summary: Summary) -> "SummaryOut":
         """Shape a row."""
-        return cls(bytes=summary.bytes, sha256=summary.sha256, href=f"/jobs/{summary.job_id}/summary")
+        return cls(
+            bytes=summary.bytes,
+            sha256=summary.sha256,
+            href=f"/jobs/{summary.job_id}/summary",
+            expired_at=summary.expired_at,
+        )
 
 
 class JobOut(RunOut):
@@ -44,7 +51,7 @@ class JobOut(RunOut):
         links = {"self": here, "evaluations": f"{here}/evaluations"}
         if not job.state.ended:
             links["cancel"] = f"{here}/cancel"
-        if job.summary:
+        if job.summary and not job.summary.expired_at:
             links["summary"] = f"{here}/summary"
         return cls(
             **run_fields(job),

@@ -9,6 +9,7 @@ from api import outbox
 from api.db import now
 from api.errors import (
     AlreadyFinishedError,
+    ExpiredError,
     JobNotFinishedError,
     JobNotFoundError,
     JobWithoutSummaryError,
@@ -82,9 +83,12 @@ def summary_of(session: Session, job_id: str, *, tenant_id: str) -> Summary:
         JobNotFoundError: There is no such job.
         JobNotFinishedError: It has not ended yet.
         JobWithoutSummaryError: It ended without one.
+        ExpiredError: It is no longer kept.
     """
     job = get(session, job_id, tenant_id=tenant_id)
     if job.summary is not None:
+        if job.summary.expired_at is not None:
+            raise ExpiredError(f"The summary of the job {job_id} is no longer kept.")
         return job.summary
     if job.state.ended:
         raise JobWithoutSummaryError(f"The job {job_id} has {job.state}; it has no summary.")

@@ -7,6 +7,7 @@ upload whose source fails is aborted. Both libraries take credentials and `AWS_E
 import functools
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,9 @@ class BucketStorage:
                 Bucket=self._bucket, Prefix=f"{self._store.prefix}/" if self._store.prefix else ""
             )
             for upload in (upload for page in pages for upload in page.get("Uploads", ())):
-                if upload["Initiated"] < before:
+                if upload["Initiated"] >= before:
+                    continue
+                with suppress(client.exceptions.NoSuchUpload):  # another keeper was faster
                     client.abort_multipart_upload(
                         Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )

@@ -51,7 +51,7 @@ def test_the_whole_archive(api: httpx.Client, url: str, queued_job: str) -> None
     assert response.headers["accept-ranges"] == "bytes"
     assert response.headers["content-disposition"] == f'attachment; filename="td3-summary-{queued_job}.zip"'
     shown = api.get(f"/jobs/{queued_job}").json()
-    assert shown["summary"] == {"bytes": len(ARCHIVE), "sha256": SHA256, "href": url}
+    assert shown["summary"] == {"bytes": len(ARCHIVE), "sha256": SHA256, "href": url, "expired_at": None}
     assert shown["links"]["summary"] == url
 
 

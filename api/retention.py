@@ -1,0 +1,74 @@
+"""How long logs and summaries are kept after the last run that needed them, and what nobody needs.
+
+Expiry is written into the rows; whoever cleans the storage removes what no row that lasts points at. Whoever
+wants to use a log or a summary again takes a share of its row's lock first, so that it cannot expire meanwhile.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from api.db import now
+from api.errors import ExpiredError
+from api.models import Base, Dataset, Evaluation, Job, Run, Summary
+
+BATCH = 500
+
+
+def expire(session: Session, model: type[Dataset | Summary], *, before: datetime) -> int:
+    """Let go of logs, or summaries, that no run has needed since `before`; the number of a batch at most.
+
+    They are locked first and judged then, for a run that came to need one while we waited must be seen.
+    """
+    idle = (model.expired_at.is_(None), model.created_at < before, ~_needed(model, before))
+    key = Dataset.id if model is Dataset else Summary.job_id
+    locked = session.scalars(select(key).where(*idle).limit(BATCH).with_for_update(skip_locked=True)).all()
+    expired = session.scalars(
+        update(model)
+        .where(key.in_(locked), *idle)
+        .values(expired_at=now(session))
+        .returning(key)
+        .execution_options(synchronize_session=False)
+    )
+    return len(expired.all())
+
+
+def _needed(model: type[Dataset | Summary], before: datetime) -> ColumnElement[bool]:
+    """Whether a run on it has not ended, or not before then."""
+    own = Job.dataset_id == Dataset.id if model is Dataset else Job.id == Summary.job_id
+
+    def recent(run: type[Run]) -> ColumnElement[bool]:
+        return or_(run.finished_at.is_(None), run.finished_at >= before)
+
+    return or_(
+        exists().where(own, recent(Job)),
+        exists().where(own, Evaluation.job_id == Job.id, recent(Evaluation)),
+    )
+
+
+def hold(session: Session, job: Job) -> None:
+    """Keep the job's log and summary from expiring until this transaction has written who needs them.
+
+    Raises:
+        ExpiredError: It is too late.
+    """
+    for what, query in (
+        ("log", select(Dataset.expired_at).where(Dataset.id == job.dataset_id)),
+        ("summary", select(Summary.expired_at).where(Summary.job_id == job.id)),
+    ):
+        if session.scalars(query.with_for_update(read=True)).one() is not None:
+            raise ExpiredError(f"The {what} of the job {job.id} is no longer kept.")
+
+
+def referenced(session: Session, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that some row points at, in whatever table, and still needs."""
+    found: set[str] = set()
+    for table in Base.metadata.tables.values():
+        if "storage_key" in table.c:
+            query = select(table.c.storage_key).where(table.c.storage_key.in_(keys))
+            if "expired_at" in table.c:
+                query = query.where(table.c.expired_at.is_(None))
+            found.update(session.scalars(query))
+    return found
