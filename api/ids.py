@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "eval", "ds"]
+Prefix = Literal["job", "eval", "ds", "put"]
 
 LENGTH = 40
 """What an id column holds: the prefix, an underscore and 32 hex digits, with room to spare."""

@@ -38,7 +38,7 @@ def distil_job(attempt: Attempt) -> Finish:
     archive = attempt.folder / "summary.zip"
     run.save(archive)
     sha256 = _sha256(archive)
-    key = f"{job.tenant_id}/summaries/{sha256}-{new_id('summary')}"
+    key = f"{job.tenant_id}/summaries/{sha256}-{new_id('put')}"
     attempt.storage.put_file(key, archive, sha256=sha256)
     size = archive.stat().st_size
     profile = run.profile.model_dump(mode="json") if run.profile else None

@@ -50,7 +50,7 @@ def store(upload: Upload, database: Database, storage: Storage, *, tenant_id: st
         known = session.scalar(select(Dataset.storage_key).where(*same).limit(1))
     if known is not None and storage.exists(known):
         return StoredLog(known, shared=True)
-    key = f"{tenant_id}/logs/{upload.sha256}-{new_id('log')}"
+    key = f"{tenant_id}/logs/{upload.sha256}-{new_id('put')}"
     storage.put_file(key, upload.path, sha256=upload.sha256)
     return StoredLog(key, shared=False)
 
