@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.test_containers import load
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "td3.json"
@@ -59,3 +61,26 @@ def test_brackets_match(query: str) -> None:
         elif character in ")]}":
             assert opened.pop() + character in ("()", "[]", "{}")
     assert opened == []
+
+
+def test_what_is_scraped_is_a_service_at_the_port_where_it_serves_metrics() -> None:
+    services = load("docker-compose.yml")["services"]
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    scraped = {(lookup["names"][0], str(lookup["port"])) for job in jobs for lookup in job["dns_sd_configs"]}
+    served = {("api", services["api"]["environment"]["TD3_PORT"])} | {
+        (name, services[name]["environment"]["TD3_METRICS_PORT"]) for name in ("worker", "keeper")
+    }
+    assert scraped == served
+    assert {services[name]["environment"]["TD3_HOST"] for name in ("api", "worker", "keeper")} == {"0.0.0.0"}
+    named = set(re.findall(r'job="([^"]+)"', ALERTS.read_text()))
+    assert named <= {job["job_name"] for job in jobs}
+
+
+def test_grafana_finds_dashboard_and_data_source() -> None:
+    grafana = load("docker-compose.yml")["services"]["grafana"]
+    mounts = dict(volume.split(":")[:2] for volume in grafana["volumes"])
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "td3.yml").read_text())["providers"]
+    assert mounts["./deploy/grafana/dashboards"] == provider["options"]["path"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
