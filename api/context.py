@@ -42,7 +42,7 @@ def open_context(settings: Settings) -> Context:
         SettingsError: A setting is missing or wrong.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 api")
-    celery = make_celery(settings.required_broker_url)
+    celery = make_celery(settings.required_broker_url, settings.queue)
     return Context(
         settings=settings,
         database=database,

@@ -178,6 +178,6 @@ class ExpiredError(ServiceError):
 
 
 class AlreadyFinishedError(ConflictError):
-    """It has ended and cannot be cancelled any more."""
+    """It has ended, or is about to, and cannot be stopped or started any more."""
 
     code = "already_finished"

@@ -21,10 +21,16 @@ DEFAULT_TENANT = "default"
 
 
 class RunState(StrEnum):
-    """`queued -> running -> succeeded | failed`, and `queued | running -> cancelling -> cancelled`."""
+    """What a run is doing.
+
+    `queued -> running -> succeeded | failed`; `running -> pausing -> paused -> queued`, and `queued -> paused`;
+    and whatever has not ended `-> cancelling -> cancelled`, at once where no worker holds it.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
     CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -33,7 +39,11 @@ class RunState(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+        return self in ENDED
+
+
+ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+HELD = (RunState.RUNNING, RunState.PAUSING, RunState.CANCELLING)
 
 
 class Base(DeclarativeBase):
@@ -95,6 +105,8 @@ class Run(Resource):
     """Of the request that created it: finds it in the logs."""
     traceparent: Mapped[str | None] = mapped_column(String(64), default=correlation.current_traceparent)
     """Of that request's span: every attempt continues its trace."""
+    deadline_at: Mapped[datetime | None]
+    """When it fails if it has not ended by then."""
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
@@ -174,6 +186,22 @@ class Event(Base):
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(String(32))
     data: Mapped[dict[str, Any]]
+
+
+class Checkpoint(Base):
+    """How far a run had come, kept in storage. Only `api.runs.checkpoints` writes it."""
+
+    __tablename__ = "checkpoints"
+
+    run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... of each run."""
+    attempt: Mapped[int]
+    created_at: Mapped[datetime]
+    storage_key: Mapped[str] = mapped_column(Text, index=True)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """None until the object is there: nothing gets into storage without a row that tells of it."""
+    progress: Mapped[float]
 
 
 class OutboxMessage(Base):

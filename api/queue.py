@@ -2,11 +2,13 @@
 
 from celery import Celery
 
-QUEUE = "distil"
+from api.settings import Queue
+
+QUEUE: Queue = "cpu"
 
 
-def make_celery(broker_url: str) -> Celery:
-    """Build the application that API, worker and keeper share."""
+def make_celery(broker_url: str, queue: Queue = QUEUE) -> Celery:
+    """Build the application that API, worker and keeper share; what is sent without another word goes to `queue`."""
     celery = Celery("td3", broker=broker_url, set_as_current=False)
     celery.conf.update(
         accept_content=["json"],
@@ -15,7 +17,7 @@ def make_celery(broker_url: str) -> Celery:
         task_acks_late=False,
         task_ignore_result=True,
         result_backend=None,
-        task_default_queue=QUEUE,
+        task_default_queue=queue,
         # A message held by a busy worker would be kept from an idle one.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

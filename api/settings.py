@@ -9,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from api.db import Limits
 from api.errors import SettingsError
 
+Queue = Literal["cpu", "gpu"]
+"""What a run needs of a worker."""
+
 
 def _in_data_dir(name: str, scheme: str) -> Any:
     """Default factory for the URL of something that lives in the data folder."""
@@ -99,8 +102,32 @@ class Settings(BaseSettings):
         gt=0,
         description="A queued run that nobody claimed is announced again, at doubling intervals.",
     )
+    checkpoint_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How often a run keeps a checkpoint: about what it loses when its worker vanishes.",
+    )
+    storage_patience_seconds: float = Field(
+        default=3600,
+        ge=0,
+        description="How long a run waits for a storage that is away or full before it fails.",
+    )
     max_attempts: int = Field(
         default=3, ge=1, description="A run whose worker vanished this often is given up as failed."
+    )
+    queue: Queue = Field(
+        default="cpu",
+        description="Where new runs are sent: `cpu` reaches every worker, `gpu` only those with a GPU.",
+    )
+    worker_queues: Literal["auto", "cpu", "gpu", "cpu,gpu"] = Field(
+        default="auto",
+        description="What a worker takes runs from; `auto`: `cpu`, and `gpu` too where there is one.",
+    )
+    run_memory_bytes: ByteSize | None = Field(
+        default=None,
+        gt=0,
+        description="Most memory of its own a run may have, that of its libraries included (the kernel's "
+        "RLIMIT_DATA); left out: no limit.",
     )
     device: str = Field(
         default="auto", description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ..."

@@ -36,11 +36,15 @@ def submit(
     log: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The interaction log.")],
     spec: Spec = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the job has finished.")] = False,
+    deadline: Annotated[
+        float | None,
+        typer.Option(help="Seconds from now within which the job must have ended, or it fails."),
+    ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Upload an interaction log and start a job; prints the job's id."""
     with Client(url) as client:
-        job = client.submit(log, _read_spec(spec))
+        job = client.submit(log, _read_spec(spec), deadline_seconds=deadline)
         console.print(job["id"], highlight=False)
         if wait:
             follow(console, client.wait(job["id"]), title="job")
@@ -91,6 +95,20 @@ def cancel(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Ask a job to stop; prints its state."""
     with Client(url) as client:
         console.print(client.cancel(job_id)["state"])
+
+
+@app.command()
+def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Interrupt a job; prints its state."""
+    with Client(url) as client:
+        console.print(client.pause(job_id)["state"])
+
+
+@app.command()
+def resume(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+    """Let a paused job go on from where it was; prints its state."""
+    with Client(url) as client:
+        console.print(client.resume(job_id)["state"])
 
 
 @app.command()

@@ -40,12 +40,15 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def submit(self, log: Path, spec: Mapping[str, Any] | None = None) -> Job:
+    def submit(
+        self, log: Path, spec: Mapping[str, Any] | None = None, *, deadline_seconds: float | None = None
+    ) -> Job:
         """Upload the interaction log, in constant memory, and start a job on it.
 
         Args:
             log: CSV, TSV, JSON Lines, Parquet or RecBole `.inter`, also compressed.
             spec: What differs from the default job spec.
+            deadline_seconds: The job fails if it has not ended so long from now, waiting and pauses included.
 
         Raises:
             ServiceProblem: The log or the spec was refused; `errors` lists why.
@@ -56,6 +59,7 @@ class Client:
             return self._call(
                 "POST",
                 "/jobs",
+                params={"deadline_seconds": deadline_seconds} if deadline_seconds else None,
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
@@ -73,6 +77,14 @@ class Client:
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop; it does so within one outer step."""
         return self._call("POST", f"/jobs/{job_id}/cancel")
+
+    def pause(self, job_id: str) -> Job:
+        """Ask a job to let go of its worker and keep how far it has come; it does so within one outer step."""
+        return self._call("POST", f"/jobs/{job_id}/pause")
+
+    def resume(self, job_id: str) -> Job:
+        """Let a paused job go on from where it was."""
+        return self._call("POST", f"/jobs/{job_id}/resume")
 
     def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
         """Start an evaluation of the summary of a job that succeeded."""

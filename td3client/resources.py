@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, TypedDict
 
-State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 FINISHED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -52,6 +52,7 @@ class Summary(TypedDict):
 class Job(Run):
     """A distillation job."""
 
+    deadline_at: str | None
     dataset: Dataset
     summary: Summary | None
     metrics: dict[str, Any] | None

@@ -7,8 +7,8 @@ import warnings
 from celery.exceptions import SecurityWarning
 
 from api.errors import SettingsError
-from api.queue import QUEUE
 from worker.metrics import serving_run_metrics
+from worker.resources import served_queues
 
 
 def main() -> None:
@@ -24,12 +24,22 @@ def main() -> None:
         sys.exit(f"error: {error}")
     # Celery warns of root because messages of pickles would run code; ours are JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
+    queues = ",".join(served_queues(settings))
     with serving_run_metrics(settings):
         app.worker_main(
             [
                 "--quiet",
                 "worker",
-                *("--queues", QUEUE, "--hostname", arguments.name, "--pool", "prefork", "--concurrency", "1"),
+                *(
+                    "--queues",
+                    queues,
+                    "--hostname",
+                    arguments.name,
+                    "--pool",
+                    "prefork",
+                    "--concurrency",
+                    "1",
+                ),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ]
         )

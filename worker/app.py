@@ -15,10 +15,11 @@ from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute
 from worker.pool import TaskPool
+from worker.resources import limit_memory
 from worker.stopping import request_stop
 
 settings = load_settings()
-app = make_celery(settings.required_broker_url)
+app = make_celery(settings.required_broker_url, settings.queue)
 app.conf.worker_pool = TaskPool
 _main_pid = os.getpid()
 
@@ -37,13 +38,15 @@ def _stop_the_run(**_: object) -> None:
 
 
 @worker_process_init.connect
-def _die_with_the_worker(**_: object) -> None:
-    """Celery has just asked the kernel to kill this child with its parent (PR_SET_PDEATHSIG).
+def _begin_child(**_: object) -> None:
+    """Never outlive the worker, and keep to the memory that a run may have.
 
-    A parent that ended before that would leave it running, which nobody else notices.
+    Celery has just asked the kernel to kill this child with its parent (PR_SET_PDEATHSIG). A parent that ended before
+    that would leave it running, which nobody else notices.
     """
     if os.getppid() != _main_pid:
         os._exit(1)
+    limit_memory(settings)
 
 
 @worker_process_init.connect

@@ -14,7 +14,7 @@ from worker.follow import follow, starting
 
 def evaluate_job(attempt: Attempt) -> Finish:
     """Run the evaluation; the finish writes its results."""
-    starting(attempt.watch, "evaluating")
+    starting(attempt, "evaluating")
     from td3core.pipeline import EvaluationRun
     from worker.device import naming_memory_errors, prepare_device
 
@@ -24,8 +24,8 @@ def evaluate_job(attempt: Attempt) -> Finish:
         dataset, summary = job.dataset, job.summary
     assert summary is not None  # jobs without one are refused when the evaluation is created
     log, archive = attempt.folder / "log", attempt.folder / "summary.zip"
-    attempt.storage.download(dataset.storage_key, log, sha256=dataset.sha256)
-    attempt.storage.download(summary.storage_key, archive, sha256=summary.sha256)
+    attempt.files.fetch(dataset.storage_key, log, sha256=dataset.sha256)
+    attempt.files.fetch(summary.storage_key, archive, sha256=summary.sha256)
     run = EvaluationRun(
         archive,
         log,
@@ -35,7 +35,7 @@ def evaluate_job(attempt: Attempt) -> Finish:
         device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
     )
     with naming_memory_errors():
-        follow(run, attempt.watch)
+        follow(run, attempt)
     result = run.result
 
     def finish(session: Session, held: Claim) -> RunState:

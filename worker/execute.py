@@ -15,16 +15,26 @@ from api import scratch, tracing
 from api.db import Database
 from api.errors import LeaseLostError, StorageError, log_faults
 from api.models import Run, RunState
-from api.runs import claims
+from api.runs import claims, deadline
 from api.runs.claims import Claim
 from api.settings import Settings
-from api.storage import Storage, open_storage
+from api.storage import open_storage
 from td3core.errors import InvalidLogError, Td3Error
-from worker.lease import Lease, RunCancelledError, Watch, WorkerStoppingError
+from worker.checkpoints import Checkpoints
+from worker.files import Files
+from worker.lease import (
+    DeadlineExceededError,
+    Lease,
+    RunCancelledError,
+    RunPausedError,
+    Watch,
+    WorkerStoppingError,
+)
 from worker.observed import LEASE_LOST, observed
 from worker.stopping import stop_requested
 
 REPORT_SECONDS = 0.5
+STORAGE_RETRY_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +49,9 @@ class Attempt:
     run_id: str
     settings: Settings
     database: Database
-    storage: Storage
     watch: Watch
+    checkpoints: Checkpoints
+    files: Files
     folder: Path
 
 
@@ -64,6 +75,7 @@ def execute(
             held = claims.claim(
                 session, model, run_id, worker=worker, lease=lease, max_attempts=settings.max_attempts
             )
+            seconds_left = held and deadline.seconds_left(session, held)
         if held is None:
             log.info("run.nothing_to_claim", run=run_id)
             return None
@@ -71,7 +83,14 @@ def execute(
         with structlog.contextvars.bound_contextvars(**ids):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
             with observed(held) as seen, Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
-                watch = Watch(database, kept, stopping=stopping, every=REPORT_SECONDS, on_step=seen.step)
+                watch = Watch(
+                    database,
+                    kept,
+                    stopping=stopping,
+                    every=REPORT_SECONDS,
+                    on_step=seen.step,
+                    seconds_left=seconds_left,
+                )
                 state = _attempt(kept, watch, work, run_id, settings, database)
                 seen.outcome = state or LEASE_LOST
                 return state
@@ -89,8 +108,19 @@ def _attempt(
     try:
         with scratch.scratch_folder(settings.work_dir, prefix=run_id) as folder:
             storage = open_storage(settings.storage_url)
-            attempt = Attempt(run_id, settings, database, storage, watch, folder)
-            end = _end_of(functools.partial(work, attempt))
+            checkpoints = Checkpoints(
+                database,
+                storage,
+                lease.held,
+                folder=folder,
+                every=settings.checkpoint_seconds,
+                watch=watch,
+            )
+            files = Files(
+                storage, watch, patience=settings.storage_patience_seconds, retry=STORAGE_RETRY_SECONDS
+            )
+            attempt = Attempt(run_id, settings, database, watch, checkpoints, files, folder)
+            end = _end_of(functools.partial(work, attempt), settings)
             state = lease.write(end)
     except LeaseLostError as error:
         log.warning("run.lease_lost", reason=str(error))
@@ -99,14 +129,16 @@ def _attempt(
     return state
 
 
-def _end_of(work: Callable[[], Finish]) -> Finish:
+def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
     """Do the work, and say how what became of it is to be written."""
     try:
         return work()
     except RunCancelledError:
         return claims.cancelled
-    except WorkerStoppingError:
+    except (WorkerStoppingError, RunPausedError):
         return claims.hand_back
+    except DeadlineExceededError:
+        return functools.partial(_fail, error=deadline.deadline_error(RunState.RUNNING))
     except (LeaseLostError, OperationalError):
         raise  # nothing can or may be written: the lease expires, and the keeper takes over
     except InvalidLogError as error:
@@ -116,7 +148,9 @@ def _end_of(work: Callable[[], Finish]) -> Finish:
         return _failure(error.code, str(error))
     except MemoryError:
         log.exception("run.out_of_memory")
-        return _failure("out_of_memory", "The run needs more memory than its worker has.")
+        limit = settings.run_memory_bytes
+        limited = f" may use: {limit.human_readable()}" if limit else " has"
+        return _failure("out_of_memory", f"The run needs more memory than its worker{limited}.")
     except Exception:
         log.exception("run.internal_error")
         return _failure("internal_error", "Something unforeseen happened; the worker's log has the details.")

@@ -1,26 +1,46 @@
 """Iterate a run of td3core to its end, reporting every step."""
 
 import math
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from td3core.progress import Progress, Stage
-from worker.lease import Watch
+from worker.execute import Attempt
+from worker.lease import RunPausedError, Watch, WorkerStoppingError
+
+if TYPE_CHECKING:
+    from td3core.run import Run
 
 
-def starting(watch: Watch, stage: Stage) -> None:
+def starting(attempt: Attempt, stage: Stage) -> None:
     """Show what comes first, before torch is loaded, which takes seconds."""
-    watch.report(stage=stage, progress=0.0, step=0, steps=1, losses={}, eta_seconds=None)
+    progress = attempt.checkpoints.latest_progress()
+    attempt.watch.report(stage=stage, progress=progress, step=0, steps=1, losses={}, eta_seconds=None)
 
 
-def follow(run: Iterable[Progress], watch: Watch) -> None:
-    """Pass each report on; `watch` raises where the run has to stop."""
+def follow(run: "Run", attempt: Attempt) -> None:
+    """Take the run from its latest checkpoint to its end, reporting every step and keeping new ones.
+
+    Raises:
+        Whatever `Watch.report` raises where the run has to stop: if it is to go on later, from a new checkpoint.
+    """
+    attempt.checkpoints.resume(run)
     for progress in run:
-        watch.report(
-            stage=progress.stage,
-            progress=progress.fraction,
-            step=progress.step,
-            steps=progress.steps,
-            # JSON knows no NaN or infinity; td3core ends a run that diverges with an error of its own.
-            losses={name: value for name, value in progress.losses.items() if math.isfinite(value)},
-            eta_seconds=progress.eta_seconds,
-        )
+        try:
+            _report(progress, attempt.watch)
+        except (WorkerStoppingError, RunPausedError):
+            attempt.checkpoints.save(run, progress=progress.fraction)
+            raise
+        if attempt.checkpoints.due:
+            attempt.checkpoints.save(run, progress=progress.fraction)
+
+
+def _report(progress: Progress, watch: Watch) -> None:
+    watch.report(
+        stage=progress.stage,
+        progress=progress.fraction,
+        step=progress.step,
+        steps=progress.steps,
+        # JSON knows no NaN or infinity; td3core ends a run that diverges with an error of its own.
+        losses={name: value for name, value in progress.losses.items() if math.isfinite(value)},
+        eta_seconds=progress.eta_seconds,
+    )

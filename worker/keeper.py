@@ -21,10 +21,12 @@ from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.outbox import Outbox
 from api.queue import make_celery
+from api.runs.deadline import sweep_overdue
 from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
 from api.storage import open_storage
 from api.tracing import configure_tracing
+from worker.checkpoints import remove_ended
 from worker.cleaning import clean
 from worker.metrics import KeeperMetrics, process_registry, serving
 
@@ -40,14 +42,18 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_att
     for model in RUNS:
         with database.transaction() as session:
             swept = sweep_expired(session, model, max_attempts=max_attempts)
+            overdue = sweep_overdue(session, model)
         for outcome, run_ids in (
             ("requeued", swept.requeued),
             ("failed", swept.failed),
             ("cancelled", swept.cancelled),
+            ("paused", swept.paused),
         ):
             metrics.expired.labels(outcome).inc(len(run_ids))
             for run_id in run_ids:
                 log.warning("keeper.lease_expired", run=run_id, outcome=outcome)
+        for run_id in overdue:
+            log.warning("keeper.deadline_exceeded", run=run_id)
         requeued += swept.requeued
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
     metrics.sent.inc(sent)
@@ -59,29 +65,43 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_att
 def keep(settings: Settings, stop: threading.Event) -> None:
     """Sweep and clean until told to stop; a database or storage that is away is waited for.
 
-    Cleaning has a thread of its own: a large bucket takes long to list, and a run that was lost must not wait for it.
+    What asks storage has threads of its own: a large bucket takes long to list, one that is away long to say so, and a
+    run that was lost must not wait for it.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
-    celery = make_celery(settings.required_broker_url)
+    celery = make_celery(settings.required_broker_url, settings.queue)
     outbox = Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds))
     storage = open_storage(settings.storage_url)
+
+    def clean_storage() -> None:
+        clean(database, storage, settings)
+
+    def clean_runs() -> None:
+        for model in RUNS:
+            remove_ended(database, storage, model)
+
     registry = process_registry()
     metrics = KeeperMetrics(registry)
-    cleaner = threading.Thread(
-        target=_repeat,
-        args=(lambda: clean(database, storage, settings), settings.clean_seconds, stop),
-        name="cleaner",
-        daemon=True,  # what it leaves undone, the next one does
-    )
+    cleaners = [
+        threading.Thread(
+            target=_repeat,
+            args=(work, seconds, stop),
+            name=work.__name__,
+            daemon=True,  # what it leaves undone, the next one does
+        )
+        for work, seconds in ((clean_storage, settings.clean_seconds), (clean_runs, settings.sweep_seconds))
+    ]
     log.info("keeper.started", every_seconds=settings.sweep_seconds)
     with serving(settings, registry):
-        cleaner.start()
+        for cleaner in cleaners:
+            cleaner.start()
         _repeat(
             lambda: sweep(database, outbox, metrics, max_attempts=settings.max_attempts),
             settings.sweep_seconds,
             stop,
         )
-    cleaner.join(STOP_SECONDS)
+    for cleaner in cleaners:
+        cleaner.join(STOP_SECONDS)
     celery.close()
     database.close()
     log.info("keeper.stopped")

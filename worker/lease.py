@@ -19,6 +19,8 @@ from api.runs.claims import Claim
 from api.runs.events import EventKind
 
 RETRY_SECONDS = 1.0
+CHECK_SECONDS = 0.5
+"""How soon a run that waits notices that it has to stop."""
 SAMPLE_SECONDS = 5.0
 """How often the event log gets the losses; validations are logged each."""
 T = TypeVar("T")
@@ -107,12 +109,14 @@ class Watch:
         stopping: Callable[[], bool],
         every: float,
         on_step: Callable[[str, int], None],
+        seconds_left: float | None = None,
     ) -> None:
         self._database = database
         self._lease = lease
         self._stopping = stopping
         self._every = every
         self._on_step = on_step
+        self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._reported_at = float("-inf")
         self._stage = ""
         self._losses: dict[str, float] = {}
@@ -132,15 +136,14 @@ class Watch:
         """Call at every step: reads the run's state each time, and writes progress now and then.
 
         Raises:
-            RunCancelledError: A client asked for it.
+            RunCancelledError, RunPausedError: A client asked for it.
+            DeadlineExceededError: The run should have ended by now.
             WorkerStoppingError: This worker is told to stop.
             LeaseLostError: The run is not ours any more.
         """
         self._on_step(stage, step)
-        self._lease.check()
         self._losses = losses or self._losses
-        if self._stopping():
-            raise WorkerStoppingError
+        self._check_own()
         event = self._event(stage)
         due = event is not None or time.monotonic() - self._reported_at >= self._every
         held = self._lease.held
@@ -168,8 +171,46 @@ class Watch:
             # An outage costs progress reports, not hours of work; the heartbeat tells when the lease is gone.
             log.warning("progress.database_unavailable", error=str(error.orig))
             return
-        if state is RunState.CANCELLING:
-            raise RunCancelledError
+        _check_state(state)
+
+    def check(self) -> None:
+        """Find out whether the run has to stop, without anything to report; raises as `report` does."""
+        self._check_own()
+        try:
+            with self._database.reading() as session:
+                state = claims.current_state(session, self._lease.held)
+        except OperationalError as error:
+            log.warning("progress.database_unavailable", error=str(error.orig))
+            return
+        _check_state(state)
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass; raises as `report` does."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, CHECK_SECONDS))
+
+    def warn(self, code: str, detail: str) -> None:
+        """Say in the log of the run, and in the worker's, what went wrong without ending it.
+
+        Raises:
+            LeaseLostError: The run is not ours any more.
+        """
+        log.warning(code, detail=detail)
+        try:
+            with self._database.transaction() as session:
+                claims.note(session, self._lease.held, EventKind.WARNING, code=code, detail=detail)
+        except OperationalError as error:
+            log.warning("progress.database_unavailable", error=str(error.orig))
+
+    def _check_own(self) -> None:
+        """Raise what this process knows by itself."""
+        self._lease.check()
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise DeadlineExceededError
+        if self._stopping():
+            raise WorkerStoppingError
 
     def _event(self, stage: str) -> EventKind | None:
         """What this step is worth in the event log: a new stage, a validation, or a sample now and then."""
@@ -186,8 +227,23 @@ def _figures(losses: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in losses.items() if "@" in name}
 
 
+def _check_state(state: RunState) -> None:
+    if state is RunState.CANCELLING:
+        raise RunCancelledError
+    if state is RunState.PAUSING:
+        raise RunPausedError
+
+
 class RunCancelledError(Exception):
     """A client asked for the run to end."""
+
+
+class RunPausedError(Exception):
+    """A client asked for the run to be interrupted."""
+
+
+class DeadlineExceededError(Exception):
+    """The run should have ended by now."""
 
 
 class WorkerStoppingError(Exception):

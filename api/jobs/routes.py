@@ -1,6 +1,7 @@
 """Jobs over HTTP."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 
 import structlog
@@ -25,7 +26,13 @@ from api.errors import (
     UnsupportedBodyError,
 )
 from api.jobs import service
-from api.jobs.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, RUNNING_EXAMPLE, JobOut
+from api.jobs.schemas import (
+    CANCELLING_EXAMPLE,
+    PAUSING_EXAMPLE,
+    QUEUED_EXAMPLE,
+    RUNNING_EXAMPLE,
+    JobOut,
+)
 from api.jobs.spec import parse_spec
 from api.models import RunState
 from api.multipart import Upload, receive_upload
@@ -37,6 +44,8 @@ from td3core.interactions import LogProfile
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+MAX_DEADLINE_SECONDS = 10 * 365 * 86_400
 
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
@@ -109,7 +118,22 @@ BAD_LOG_EXAMPLES = {
     },
     openapi_extra=UPLOAD_BODY,
 )
-async def create_job(request: Request, response: Response, context: Service, tenant: Tenant) -> JobOut:
+async def create_job(
+    request: Request,
+    response: Response,
+    context: Service,
+    tenant: Tenant,
+    deadline_seconds: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=MAX_DEADLINE_SECONDS,
+            allow_inf_nan=False,
+            description="The job fails if it has not ended so long after its submission; waiting and pauses count.",
+            examples=[3600],
+        ),
+    ] = None,
+) -> JobOut:
     """Upload an interaction log, optionally with a spec, and queue its distillation.
 
     A log with bad rows is refused with a problem that lists the first of them by line.
@@ -120,19 +144,25 @@ async def create_job(request: Request, response: Response, context: Service, ten
         upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
         spec = parse_spec(upload.spec)
         profile = await run_sync(datasets.validate, upload, spec.data, settings, limiter=context.validations)
-        job = await run_in_threadpool(_accept, context, tenant, upload, spec, profile)
+        deadline = None if deadline_seconds is None else timedelta(seconds=deadline_seconds)
+        job = await run_in_threadpool(_accept, context, tenant, upload, spec, profile, deadline)
     response.headers["Location"] = job.links["self"]
     return job
 
 
 def _accept(
-    context: Context, tenant: str, upload: Upload, spec: JobSpec, profile: LogProfile | None
+    context: Context,
+    tenant: str,
+    upload: Upload,
+    spec: JobSpec,
+    profile: LogProfile | None,
+    deadline: timedelta | None,
 ) -> JobOut:
     """Keep the log, write the job, and only then send its message."""
     stored = datasets.store(upload, context.database, context.storage, tenant_id=tenant)
     with context.database.transaction() as session:
         dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
-        job = JobOut.of(service.submit(session, dataset, spec))
+        job = JobOut.of(service.submit(session, dataset, spec, deadline=deadline))
     log.info("job.accepted", run=job.id)
     context.outbox.deliver([job.id])
     return job
@@ -185,3 +215,35 @@ def cancel_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
     """A queued job is cancelled at once, a running one when its worker has stopped; asking twice is fine."""
     with context.database.transaction() as session:
         return JobOut.of(service.cancel(session, job_id, tenant_id=tenant))
+
+
+@router.post(
+    "/{job_id}/pause",
+    status_code=202,
+    summary="Pause a job",
+    responses={
+        202: answer("It is paused, or will be within a step.", PAUSING_EXAMPLE),
+        **documented(JobNotFoundError, AlreadyFinishedError),
+    },
+)
+def pause_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+    """A queued job is paused at once, a running one when its worker has kept how far it has come."""
+    with context.database.transaction() as session:
+        return JobOut.of(service.pause(session, job_id, tenant_id=tenant))
+
+
+@router.post(
+    "/{job_id}/resume",
+    status_code=202,
+    summary="Resume a job",
+    responses={
+        202: answer("It is queued again, or goes on.", QUEUED_EXAMPLE),
+        **documented(JobNotFoundError, AlreadyFinishedError),
+    },
+)
+def resume_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+    """A paused job goes back to the queue and on from where it was; its summary is the same as without the pause."""
+    with context.database.transaction() as session:
+        job = JobOut.of(service.resume(session, job_id, tenant_id=tenant))
+    context.outbox.deliver([job.id])
+    return job

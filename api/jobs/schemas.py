@@ -35,6 +35,7 @@ class SummaryOut(BaseModel):
 class JobOut(RunOut):
     """A distillation: a log goes in, a summary comes out."""
 
+    deadline_at: datetime | None = Field(description="It fails if it has not ended by then.")
     spec: JobSpec = Field(description="As it runs, with every default filled in.")
     dataset: DatasetOut
     summary: SummaryOut | None = Field(description="Once it has succeeded.")
@@ -51,10 +52,15 @@ class JobOut(RunOut):
         links = {"self": here, "evaluations": f"{here}/evaluations"}
         if not job.state.ended:
             links["cancel"] = f"{here}/cancel"
+        if job.state in (RunState.QUEUED, RunState.RUNNING):
+            links["pause"] = f"{here}/pause"
+        if job.state in (RunState.PAUSING, RunState.PAUSED):
+            links["resume"] = f"{here}/resume"
         if job.summary and not job.summary.expired_at:
             links["summary"] = f"{here}/summary"
         return cls(
             **run_fields(job),
+            deadline_at=job.deadline_at,
             spec=JobSpec.model_validate(job.spec),
             dataset=DatasetOut.of(job.dataset),
             summary=SummaryOut.of(job.summary) if job.summary else None,
@@ -89,7 +95,9 @@ QUEUED_EXAMPLE: dict[str, Any] = {
         "self": f"/jobs/{JOB_ID}",
         "evaluations": f"/jobs/{JOB_ID}/evaluations",
         "cancel": f"/jobs/{JOB_ID}/cancel",
+        "pause": f"/jobs/{JOB_ID}/pause",
     },
+    "deadline_at": None,
     "spec": JobSpec.model_validate({"summary": {"users": 30}}).model_dump(mode="json"),
     "dataset": _DATASET,
     "summary": None,
@@ -109,3 +117,4 @@ RUNNING_EXAMPLE = QUEUED_EXAMPLE | {
 }
 
 CANCELLING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.CANCELLING}
+PAUSING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.PAUSING}

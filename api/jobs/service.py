@@ -1,6 +1,7 @@
 """What can be decided about jobs."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,15 +22,18 @@ from api.pagination import Page, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
+from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
 
 
-def submit(session: Session, dataset: Dataset, spec: JobSpec) -> Job:
-    """Queue a job on the dataset and announce it."""
+def submit(session: Session, dataset: Dataset, spec: JobSpec, *, deadline: timedelta | None = None) -> Job:
+    """Queue a job on the dataset and announce it; it fails if it has not ended within `deadline` from now."""
+    at = now(session)
     job = Job(
         id=new_id("job"),
         tenant_id=dataset.tenant_id,
-        created_at=now(session),
+        created_at=at,
+        deadline_at=None if deadline is None else at + deadline,
         dataset=dataset,
         spec=spec.model_dump(mode="json"),
     )
@@ -60,6 +64,34 @@ def page(
     if states:
         query = query.where(Job.state.in_(states))
     return page_of(session, query, Job, JobOut.of, limit=limit, cursor=cursor)
+
+
+def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:
+    """Ask for the job to be interrupted. Asking again changes nothing.
+
+    Raises:
+        JobNotFoundError: There is none.
+        AlreadyFinishedError: It has ended, or is being cancelled.
+    """
+    asked = request_pause(session, Job, job_id, tenant_id=tenant_id)
+    job = get(session, job_id, tenant_id=tenant_id)
+    if asked is None and job.state not in (RunState.PAUSING, RunState.PAUSED):
+        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and cannot be paused any more.")
+    return job
+
+
+def resume(session: Session, job_id: str, *, tenant_id: str) -> Job:
+    """Let the job go on. One that is not paused is left as it is.
+
+    Raises:
+        JobNotFoundError: There is none.
+        AlreadyFinishedError: It has ended, or is being cancelled.
+    """
+    asked = request_resume(session, Job, job_id, tenant_id=tenant_id)
+    job = get(session, job_id, tenant_id=tenant_id)
+    if asked is None and job.state not in (RunState.QUEUED, RunState.RUNNING):
+        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and cannot be resumed any more.")
+    return job
 
 
 def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:

@@ -10,21 +10,21 @@ from api.runs.events import EventKind
 
 
 def request_cancel(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
-    """Cancel what is queued at once; flag what is running, for its worker to end.
+    """Cancel at once what no worker has; flag what is running, for its worker to end.
 
     Returns:
         The new state, or `None` where nothing was left to ask for: unknown, asked for before, or ended.
     """
-    queued = model.state == RunState.QUEUED
+    idle = model.state.in_((RunState.QUEUED, RunState.PAUSED))
     state = session.scalar(
         update(model)
         .where(
             and_(model.id == run_id, model.tenant_id == tenant_id),
-            model.state.in_((RunState.QUEUED, RunState.RUNNING)),
+            model.state.in_((RunState.QUEUED, RunState.PAUSED, RunState.RUNNING, RunState.PAUSING)),
         )
         .values(
-            state=case((queued, RunState.CANCELLED), else_=RunState.CANCELLING),
-            finished_at=case((queued, now(session)), else_=None),
+            state=case((idle, RunState.CANCELLED), else_=RunState.CANCELLING),
+            finished_at=case((idle, now(session)), else_=None),
         )
         .returning(model.state)
         .execution_options(synchronize_session=False)

@@ -5,25 +5,34 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session, lazyload
 
 from api import outbox
 from api.db import now
 from api.errors import LeaseLostError
-from api.models import OutboxMessage, Run, RunState
+from api.models import HELD, Checkpoint, OutboxMessage, Run, RunState
 from api.runs import events
 from api.runs.events import EventKind
 
-FRESH: Mapping[str, Any] = {
-    "stage": None,
-    "progress": 0.0,
-    "step": 0,
-    "steps": 0,
-    "losses": None,
-    "eta_seconds": None,
-}
-"""Values of the progress columns before any work is done."""
+
+def kept_progress(model: type[Run]) -> dict[str, Any]:
+    """Values of the progress columns while nobody works: how far the latest checkpoint is."""
+    latest = (
+        select(Checkpoint.progress)
+        .where(Checkpoint.run_id == model.id, Checkpoint.bytes.is_not(None))
+        .order_by(Checkpoint.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return {
+        "stage": None,
+        "progress": func.coalesce(latest, 0.0),
+        "step": 0,
+        "steps": 0,
+        "losses": None,
+        "eta_seconds": None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class Claim:
         return and_(
             self.model.id == self.run_id,
             self.model.attempt == self.attempt,
-            self.model.state.in_((RunState.RUNNING, RunState.CANCELLING)),
+            self.model.state.in_(HELD),
         )
 
 
@@ -80,7 +89,7 @@ def claim(
             worker=worker,
             lease_expires_at=at + lease,
             started_at=func.coalesce(model.started_at, at),
-            **FRESH,
+            **kept_progress(model),
         )
         .returning(model.attempt)
         .execution_options(synchronize_session=False)
@@ -154,9 +163,18 @@ def note(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunStat
     Raises:
         LeaseLostError: The claim holds no more.
     """
-    state = _write(session, held, attempt=held.attempt)
+    state = hold(session, held)
     events.record(session, held.model, held.run_id, kind, **data)
     return state
+
+
+def hold(session: Session, held: Claim) -> RunState:
+    """Keep others from the run's row until the transaction ends, and change nothing.
+
+    Raises:
+        LeaseLostError: The claim holds no more.
+    """
+    return _write(session, held, attempt=held.attempt)
 
 
 def current_state(session: Session, held: Claim) -> RunState:
@@ -228,22 +246,35 @@ def cancelled(session: Session, held: Claim) -> RunState:
 
 
 def hand_back(session: Session, held: Claim) -> RunState:
-    """Let another worker take the run over at once, because this one is told to stop.
+    """Let go of a run that has not come to its end: for another worker at once, or for when it is resumed.
+
+    Returns:
+        QUEUED, because this worker is told to stop; PAUSED, if a client asked for that; or CANCELLED.
 
     Raises:
         LeaseLostError: The claim holds no more.
     """
-    state = _end(session, held, RunState.QUEUED, **FRESH)
+    pausing = held.model.state == RunState.PAUSING
+    state = _update(
+        session,
+        held,
+        held.model.state.in_((RunState.RUNNING, RunState.PAUSING)),
+        state=case((pausing, RunState.PAUSED), else_=RunState.QUEUED),
+        lease_expires_at=None,
+        **kept_progress(held.model),
+    )
     if state is RunState.QUEUED:
         outbox.add(session, held.model, held.run_id)
         events.record(session, held.model, held.run_id, EventKind.HANDED_BACK)
-    return state
+    elif state is RunState.PAUSED:
+        events.record(session, held.model, held.run_id, EventKind.PAUSED)
+    return state or cancelled(session, held)
 
 
 def _end(session: Session, held: Claim, outcome: RunState, **values: Any) -> RunState:
-    """Leave `running` for `outcome`, or else `cancelling` for `cancelled`."""
-    running = held.model.state == RunState.RUNNING
-    state = _update(session, held, running, state=outcome, lease_expires_at=None, **values)
+    """Leave `running` or `pausing` for `outcome`, or else `cancelling` for `cancelled`."""
+    going = held.model.state.in_((RunState.RUNNING, RunState.PAUSING))
+    state = _update(session, held, going, state=outcome, lease_expires_at=None, **values)
     return state or cancelled(session, held)
 
 

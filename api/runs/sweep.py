@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session, lazyload
 
 from api import outbox
 from api.db import now
-from api.models import Event, Run, RunState
+from api.models import HELD, Event, Run, RunState
 from api.runs import events
-from api.runs.claims import FRESH, vanished
+from api.runs.claims import kept_progress, vanished
 from api.runs.events import EventKind
 
 BATCH = 500
@@ -24,16 +24,20 @@ class Swept:
 
     cancelled: list[str] = field(default_factory=list[str])
     failed: list[str] = field(default_factory=list[str])
+    paused: list[str] = field(default_factory=list[str])
     requeued: list[str] = field(default_factory=list[str])
 
 
 def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> Swept:
-    """End what was to be cancelled anyway or vanished too often, and queue the rest again."""
+    """End what was to be cancelled anyway or vanished too often, and queue the rest again, or leave it paused."""
     swept = Swept()
     for run in _expired(session, model):
         if run.state is RunState.CANCELLING:
             _cancel(session, model, run)
             swept.cancelled.append(run.id)
+        elif run.state is RunState.PAUSING:
+            _pause(session, model, run)
+            swept.paused.append(run.id)
         elif run.crashes + 1 >= max_attempts:
             _give_up(session, model, run)
             swept.failed.append(run.id)
@@ -45,7 +49,7 @@ def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> S
 
 def _expired(session: Session, model: type[Run]) -> Sequence[Run]:
     """Lock the runs whose lease has run out, but for those that somebody is writing just now."""
-    held = model.state.in_((RunState.RUNNING, RunState.CANCELLING))
+    held = model.state.in_(HELD)
     return session.scalars(
         select(model)
         .where(held, model.lease_expires_at < now(session))
@@ -59,6 +63,12 @@ def _cancel(session: Session, model: type[Run], run: Run) -> None:
     _move(session, model, run, state=RunState.CANCELLED, finished_at=now(session), eta_seconds=None)
     events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="cancelled")
     events.record(session, model, run.id, EventKind.CANCELLED)
+
+
+def _pause(session: Session, model: type[Run], run: Run) -> None:
+    _move(session, model, run, state=RunState.PAUSED, crashes=run.crashes + 1, **kept_progress(model))
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="paused")
+    events.record(session, model, run.id, EventKind.PAUSED)
 
 
 def _give_up(session: Session, model: type[Run], run: Run) -> None:
@@ -92,7 +102,7 @@ def _vanished_attempts(session: Session, run_id: str) -> list[Mapping[str, Any]]
 
 
 def _requeue(session: Session, model: type[Run], run: Run) -> None:
-    _move(session, model, run, state=RunState.QUEUED, crashes=run.crashes + 1, **FRESH)
+    _move(session, model, run, state=RunState.QUEUED, crashes=run.crashes + 1, **kept_progress(model))
     events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="queued")
     outbox.add(session, model, run.id)
 

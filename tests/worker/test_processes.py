@@ -50,9 +50,10 @@ class Workers:
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("TD3_")} | own
         self._folder, self._stack = folder, stack
 
-    def start(self, name: str) -> ChildProcess:
+    def start(self, name: str, **environment: str) -> ChildProcess:
         command = [sys.executable, "-m", "worker", "--name", name]
-        worker = ChildProcess(name, command, log=self._folder / f"{name}.log", env=self._environment)
+        log = self._folder / f"{name}.log"
+        worker = ChildProcess(name, command, log=log, env=self._environment | environment)
         self._stack.callback(worker.stop, grace=20)
         return worker
 

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 
 def submit(
-    api: httpx.Client, log: str | bytes = LOG, *, name: str = "log.csv", spec: Any = None
+    api: httpx.Client, log: str | bytes = LOG, *, name: str = "log.csv", spec: Any = None, **query: Any
 ) -> httpx.Response:
     data = {} if spec is None else {"spec": spec if isinstance(spec, str) else json.dumps(spec)}
-    return api.post("/jobs", files={"dataset": (name, log)}, data=data)
+    return api.post("/jobs", params=query, files={"dataset": (name, log)}, data=data)
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

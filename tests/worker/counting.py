@@ -1,0 +1,62 @@
+"""A real run whose work is counting: small enough to be interrupted at every step of the protocol around it."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from api.models import RunState
+from api.runs import claims
+from td3core.checkpoint import State
+from td3core.progress import Progress
+from td3core.run import Run
+from worker.execute import Attempt, Finish, Work
+from worker.follow import follow, starting
+
+STEPS = 10
+Between = Callable[[int], None]
+"""Called with each step before it is reported."""
+
+
+@final
+class Counting(Run):
+    """Counts to ten, and remembers what it has counted."""
+
+    def __init__(self, log: Path, between: Between, *, ballast: int = 0) -> None:
+        super().__init__(log, log_name=None, device=torch.device("cpu"), dtype=torch.float32)
+        self.counted: list[int] = []
+        self.between = between
+        self.ballast = torch.zeros(ballast, dtype=torch.uint8)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {}
+
+    def _work(self) -> State:
+        return {"counted": self.counted, "ballast": self.ballast}
+
+    def _run(self, started: float) -> Generator[Progress, None, None]:
+        self.counted = list(self._begun.get("counted", []))
+        for step in range(len(self.counted) + 1, STEPS + 1):
+            self.counted.append(step)
+            self.between(step)
+            losses = {"outer": 1 / step, "worst": float("nan")}
+            yield Progress("distilling", step, STEPS, losses, fraction=step / STEPS)
+
+
+def counting(between: Between = lambda step: None, *, ballast: int = 0) -> Work:
+    """The work of an attempt; what was counted goes into the job's metrics."""
+
+    def work(attempt: Attempt) -> Finish:
+        starting(attempt, "reading")
+        log = attempt.folder / "log"
+        log.write_text("a log")
+        run = Counting(log, between, ballast=ballast)
+        follow(run, attempt)
+
+        def finish(session: Any, held: claims.Claim) -> RunState:
+            return claims.succeed(session, held, metrics={"counted": run.counted})
+
+        return finish
+
+    return work

@@ -1,0 +1,142 @@
+"""Keeping a run's checkpoints in storage, and going on from the latest."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from api.db import Database
+from api.errors import LeaseLostError, StorageError
+from api.models import Checkpoint, Run
+from api.runs import checkpoints, claims
+from api.runs.claims import Claim
+from api.runs.events import EventKind
+from api.storage import Storage
+from td3core.errors import InvalidCheckpointError
+from worker.lease import Watch
+
+if TYPE_CHECKING:
+    from td3core.run import Run as Work
+
+BATCH = 500
+MOST_OVERHEAD = 0.05
+"""Of the time of a run; where a checkpoint takes long, they come less often."""
+
+log = structlog.get_logger(__name__)
+
+
+class Checkpoints:
+    """Those of one attempt.
+
+    One that cannot be kept is no reason to lose the run: it is tried again when the next one is due, and the earlier
+    ones stay as they are.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        held: Claim,
+        *,
+        folder: Path,
+        every: float,
+        watch: Watch,
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._held = held
+        self._file = folder / "checkpoint"
+        self._every = every
+        self._watch = watch
+        self._due_at = time.monotonic() + every
+
+    @property
+    def due(self) -> bool:
+        """Whether so much work would be lost by now that the next one is to be made."""
+        return time.monotonic() >= self._due_at
+
+    def latest_progress(self) -> float:
+        """How far the run is that `resume` would go on from."""
+        with self._database.reading() as session:
+            usable = checkpoints.complete_ones(session, self._held.run_id)
+        return usable[0].progress if usable else 0.0
+
+    def resume(self, run: "Work") -> None:
+        """Let the run go on from the newest checkpoint that is sound; without one it begins at the beginning."""
+        with self._database.reading() as session:
+            usable = checkpoints.complete_ones(session, self._held.run_id)
+        for checkpoint in usable:
+            self._watch.check()
+            try:
+                self._storage.download(checkpoint.storage_key, self._file)
+                run.resume(self._file)
+            except (StorageError, InvalidCheckpointError) as error:
+                self._watch.warn(
+                    "checkpoint.unusable", f"Checkpoint {checkpoint.number} cannot be used: {error}"
+                )
+                continue
+            with self._database.transaction() as session:
+                claims.note(
+                    session,
+                    self._held,
+                    EventKind.RESTORED,
+                    number=checkpoint.number,
+                    progress=checkpoint.progress,
+                )
+            log.info("checkpoint.restored", number=checkpoint.number, progress=checkpoint.progress)
+            return
+
+    def save(self, run: "Work", *, progress: float) -> None:
+        """Keep how far the run has come.
+
+        Raises:
+            LeaseLostError: The run is not ours any more.
+        """
+        began = time.monotonic()
+        try:
+            self._save(run, progress)
+        except (OSError, StorageError, OperationalError) as error:
+            self._watch.warn("checkpoint.not_kept", f"A checkpoint could not be kept: {error}")
+        finally:
+            self._file.unlink(missing_ok=True)
+        ended = time.monotonic()
+        self._due_at = ended + max(self._every, (ended - began) / MOST_OVERHEAD)
+
+    def _save(self, run: "Work", progress: float) -> None:
+        run.checkpoint(self._file)
+        size = self._file.stat().st_size
+        with self._database.transaction() as session:
+            checkpoint = checkpoints.begin(session, self._held, progress=progress)
+        self._storage.put_file(checkpoint.storage_key, self._file)
+        try:
+            with self._database.transaction() as session:
+                old = checkpoints.complete(session, self._held, checkpoint, size=size)
+        except LeaseLostError:
+            self._storage.delete(checkpoint.storage_key)
+            raise
+        log.info("checkpoint.kept", number=checkpoint.number, bytes=size, progress=progress)
+        _remove(self._database, self._storage, old)
+
+
+def remove_ended(database: Database, storage: Storage, model: type[Run]) -> None:
+    """Remove the checkpoints of runs that have ended; what cannot be removed now will be by the next who asks."""
+    with database.reading() as session:
+        old = checkpoints.of_ended_runs(session, model, limit=BATCH)
+    _remove(database, storage, old)
+
+
+def _remove(database: Database, storage: Storage, old: Sequence[Checkpoint]) -> None:
+    """Delete the objects, then the rows, so that what is interrupted in between is found again."""
+    if not old:
+        return
+    try:
+        for checkpoint in old:
+            storage.delete(checkpoint.storage_key)
+    except StorageError as error:
+        log.warning("checkpoint.not_removed", error=str(error))
+        return
+    with database.transaction() as session:
+        checkpoints.forget(session, old)

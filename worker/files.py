@@ -1,0 +1,69 @@
+"""The files of a run, between storage and its folder, through outages of either."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from api.errors import DamagedObjectError, StorageError
+from api.ids import new_id
+from api.storage import Storage
+from worker.lease import Watch
+
+T = TypeVar("T")
+
+
+class Files:
+    """Waits where storage does not answer or a disk is full, rather than give up hours of work."""
+
+    def __init__(self, storage: Storage, watch: Watch, *, patience: float, retry: float) -> None:
+        self._storage = storage
+        self._watch = watch
+        self._patience = patience
+        self._retry = retry
+
+    def fetch(self, key: str, path: Path, *, sha256: str) -> None:
+        """Bring an object from storage.
+
+        Raises:
+            StorageError: There is no such object, it is damaged, or the storage stayed away too long.
+            Whatever `Watch.check` raises, if the run has to stop meanwhile.
+        """
+
+        def download() -> None:
+            if not self._storage.exists(key):
+                raise _MissingError(f"{key} is not in storage")
+            self._storage.download(key, path, sha256=sha256)
+
+        self._patiently(download)
+
+    def keep(self, prefix: str, path: Path, *, write: Callable[[Path], object]) -> tuple[str, str]:
+        """Write a file, put it into storage, and return its key and its SHA-256; raises as `fetch` does."""
+
+        def upload() -> tuple[str, str]:
+            write(path)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            key = f"{prefix}/{sha256}-{new_id('put')}"
+            self._storage.put_file(key, path, sha256=sha256)
+            return key, sha256
+
+        return self._patiently(upload)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                return work()
+            except (_MissingError, DamagedObjectError):
+                raise
+            except (StorageError, OSError) as error:
+                if time.monotonic() >= until:
+                    raise
+                self._watch.warn("storage.waiting", str(error))
+            self._watch.wait(self._retry)
+
+
+class _MissingError(StorageError):
+    """There is no such object, and waiting will not bring it."""
