@@ -51,6 +51,10 @@ def main(
         bool, typer.Option(help="Train eight configurations of learners on summary and log, too.")
     ] = True,
     trend_seeds: Annotated[int, typer.Option(min=1, help="Fresh learners a configuration.")] = 1,
+    trend_width: Annotated[
+        list[int] | None,
+        typer.Option(help="Embedding size to compare, instead of two depths; given more than once."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     kept: Annotated[Path | None, typer.Option("--summary", help="Keep the artefact here.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
@@ -70,7 +74,7 @@ def main(
                 for source in get_args(EvaluationSource)
                 if (farzi or source != "farzi") and (own or not source.startswith("own_"))
             ],
-            "trend": {"seeds": trend_seeds} if trend else None,
+            "trend": _trend(trend_seeds, trend_width) if trend else None,
         },
     )
     machine = surroundings(threads)
@@ -150,6 +154,11 @@ def show(report: dict[str, Any]) -> None:
         f"The whole job took {report['distil_seconds']:.0f} s on {report['threads']} thread(s), "
         f"load {report['load']:.1f}"
     )
+
+
+def _trend(seeds: int, widths: list[int] | None) -> dict[str, Any]:
+    """Four kinds of learners in two depths, or in these widths."""
+    return {"seeds": seeds} | ({"layers": [1], "embedding_sizes": widths} if widths else {})
 
 
 def _specs(

@@ -69,6 +69,16 @@ def test_parts_can_be_left_out(log: Path, tmp_path: Path) -> None:
     assert report["trend"] is None
 
 
+def test_a_trend_over_widths(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quality.json"
+    less = ["--learners", "sasrec", "--no-farzi", "--no-own", "--seeds", "1", "--length", "6", "--users", "4"]
+    widths = ["--trend-width", "4", "--trend-width", "8"]
+    done = run(str(log), *less, *widths, "--spec", json.dumps(SPEC), "--json", str(out))
+    assert done.exit_code == 0, done.output
+    rows = json.loads(out.read_text())["trend"]["configurations"]
+    assert len({(row["learner"], row["embedding_size"]) for row in rows}) == len(rows) == 8
+
+
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [
