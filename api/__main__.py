@@ -1,14 +1,15 @@
 """`python -m api`: serve the API. Everything it needs is in `TD3_...` variables."""
 
 import argparse
+import contextlib
 import sys
 
 import structlog
-import uvicorn
 
 from api.app import create_app
 from api.errors import SettingsError
 from api.logs import configure_logging
+from api.server import Server
 from api.settings import Settings, load_settings
 from api.tracing import configure_tracing
 
@@ -35,14 +36,11 @@ def main() -> None:
     configure_logging(level=settings.log_level, style=settings.log_format)
     configure_tracing(settings, process="api")
     structlog.get_logger(__name__).info("api.starting", host=settings.host, port=settings.port)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    server = Server(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit("error: the server did not start; its log says why")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import structlog
 from fastapi import APIRouter, FastAPI
 
 from api import health, openapi, problems, scratch
 from api.context import open_context
 from api.evaluations import routes as evaluation_routes
+from api.events import routes as event_routes
 from api.jobs import download
 from api.jobs import routes as job_routes
 from api.metrics import routes as metric_routes
@@ -64,7 +66,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             log.info("uploads.cleared", folders=cleared)
         app.state.context = open_context(settings)
         app.state.registry.register(DatabaseCollector(app.state.context.database))
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app.state.context.feed.run)
+            yield
+            tasks.cancel_scope.cancel()
         app.state.context.close()
 
     app = FastAPI(
@@ -85,7 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.registry = new_registry()
     app.add_middleware(HttpMetricsMiddleware, metrics=HttpMetrics(app.state.registry))
     app.add_middleware(RequestLogMiddleware)
-    for routes in (job_routes, download, evaluation_routes, health, metric_routes):
+    app.include_router(event_routes.streams)
+    for routes in (job_routes, download, evaluation_routes, event_routes, health, metric_routes):
         app.include_router(routes.router)
     app.include_router(root)
     return app

@@ -9,6 +9,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.db import Database
+from api.events.feed import Feed
 from api.outbox import Outbox
 from api.queue import make_celery
 from api.settings import Settings
@@ -26,6 +27,7 @@ class Context:
     storage: Storage
     celery: Celery
     outbox: Outbox
+    feed: Feed
     validations: anyio.CapacityLimiter
     """Reading a large log takes memory, so few are read at once; the others wait their turn."""
 
@@ -49,6 +51,7 @@ def open_context(settings: Settings) -> Context:
         storage=open_storage(settings.storage_url),
         celery=celery,
         outbox=Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds)),
+        feed=Feed(database),
         validations=anyio.CapacityLimiter(VALIDATIONS_AT_ONCE),
     )
 

@@ -8,13 +8,14 @@ from td3client.errors import (
     ServiceProblem,
     UnreachableError,
 )
-from td3client.resources import Evaluation, Job
+from td3client.resources import Evaluation, Event, Job
 
 __all__ = [
     "Client",
     "ClientError",
     "DamagedDownloadError",
     "Evaluation",
+    "Event",
     "Job",
     "RunFailedError",
     "ServiceProblem",

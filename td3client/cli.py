@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from td3client.certificate import certificate
 from td3client.client import DEFAULT_URL, Client
-from td3client.display import follow, jobs_table
+from td3client.display import event_line, follow, jobs_table
 from td3client.errors import ClientError
 
 app = typer.Typer(
@@ -88,6 +88,18 @@ def evaluate(
         evaluation = follow(console, client.wait_evaluation(evaluation["id"]), title="evaluation")
         for part in certificate(evaluation, cutoff=cutoff):
             console.print(part, highlight=False)
+
+
+@app.command()
+def events(
+    run_id: Annotated[str, typer.Argument(help="The id of a job or an evaluation.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until it has ended.")] = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print what happened to a job or an evaluation, one line an event."""
+    with Client(url) as client:
+        for event in client.events(run_id, follow=follow):
+            console.print(event_line(event), highlight=False, markup=False)
 
 
 @app.command()

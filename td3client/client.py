@@ -4,19 +4,24 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
+from httpx_sse import EventSource, connect_sse
 
 from td3client.errors import DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
-from td3client.resources import FINISHED, Evaluation, Job, Page, Run, Summary
+from td3client.resources import FINISHED, Evaluation, Event, Job, Page, Run, Summary
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # The answer to an upload comes after the log has been validated.
 UPLOAD_SECONDS = 600.0
 DOWNLOAD_ATTEMPTS = 5
+# The service pings every 15 seconds, so a stream that is silent for longer is broken.
+STREAM_SILENCE = 45.0
+RECONNECT_PAUSE = 1.0
+RECONNECT_SECONDS = 60.0
 
 R = TypeVar("R", bound=Run)
 
@@ -105,6 +110,63 @@ class Client:
     def wait_evaluation(self, evaluation_id: str, *, poll: float = 1.0) -> Iterator[Evaluation]:
         """Yield the evaluation again and again until it has succeeded; raises as `wait` does."""
         return _until_success(lambda: self.evaluation(evaluation_id), poll)
+
+    def events(self, run_id: str, *, after: int = 0, follow: bool = True) -> Iterator[Event]:
+        """Yield what happened to a job or an evaluation, in order and each event once.
+
+        Args:
+            run_id: Of either.
+            after: Number of the last event that is known already.
+            follow: Stay until the run has ended, through broken connections and restarts of the service.
+
+        Raises:
+            ServiceProblem: There is no such run.
+            UnreachableError: The service does not answer; a stream gives up after a minute.
+        """
+        path = f"/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}/events"
+        return self._stream(path, after) if follow else self._events_so_far(path, after)
+
+    def _events_so_far(self, path: str, after: int) -> Iterator[Event]:
+        while True:
+            page = self._call("GET", path, params={"after": after})
+            yield from page["items"]
+            if not page["items"]:
+                return
+            after = page["next_after"]
+
+    def _stream(self, path: str, after: int) -> Iterator[Event]:
+        """Server-sent events; whenever the stream breaks or ends too early, it is opened again where it was."""
+        broken_at: float | None = None
+        while True:
+            try:
+                with self._naming_errors(), self._open_stream(path, after) as source:
+                    _raise_for_problem(source.response)
+                    if source.response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    broken_at = None
+                    for message in source.iter_sse():
+                        event: Event = json.loads(message.data)
+                        after = event["seq"]
+                        yield event
+                        if event["kind"] in FINISHED:
+                            return
+            except (UnreachableError, ServiceProblem) as error:
+                broken_at = broken_at or time.monotonic()
+                refused = (
+                    isinstance(error, ServiceProblem) and error.status < httpx.codes.INTERNAL_SERVER_ERROR
+                )
+                if refused or time.monotonic() - broken_at > RECONNECT_SECONDS:
+                    raise
+            time.sleep(RECONNECT_PAUSE)
+
+    def _open_stream(self, path: str, after: int) -> AbstractContextManager[EventSource]:
+        return connect_sse(
+            self._http,
+            "GET",
+            path,
+            headers={"Last-Event-ID": str(after)},
+            timeout=httpx.Timeout(STREAM_SILENCE, connect=5.0),
+        )
 
     def download_summary(self, job_id: str, path: Path) -> Path:
         """Save the summary's archive as `path`, or in the folder `path` under the job's id; returns where.

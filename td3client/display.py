@@ -1,14 +1,14 @@
 """How runs look on a terminal."""
 
 import time
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from td3client.resources import Job, Run
+from td3client.resources import Event, Job, Run
 
 PLAIN_SECONDS = 10.0
 
@@ -71,6 +71,10 @@ def _detail(run: Run) -> str:
         return f"stopped early ({stopped.get('detail', stopped['reason'])})" if stopped else ""
     if run["state"] != "running":
         return ""
+    return _progress(run)
+
+
+def _progress(run: Mapping[str, Any]) -> str:
     parts: list[str] = []
     if run["steps"]:
         parts.append(f"step {run['step'] or 0}/{run['steps']}")
@@ -78,6 +82,18 @@ def _detail(run: Run) -> str:
     if run["eta_seconds"] is not None:
         parts.append(f"{duration(run['eta_seconds'])} left")
     return ", ".join(parts)
+
+
+def event_line(event: Event) -> str:
+    """Number, time, attempt, kind, and what there is to tell."""
+    data = event["data"]
+    if event["kind"] in ("stage", "metrics"):
+        told = f"{data['stage']} {data['progress']:.0%} {_progress(data)}"
+    elif event["kind"] == "failed":
+        told = f"{data['error']['code']}: {data['error']['detail']}"
+    else:
+        told = ", ".join(f"{name} {value}" for name, value in data.items())
+    return f"{event['seq']:4} {event['at'][:19]} #{event['attempt']} {event['kind']:13} {told}".rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -138,6 +138,16 @@ class Evaluation(Run):
     size: Size | None
 
 
+class Event(TypedDict):
+    """Something that happened to a run; `data` has what there is to tell, by kind."""
+
+    seq: int
+    at: str
+    attempt: int
+    kind: str
+    data: dict[str, Any]
+
+
 class Page(TypedDict):
     """One page of a list of jobs."""
 

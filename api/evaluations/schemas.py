@@ -54,7 +54,7 @@ class EvaluationOut(RunOut):
     def of(cls, evaluation: Evaluation) -> "EvaluationOut":
         """Shape a row."""
         here = f"/evaluations/{evaluation.id}"
-        links = {"self": here, "job": f"/jobs/{evaluation.job_id}"}
+        links = {"self": here, "events": f"{here}/events", "job": f"/jobs/{evaluation.job_id}"}
         if not evaluation.state.ended:
             links["cancel"] = f"{here}/cancel"
         result = evaluation.result or {}
@@ -100,7 +100,11 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "created_at": "2026-01-15T09:40:00Z",
     "started_at": "2026-01-15T09:40:00Z",
     "finished_at": "2026-01-15T09:41:12Z",
-    "links": {"self": f"/evaluations/{EVALUATION_ID}", "job": f"/jobs/{JOB_ID}"},
+    "links": {
+        "self": f"/evaluations/{EVALUATION_ID}",
+        "events": f"/evaluations/{EVALUATION_ID}/events",
+        "job": f"/jobs/{JOB_ID}",
+    },
     "spec": EvaluationSpec.model_validate(
         {"cutoffs": [10], "sources": ["full", "summary", "floor", "coreset"]}
     ).model_dump(mode="json"),

@@ -49,7 +49,7 @@ class JobOut(RunOut):
     def of(cls, job: Job) -> "JobOut":
         """Shape a row."""
         here = f"/jobs/{job.id}"
-        links = {"self": here, "evaluations": f"{here}/evaluations"}
+        links = {"self": here, "events": f"{here}/events", "evaluations": f"{here}/evaluations"}
         if not job.state.ended:
             links["cancel"] = f"{here}/cancel"
         if job.state in (RunState.QUEUED, RunState.RUNNING):
@@ -93,6 +93,7 @@ QUEUED_EXAMPLE: dict[str, Any] = {
     "finished_at": None,
     "links": {
         "self": f"/jobs/{JOB_ID}",
+        "events": f"/jobs/{JOB_ID}/events",
         "evaluations": f"/jobs/{JOB_ID}/evaluations",
         "cancel": f"/jobs/{JOB_ID}/cancel",
         "pause": f"/jobs/{JOB_ID}/pause",

@@ -6,14 +6,18 @@ has read up to one has missed none before it. And what is refused to an attempt 
 refused with.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import and_, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from api.db import clock
 from api.models import Event, Run
+
+RUNS_AT_ONCE = 100
+MOST_NEWS = 1000
 
 
 class EventKind(StrEnum):
@@ -38,10 +42,9 @@ class EventKind(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def last(self) -> bool:
-        """Whether nothing can happen afterwards."""
-        return self in (EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED)
+
+LAST = frozenset((EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED))
+"""After one of these nothing can happen."""
 
 
 def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **data: Any) -> None:
@@ -63,3 +66,21 @@ def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **d
             ).where(model.id == run_id),
         )
     )
+
+
+def after(session: Session, run_id: str, seq: int, *, limit: int) -> Sequence[Event]:
+    """The run's next events after number `seq`."""
+    return session.scalars(
+        select(Event).where(Event.run_id == run_id, Event.seq > seq).order_by(Event.seq).limit(limit)
+    ).all()
+
+
+def news(session: Session, seen: Mapping[str, int]) -> Iterator[Event]:
+    """The next events of many runs, each after the number that was seen of it; of each run in order."""
+    runs = list(seen.items())
+    for start in range(0, len(runs), RUNS_AT_ONCE):
+        cursors = runs[start : start + RUNS_AT_ONCE]
+        unseen = (and_(Event.run_id == run_id, Event.seq > seq) for run_id, seq in cursors)
+        yield from session.scalars(
+            select(Event).where(or_(*unseen)).order_by(Event.run_id, Event.seq).limit(MOST_NEWS)
+        )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from api.app import create_app
+from api.server import Server
 from api.settings import Settings
 
 
@@ -17,9 +17,7 @@ from api.settings import Settings
 def running_api(settings: Settings) -> Iterator[httpx.Client]:
     """Serve the application and yield a client of it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), log_config=None, access_log=False, ws="none")
-    )
+    server = Server(create_app(settings), ws="none")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
     thread.start()
     try:

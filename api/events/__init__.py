@@ -1,0 +1,1 @@
+"""The event log of jobs and evaluations, as pages and as a stream."""
