@@ -125,6 +125,15 @@ def clock(session: Session) -> ColumnElement[datetime]:
     return literal(datetime.now(UTC), UtcDateTime())
 
 
+def one_at_a_time(session: Session, name: str) -> None:
+    """Wait until no other transaction that passed here by this name is open.
+
+    SQLite lets one transaction write at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 def make_engine(url: str, *, limits: Limits | None = None, name: str = "td3") -> Engine:
     """Build the engine for `url`, which may leave the choice of driver to us."""
     parsed = make_url(url)

@@ -181,3 +181,15 @@ class AlreadyFinishedError(ConflictError):
     """It has ended, or is about to, and cannot be stopped or started any more."""
 
     code = "already_finished"
+
+
+class KeyInUseError(ConflictError):
+    """A request with this Idempotency-Key is being served."""
+
+    code = "idempotency_key_in_use"
+
+
+class KeyReusedError(InvalidRequestError):
+    """The Idempotency-Key belongs to another request."""
+
+    code = "idempotency_key_reused"

@@ -141,6 +141,8 @@ class Job(Run):
     task = "td3.distil"
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)
+    """The same for identical jobs; none of jobs from before it was kept."""
     spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any] | None]
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
@@ -202,6 +204,25 @@ class Checkpoint(Base):
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     """None until the object is there: nothing gets into storage without a row that tells of it."""
     progress: Mapped[float]
+
+
+class IdempotencyKey(Base):
+    """What a client called a request that creates something, and the answer it got."""
+
+    __tablename__ = "idempotency_keys"
+
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    route: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32))
+    """The request that is at work under this key, or that answered."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    """Without an answer: soon, unless its request goes on renewing it."""
+    request: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of what was asked for."""
+    status: Mapped[int | None]
+    location: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[dict[str, Any] | None]
 
 
 class OutboxMessage(Base):

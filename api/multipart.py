@@ -62,7 +62,7 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
             with _receiving():
                 return reader.result()
         except ServiceError:
-            await _drain(body)
+            await drain(body)
             raise
 
 
@@ -193,7 +193,7 @@ async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(pending)
 
 
-async def _drain(body: AsyncIterator[bytes]) -> None:
+async def drain(body: AsyncIterator[bytes]) -> None:
     """Read on for a moment: a client that is still sending would see a reset instead of the answer."""
     drained = 0
     with anyio.move_on_after(DRAIN_SECONDS):

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         default=3, ge=1, description="A run whose worker vanished this often is given up as failed."
     )
+    idempotency_seconds: float = Field(
+        default=86400, gt=0, description="How long an `Idempotency-Key` brings back the answer it got."
+    )
     queue: Queue = Field(
         default="cpu",
         description="Where new runs are sent: `cpu` reaches every worker, `gpu` only those with a GPU.",

@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
 )
 console = Console(soft_wrap=True)
+messages = Console(soft_wrap=True, stderr=True)
 
 Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="Where the service listens.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, job_…")]
@@ -40,11 +41,14 @@ def submit(
         float | None,
         typer.Option(help="Seconds from now within which the job must have ended, or it fails."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run it even if there is an identical job.")] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Upload an interaction log and start a job; prints the job's id."""
+    """Upload an interaction log and start a job; prints the job's id, or that of an identical one."""
     with Client(url) as client:
-        job = client.submit(log, _read_spec(spec), deadline_seconds=deadline)
+        job = client.submit(log, _read_spec(spec), deadline_seconds=deadline, force=force)
+        if job.get("deduplicated"):
+            messages.print("An identical job was there already; --force runs it again.")
         console.print(job["id"], highlight=False)
         if wait:
             follow(console, client.wait(job["id"]), title="job")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 # The answer to an upload comes after the log has been validated.
 UPLOAD_SECONDS = 600.0
 DOWNLOAD_ATTEMPTS = 5
+RETRY_PAUSE = 1.0
+RETRY_SECONDS = 5.0
+AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
 # The service pings every 15 seconds, so a stream that is silent for longer is broken.
 STREAM_SILENCE = 45.0
 RECONNECT_PAUSE = 1.0
@@ -46,14 +50,22 @@ class Client:
         self._http.close()
 
     def submit(
-        self, log: Path, spec: Mapping[str, Any] | None = None, *, deadline_seconds: float | None = None
+        self,
+        log: Path,
+        spec: Mapping[str, Any] | None = None,
+        *,
+        deadline_seconds: float | None = None,
+        force: bool = False,
     ) -> Job:
         """Upload the interaction log, in constant memory, and start a job on it.
+
+        An identical job that is there already, finished or on its way, is the answer instead: `deduplicated` says so.
 
         Args:
             log: CSV, TSV, JSON Lines, Parquet or RecBole `.inter`, also compressed.
             spec: What differs from the default job spec.
             deadline_seconds: The job fails if it has not ended so long from now, waiting and pauses included.
+            force: Start a job even if there is an identical one.
 
         Raises:
             ServiceProblem: The log or the spec was refused; `errors` lists why.
@@ -61,10 +73,10 @@ class Client:
         """
         with log.open("rb") as dataset:
             # The spec goes first, so that a wrong one is refused before the log travels.
-            return self._call(
-                "POST",
+            return self._create(
                 "/jobs",
-                params={"deadline_seconds": deadline_seconds} if deadline_seconds else None,
+                params={"force": force}
+                | ({"deadline_seconds": deadline_seconds} if deadline_seconds else {}),
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
@@ -93,7 +105,7 @@ class Client:
 
     def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
         """Start an evaluation of the summary of a job that succeeded."""
-        return self._call("POST", f"/jobs/{job_id}/evaluations", json=dict(spec or {}))
+        return self._create(f"/jobs/{job_id}/evaluations", json=dict(spec or {}))
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """The evaluation as it is now."""
@@ -130,7 +142,7 @@ class Client:
         while True:
             page = self._call("GET", path, params={"after": after})
             yield from page["items"]
-            if not page["items"]:
+            if page["ended"] or not page["items"]:
                 return
             after = page["next_after"]
 
@@ -145,6 +157,8 @@ class Client:
                         return
                     broken_at = None
                     for message in source.iter_sse():
+                        if not message.data:  # what the library makes of a ping
+                            continue
                         event: Event = json.loads(message.data)
                         after = event["seq"]
                         yield event
@@ -227,6 +241,19 @@ class Client:
             with elsewhere.stream("GET", location, headers=headers) as response:
                 yield response
 
+    def _create(self, path: str, **options: Any) -> Any:
+        """POST what creates something, again if nobody knows whether it arrived: under one key it is done once."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        failed_at: float | None = None
+        while True:
+            try:
+                return self._call("POST", path, headers=headers, **options)
+            except (UnreachableError, ServiceProblem) as error:
+                failed_at = failed_at or time.monotonic()
+                if time.monotonic() - failed_at >= _patience(error):
+                    raise
+            time.sleep(RETRY_PAUSE)
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
         with self._naming_errors():
             response = self._http.request(method, path, **options)
@@ -250,6 +277,13 @@ def _raise_for_problem(response: httpx.Response) -> None:
         response.json() if is_problem else {"detail": f"HTTP {response.status_code}: {response.text[:500]}"}
     )
     raise ServiceProblem(response.status_code, fields)
+
+
+def _patience(error: UnreachableError | ServiceProblem) -> float:
+    """For how long a creating request is worth sending again."""
+    if isinstance(error, UnreachableError) or error.status in AWAY:
+        return RETRY_SECONDS
+    return UPLOAD_SECONDS if error.code == "idempotency_key_in_use" else 0.0
 
 
 def _until_success(read: Callable[[], R], poll: float) -> Iterator[R]:

@@ -1,6 +1,6 @@
 """Shapes of what the service answers; fields it adds later are there too, just not typed."""
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 FINISHED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
@@ -56,6 +56,8 @@ class Job(Run):
     dataset: Dataset
     summary: Summary | None
     metrics: dict[str, Any] | None
+    deduplicated: NotRequired[bool]
+    """In the answer to a submit: whether an identical job was there already, and is this one."""
 
 
 class Spread(TypedDict):

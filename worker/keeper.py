@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import Database
 from api.errors import SettingsError, StorageError
+from api.idempotency import keys
 from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.outbox import Outbox
@@ -55,6 +56,8 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_att
         for run_id in overdue:
             log.warning("keeper.deadline_exceeded", run=run_id)
         requeued += swept.requeued
+    with database.transaction() as session:
+        keys.sweep(session)
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
     metrics.sent.inc(sent)
     metrics.swept_at.set_to_current_time()

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Body, Response
+from fastapi.concurrency import run_in_threadpool
 
 from api.auth import Tenant
 from api.context import Service
@@ -16,9 +17,13 @@ from api.errors import (
     JobNotFinishedError,
     JobNotFoundError,
     JobWithoutSummaryError,
+    KeyInUseError,
+    KeyReusedError,
 )
 from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
+from api.idempotency.guard import Key, guarded, respond
+from api.idempotency.keys import Answer, digest
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
 from api.problems import documented
@@ -31,17 +36,23 @@ router = APIRouter(tags=["evaluations"])
 @router.post(
     "/jobs/{job_id}/evaluations",
     status_code=202,
+    response_model=EvaluationOut,
     summary="Evaluate a summary",
     responses={
         202: answer("The evaluation is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
         **documented(
-            JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError, ExpiredError, InvalidRequestError
+            JobNotFoundError,
+            JobNotFinishedError,
+            JobWithoutSummaryError,
+            KeyInUseError,
+            ExpiredError,
+            InvalidRequestError,
+            KeyReusedError,
         ),
     },
 )
-def create_evaluation(
+async def create_evaluation(
     job_id: str,
-    response: Response,
     context: Service,
     tenant: Tenant,
     spec: Annotated[
@@ -53,16 +64,24 @@ def create_evaluation(
             }
         ),
     ] = None,
-) -> EvaluationOut:
+    key: Key = None,
+) -> Response:
     """Train fresh learners on the job's summary, beside full data and the usual baselines."""
-    with context.database.transaction() as session:
-        evaluation = EvaluationOut.of(
-            service.submit(session, job_id, spec or EvaluationSpec.model_validate({}), tenant_id=tenant)
-        )
-    log.info("evaluation.accepted", run=evaluation.id)
-    context.outbox.deliver([evaluation.id])
-    response.headers["Location"] = evaluation.links["self"]
-    return evaluation
+    spec = spec or EvaluationSpec.model_validate({})
+    asked = digest(job_id, spec.model_dump(mode="json"))
+
+    def accept() -> Response:
+        with context.database.transaction() as session:
+            evaluation = EvaluationOut.of(service.submit(session, job_id, spec, tenant_id=tenant))
+            given = Answer(202, evaluation.links["self"], evaluation.model_dump(mode="json"))
+            guard.keep(session, given, request=asked)
+        log.info("evaluation.accepted", run=evaluation.id)
+        context.outbox.deliver([evaluation.id])
+        return respond(given)
+
+    route = "POST /jobs/{job_id}/evaluations"
+    async with guarded(context, tenant_id=tenant, route=route, key=key) as guard:
+        return guard.replay(asked) or await run_in_threadpool(accept)
 
 
 @router.get(

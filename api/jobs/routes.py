@@ -1,13 +1,16 @@
 """Jobs over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from sqlalchemy.orm import Session
 
 from api import scratch
 from api.auth import Tenant
@@ -20,22 +23,29 @@ from api.errors import (
     InvalidRequestError,
     InvalidSpecError,
     JobNotFoundError,
+    KeyInUseError,
+    KeyReusedError,
     StorageError,
     StorageFullError,
     TooLargeError,
     UnsupportedBodyError,
 )
+from api.idempotency.guard import Key, guarded, respond
+from api.idempotency.keys import Answer, digest
 from api.jobs import service
 from api.jobs.schemas import (
     CANCELLING_EXAMPLE,
+    DEDUPLICATED_EXAMPLE,
     PAUSING_EXAMPLE,
     QUEUED_EXAMPLE,
     RUNNING_EXAMPLE,
+    SUBMITTED_EXAMPLE,
     JobOut,
+    SubmittedJob,
 )
 from api.jobs.spec import parse_spec
 from api.models import RunState
-from api.multipart import Upload, receive_upload
+from api.multipart import Upload, drain, receive_upload
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
 from api.problems import documented, example
@@ -102,15 +112,19 @@ BAD_LOG_EXAMPLES = {
 @router.post(
     "",
     status_code=202,
+    response_model=SubmittedJob,
     summary="Submit a log",
     responses={
-        202: answer("The job is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
+        200: answer("An identical job was there already, finished or on its way.", DEDUPLICATED_EXAMPLE),
+        202: answer("The job is queued; `Location` says where to follow it.", SUBMITTED_EXAMPLE),
         **documented(
             BadRequestError,
+            KeyInUseError,
             TooLargeError,
             UnsupportedBodyError,
             InvalidRequestError,
             InvalidSpecError,
+            KeyReusedError,
             StorageError,
             StorageFullError,
             examples={422: BAD_LOG_EXAMPLES},
@@ -120,9 +134,9 @@ BAD_LOG_EXAMPLES = {
 )
 async def create_job(
     request: Request,
-    response: Response,
     context: Service,
     tenant: Tenant,
+    force: Annotated[bool, Query(description="Run it even if an identical job was there already.")] = False,
     deadline_seconds: Annotated[
         float | None,
         Query(
@@ -133,21 +147,32 @@ async def create_job(
             examples=[3600],
         ),
     ] = None,
-) -> JobOut:
+    key: Key = None,
+) -> Response:
     """Upload an interaction log, optionally with a spec, and queue its distillation.
 
     A log with bad rows is refused with a problem that lists the first of them by line.
     """
     settings = context.settings
     place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
-    async with contextmanager_in_threadpool(place) as folder:
+    async with AsyncExitStack() as stack:
+        try:
+            guard = await stack.enter_async_context(
+                guarded(context, tenant_id=tenant, route="POST /jobs", key=key)
+            )
+        except KeyInUseError:
+            await drain(request.stream())
+            raise
+        folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
         upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
         spec = parse_spec(upload.spec)
+        asked = digest(upload.sha256, upload.name, spec.model_dump(mode="json"), deadline_seconds, force)
+        if answered := guard.replay(asked):
+            return answered
         profile = await run_sync(datasets.validate, upload, spec.data, settings, limiter=context.validations)
+        keep = partial(guard.keep, request=asked)
         deadline = None if deadline_seconds is None else timedelta(seconds=deadline_seconds)
-        job = await run_in_threadpool(_accept, context, tenant, upload, spec, profile, deadline)
-    response.headers["Location"] = job.links["self"]
-    return job
+        return await run_in_threadpool(_accept, context, tenant, upload, spec, profile, deadline, force, keep)
 
 
 def _accept(
@@ -157,15 +182,26 @@ def _accept(
     spec: JobSpec,
     profile: LogProfile | None,
     deadline: timedelta | None,
-) -> JobOut:
-    """Keep the log, write the job, and only then send its message."""
+    force: bool,
+    keep: Callable[[Session, Answer], None],
+) -> Response:
+    """Keep the log, write the job unless there is an identical one, and only then send its message."""
+    fingerprint = service.fingerprint_of(upload, spec)
     stored = datasets.store(upload, context.database, context.storage, tenant_id=tenant)
     with context.database.transaction() as session:
-        dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
-        job = JobOut.of(service.submit(session, dataset, spec, deadline=deadline))
-    log.info("job.accepted", run=job.id)
-    context.outbox.deliver([job.id])
-    return job
+        hurried = deadline is not None
+        job = None if force else service.identical(session, fingerprint, tenant_id=tenant, finished=hurried)
+        deduplicated = job is not None
+        if job is None:
+            dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
+            job = service.submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline)
+        body = SubmittedJob.answer(job, deduplicated=deduplicated)
+        given = Answer(200 if deduplicated else 202, body.links["self"], body.model_dump(mode="json"))
+        keep(session, given)
+    log.info("job.accepted", run=job.id, deduplicated=deduplicated)
+    if not deduplicated:
+        context.outbox.deliver([job.id])
+    return respond(given)
 
 
 @router.get(

@@ -69,6 +69,20 @@ class JobOut(RunOut):
         )
 
 
+class SubmittedJob(JobOut):
+    """The job that a submit is answered with."""
+
+    deduplicated: bool = Field(
+        description="Whether an identical job was there already, and is this one: same log, same spec with its seed, "
+        "same version of the service."
+    )
+
+    @classmethod
+    def answer(cls, job: Job, *, deduplicated: bool) -> "SubmittedJob":
+        """Shape a row."""
+        return cls(**dict(JobOut.of(job)), deduplicated=deduplicated)
+
+
 _DATASET = {
     "id": "ds_0199b2f0c3d27d0d8a52e3bdb4d1c0f1",
     "name": "ratings.csv",
@@ -119,3 +133,5 @@ RUNNING_EXAMPLE = QUEUED_EXAMPLE | {
 
 CANCELLING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.CANCELLING}
 PAUSING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.PAUSING}
+SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False}
+DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True}

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from api import outbox
-from api.db import now
+from api.db import now, one_at_a_time
 from api.errors import (
     AlreadyFinishedError,
     ExpiredError,
@@ -15,18 +16,53 @@ from api.errors import (
     JobNotFoundError,
     JobWithoutSummaryError,
 )
+from api.idempotency.keys import digest
 from api.ids import new_id
 from api.jobs.schemas import JobOut
 from api.models import Dataset, Job, RunState, Summary
+from api.multipart import Upload
 from api.pagination import Page, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
 from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
+from td3core.version import VERSION
 
 
-def submit(session: Session, dataset: Dataset, spec: JobSpec, *, deadline: timedelta | None = None) -> Job:
+def fingerprint_of(upload: Upload, spec: JobSpec) -> str:
+    """What identical jobs have in common; of the log's name only what its format is recognised by."""
+    suffixes = Path(upload.name or "").suffixes[-2:]
+    return digest(upload.sha256, "".join(suffixes).lower(), spec.model_dump(mode="json"), VERSION)
+
+
+def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: bool) -> Job | None:
+    """A job of this fingerprint that has a summary, or unless it must be `finished` may still get one in its own time.
+
+    Until this transaction ends, nobody else learns that there is none: of many submits at once, one makes the job.
+    """
+    one_at_a_time(session, f"{tenant_id} {fingerprint}")
+    succeeded = Job.state == RunState.SUCCEEDED
+    on_its_way = and_(Job.state.in_((RunState.QUEUED, RunState.RUNNING)), Job.deadline_at.is_(None))
+    with_summary = and_(succeeded, Job.summary.has(Summary.expired_at.is_(None)))
+    return session.scalar(
+        select(Job)
+        .where(Job.tenant_id == tenant_id, Job.fingerprint == fingerprint)
+        .where(with_summary if finished else or_(with_summary, on_its_way))
+        .where(Job.dataset.has(Dataset.expired_at.is_(None)))
+        .order_by(succeeded.desc(), Job.id.desc())
+        .limit(1)
+    )
+
+
+def submit(
+    session: Session,
+    dataset: Dataset,
+    spec: JobSpec,
+    *,
+    fingerprint: str | None = None,
+    deadline: timedelta | None = None,
+) -> Job:
     """Queue a job on the dataset and announce it; it fails if it has not ended within `deadline` from now."""
     at = now(session)
     job = Job(
@@ -35,6 +71,7 @@ def submit(session: Session, dataset: Dataset, spec: JobSpec, *, deadline: timed
         created_at=at,
         deadline_at=None if deadline is None else at + deadline,
         dataset=dataset,
+        fingerprint=fingerprint,
         spec=spec.model_dump(mode="json"),
     )
     session.add(job)

@@ -95,6 +95,6 @@ def test_messages_that_come_again_run_nothing_twice(
         *_, done = client.wait(client.submit(small_log, SMALL_SPEC)["id"], poll=0.1)
         repeat_message(done["id"])
         # Another job ends after them, so the workers are done with them too.
-        list(client.wait(client.submit(small_log, SMALL_SPEC)["id"], poll=0.1))
+        list(client.wait(client.submit(small_log, SMALL_SPEC, force=True)["id"], poll=0.1))
         assert client.job(done["id"]) == done
         assert (client.job(long_id)["state"], client.job(long_id)["attempt"]) == ("cancelled", 1)

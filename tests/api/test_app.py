@@ -89,10 +89,12 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
         "/jobs",
         "/jobs/{job_id}",
         "/jobs/{job_id}/cancel",
+        "/jobs/{job_id}/events",
         "/jobs/{job_id}/summary",
         "/jobs/{job_id}/evaluations",
         "/evaluations/{evaluation_id}",
         "/evaluations/{evaluation_id}/cancel",
+        "/evaluations/{evaluation_id}/events",
         "/healthz",
         "/readyz",
     }
@@ -104,6 +106,15 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
                         continue
                     described = content.get("example") or content.get("examples") or status == "422"
                     assert described, (method, path, status)
+
+
+def test_events_are_documented_as_pages_and_as_a_stream(settings: Settings) -> None:
+    document = create_app(settings).openapi()
+    for path in ("/jobs/{job_id}/events", "/evaluations/{evaluation_id}/events"):
+        operation = document["paths"][path]["get"]
+        assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+        names = {parameter["name"] for parameter in operation["parameters"]}
+        assert {"after", "limit", "Last-Event-ID"} < names
 
 
 def test_the_upload_is_documented_with_the_schema_of_the_spec(settings: Settings) -> None:
@@ -121,13 +132,17 @@ def test_the_upload_is_documented_with_the_schema_of_the_spec(settings: Settings
 
 def test_the_examples_are_valid(settings: Settings) -> None:
     from api.evaluations import schemas as evaluations
+    from api.events import schemas as events
     from api.jobs import schemas as jobs
 
     for example in (jobs.QUEUED_EXAMPLE, jobs.RUNNING_EXAMPLE, jobs.CANCELLING_EXAMPLE):
         jobs.JobOut.model_validate(example)
+    for example in (jobs.SUBMITTED_EXAMPLE, jobs.DEDUPLICATED_EXAMPLE):
+        jobs.SubmittedJob.model_validate(example)
     for example in (
         evaluations.QUEUED_EXAMPLE,
         evaluations.SUCCEEDED_EXAMPLE,
         evaluations.CANCELLING_EXAMPLE,
     ):
         evaluations.EvaluationOut.model_validate(example)
+    events.EventPage.model_validate(events.PAGE_EXAMPLE)

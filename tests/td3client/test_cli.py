@@ -34,7 +34,7 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
     log.write_text("user,item\n")
     spec.write_text('{"seed": 4}')
     scripted.script = {
-        "POST /jobs": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "POST /jobs?force=false": [Answer.json({**RUN, "state": "queued"}, status=202)],
         "GET /jobs/job_1": [Answer.json(RUN), Answer.json({**RUN, "state": "succeeded", "progress": 1.0})],
     }
     done = td3("submit", str(log), "--spec", str(spec), "--wait", url=scripted.url)
@@ -45,6 +45,19 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
         "job succeeded 100% ",
     ]
     assert b'{"seed": 4}' in scripted.requests[0].body
+
+
+def test_submit_says_that_there_was_an_identical_job(scripted: ScriptedService, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    scripted.script = {
+        "POST /jobs?force=false": [Answer.json({**RUN, "deduplicated": True})],
+        "POST /jobs?force=true": [Answer.json({**RUN, "id": "job_2", "deduplicated": False}, status=202)],
+    }
+    same = td3("submit", str(log), url=scripted.url)
+    assert (same.stdout, "identical" in same.stderr) == ("job_1\n", True)
+    forced = td3("submit", str(log), "--force", url=scripted.url)
+    assert (forced.stdout, forced.stderr) == ("job_2\n", "")
 
 
 def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService) -> None:
@@ -73,6 +86,27 @@ def test_status_is_json_and_jobs_a_table(scripted: ScriptedService) -> None:
     }
     assert json.loads(td3("status", "job_1", url=scripted.url).stdout) == RUN
     assert "clicks.csv" in td3("jobs", url=scripted.url).stdout
+
+
+def test_events_are_lines(scripted: ScriptedService) -> None:
+    metrics = {key: RUN[key] for key in ("stage", "progress", "step", "steps", "losses", "eta_seconds")}
+    logged = [
+        ("claimed", {"worker": "gpu/1"}),
+        ("metrics", metrics),
+        ("failed", {"error": {"code": "x", "detail": "y"}}),
+    ]
+    items = [
+        {"seq": seq, "at": "2026-01-02T03:04:05Z", "attempt": 1, "kind": kind, "data": data}
+        for seq, (kind, data) in enumerate(logged, start=1)
+    ]
+    scripted.script = {
+        "GET /jobs/job_1/events?after=0": [Answer.json({"items": items, "next_after": 3, "ended": True})],
+    }
+    assert td3("events", "job_1", url=scripted.url).stdout.splitlines() == [
+        "   1 2026-01-02T03:04:05 #1 claimed       worker gpu/1",
+        "   2 2026-01-02T03:04:05 #1 metrics       distilling 50% step 7/14, outer 0.25, 1 min 05 s left",
+        "   3 2026-01-02T03:04:05 #1 failed        x: y",
+    ]
 
 
 def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: ScriptedService) -> None:

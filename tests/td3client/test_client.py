@@ -1,4 +1,5 @@
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def partial(start: int) -> Answer:
 def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:
     log = tmp_path / "clicks.csv"
     log.write_bytes(b"user,item\n1,2\n")
-    scripted.script["POST /jobs"] = [job("queued")]
+    scripted.script["POST /jobs?force=false"] = [job("queued")]
     with Client(scripted.url) as client:
         assert client.submit(log, {"summary": {"users": 30}})["state"] == "queued"
     body = scripted.requests[0].body
@@ -52,7 +53,7 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
             {"field": "summary.users", "got": -1, "expected": "at least 1"},
         ],
     }
-    scripted.script["POST /jobs"] = [
+    scripted.script["POST /jobs?force=false"] = [
         Answer.json(problem, status=422, content_type="application/problem+json; charset=utf-8")
     ]
     with Client(scripted.url) as client, pytest.raises(ServiceProblem) as raised:
@@ -65,6 +66,33 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
         "  line 3, column timestamp, got 'soon': not a number",
         "  field summary.users, got -1, expected 'at least 1'",
     ]
+
+
+def in_use() -> Answer:
+    problem = {"detail": "in use", "code": "idempotency_key_in_use"}
+    return Answer.json(problem, status=409, content_type="application/problem+json")
+
+
+def test_a_submit_that_nobody_knows_about_is_sent_again_under_its_key(
+    scripted: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("td3client.client.RETRY_PAUSE", 0.0)
+    log = tmp_path / "clicks.csv"
+    log.write_bytes(b"user,item\n1,2\n")
+    answered = job("queued")
+    scripted.script["POST /jobs?force=false"] = [
+        Answer(answered.body, 202, cut_after=3),
+        in_use(),
+        Answer(b"", 503),
+        answered,
+    ]
+    with Client(scripted.url) as client:
+        assert client.submit(log)["state"] == "queued"
+        client.submit(log)
+    keys = [request.headers["Idempotency-Key"] for request in scripted.requests]
+    assert len(set(keys[:4])) == 1
+    assert keys[4] != keys[0]
+    assert all(b"user,item\n1,2\n" in request.body for request in scripted.requests)
 
 
 def test_an_answer_that_is_no_problem_document_is_still_told(scripted: ScriptedService) -> None:
@@ -156,3 +184,50 @@ def test_download_of_an_unfinished_job_tells_the_services_reason(
     }
     with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="job_1 is running"):
         client.download_summary("job_1", tmp_path)
+
+
+def message(seq: int, kind: str) -> bytes:
+    event = {"seq": seq, "at": "2026-01-02T03:04:05Z", "attempt": 1, "kind": kind, "data": {}}
+    return f"event: {kind}\ndata: {json.dumps(event)}\nid: {seq}\n\n: ping\n\n".encode()
+
+
+def sse(*messages: bytes, cut_after: int | None = None) -> Answer:
+    return Answer(b"".join(messages), headers={"Content-Type": "text/event-stream"}, cut_after=cut_after)
+
+
+def test_a_broken_stream_of_events_is_taken_up_where_it_was(
+    scripted: ScriptedService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken in the middle of the second event, then refused by a server that is starting, then closed early."""
+    monkeypatch.setattr("td3client.client.RECONNECT_PAUSE", 0.0)
+    first, second, third = message(1, "claimed"), message(2, "stage"), message(3, "succeeded")
+    scripted.script["GET /jobs/job_1/events"] = [
+        sse(first, second, cut_after=len(first) + 10),
+        Answer(b"starting", 503),
+        sse(second),
+        sse(third),
+    ]
+    with Client(scripted.url) as client:
+        assert [event["seq"] for event in client.events("job_1")] == [1, 2, 3]
+    seen = [request.headers["Last-Event-ID"] for request in scripted.requests]
+    assert seen == ["0", "1", "1", "2"]
+
+
+def test_a_stream_that_has_no_more_ends(scripted: ScriptedService) -> None:
+    scripted.script["GET /evaluations/eval_1/events"] = [Answer(b"", 204)]
+    with Client(scripted.url) as client:
+        assert list(client.events("eval_1", after=7)) == []
+    assert scripted.requests[0].headers["Last-Event-ID"] == "7"
+
+
+def test_a_stream_of_what_does_not_exist_is_refused(scripted: ScriptedService) -> None:
+    problem = Answer.json({"detail": "no job_1"}, status=404, content_type="application/problem+json")
+    scripted.script["GET /jobs/job_1/events"] = [problem]
+    with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="no job_1"):
+        list(client.events("job_1"))
+
+
+def test_a_service_that_stays_away_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("td3client.client.RECONNECT_SECONDS", -1.0)
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(UnreachableError):
+        list(client.events("job_1"))

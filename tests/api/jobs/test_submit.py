@@ -24,10 +24,17 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 
 def submit(
-    api: httpx.Client, log: str | bytes = LOG, *, name: str = "log.csv", spec: Any = None, **query: Any
+    api: httpx.Client,
+    log: str | bytes = LOG,
+    *,
+    name: str = "log.csv",
+    spec: Any = None,
+    key: str | None = None,
+    **query: Any,
 ) -> httpx.Response:
     data = {} if spec is None else {"spec": spec if isinstance(spec, str) else json.dumps(spec)}
-    return api.post("/jobs", params=query, files={"dataset": (name, log)}, data=data)
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return api.post("/jobs", params=query, files={"dataset": (name, log)}, data=data, headers=headers)
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -76,6 +83,7 @@ def test_a_log_alone_is_enough(
     stored = [path for path in (settings.data_dir / "storage").rglob("*") if path.is_file()]
     assert [(path.name[:64], path.read_text()) for path in stored] == [(sha256, LOG)]
     assert list(settings.uploads_dir.iterdir()) == []
+    assert job.pop("deduplicated") is False
     assert api.get(response.headers["location"]).json() == job
     # One message of ids only was sent, after the commit.
     (message,) = broker.lrange("distil", 0, -1)  # type: ignore[misc]
@@ -86,7 +94,7 @@ def test_a_log_alone_is_enough(
 
 
 def test_the_same_log_twice_is_stored_once(api: httpx.Client, settings: Settings) -> None:
-    first, second = submit(api).json(), submit(api).json()
+    first, second = submit(api).json(), submit(api, force=True).json()
     assert first["id"] != second["id"]
     assert len([path for path in (settings.data_dir / "storage").rglob("*") if path.is_file()]) == 1
 

@@ -1,0 +1,102 @@
+"""A creating request under its `Idempotency-Key`, or under none."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+import structlog
+from fastapi import Header
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.context import Context
+from api.db import Database
+from api.errors import KeyReusedError
+from api.idempotency import keys
+from api.idempotency.keys import Answer, Answered, Held
+
+RENEW_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="A name of the client's choice for this request: sent again under it, the request creates "
+        "nothing again and gets the same answer, with `Idempotent-Replayed: true`.",
+    ),
+]
+
+
+def respond(answer: Answer, **headers: str) -> JSONResponse:
+    """The answer for HTTP."""
+    return JSONResponse(answer.body, answer.status, {"Location": answer.location, **headers})
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What is known of the request's key."""
+
+    under: Held | Answered | None
+    lifetime: timedelta
+
+    def replay(self, request: str) -> JSONResponse | None:
+        """The answer that `request` got before, if it got one.
+
+        Raises:
+            KeyReusedError: It was another request that got it.
+        """
+        if not isinstance(self.under, Answered):
+            return None
+        if self.under.request != request:
+            raise KeyReusedError("This Idempotency-Key was used for another request; choose a new one.")
+        return respond(self.under.answer, **{"Idempotent-Replayed": "true"})
+
+    def keep(self, session: Session, answer: Answer, *, request: str) -> None:
+        """Keep the answer, in the transaction that creates what it tells of.
+
+        Raises:
+            KeyInUseError: This request was taken for dead, and the key belongs to another now.
+        """
+        if isinstance(self.under, Held):
+            keys.keep(session, self.under, answer, request=request, lifetime=self.lifetime)
+
+
+@asynccontextmanager
+async def guarded(context: Context, *, tenant_id: str, route: str, key: str | None) -> AsyncIterator[Guard]:
+    """Hold the key while the block serves the request.
+
+    Raises:
+        KeyInUseError: Another request holds it.
+    """
+    database = context.database
+    under = None if key is None else await run_in_threadpool(keys.hold, database, tenant_id, route, key)
+    guard = Guard(under, timedelta(seconds=context.settings.idempotency_seconds))
+    if not isinstance(under, Held):
+        yield guard
+        return
+    renewal = asyncio.create_task(_renew(database, under))
+    try:
+        yield guard
+    finally:
+        renewal.cancel()
+        with contextlib.suppress(SQLAlchemyError):  # then it expires
+            await run_in_threadpool(keys.give_up, database, under)
+
+
+async def _renew(database: Database, held: Held) -> None:
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            await run_in_threadpool(keys.renew, database, held)
+        except SQLAlchemyError as error:
+            log.warning("idempotency.database_unavailable", error=str(error))
