@@ -21,12 +21,14 @@ from api.metrics.routes import new_registry
 from api.openapi import answer
 from api.request_log import RequestLogMiddleware
 from api.settings import Settings, load_settings
+from api.workers import routes as worker_routes
 from td3core.version import VERSION
 
 log = structlog.get_logger(__name__)
 
 LINKS = {
     "jobs": "/jobs",
+    "workers": "/workers",
     "documentation": "/docs",
     "openapi": "/openapi.json",
     "alive": "/healthz",
@@ -82,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=[
             {"name": "jobs", "description": "A log goes in, a summary comes out."},
             {"name": "evaluations", "description": "How good is the summary?"},
+            {"name": "workers", "description": "Who does the work?"},
             {"name": "health", "description": "For whatever looks after the service."},
         ],
     )
@@ -91,7 +94,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HttpMetricsMiddleware, metrics=HttpMetrics(app.state.registry))
     app.add_middleware(RequestLogMiddleware)
     app.include_router(event_routes.streams)
-    for routes in (job_routes, download, evaluation_routes, event_routes, health, metric_routes):
+    for routes in (
+        job_routes,
+        download,
+        evaluation_routes,
+        event_routes,
+        health,
+        metric_routes,
+        worker_routes,
+    ):
         app.include_router(routes.router)
     app.include_router(root)
     return app

@@ -225,6 +225,23 @@ class IdempotencyKey(Base):
     body: Mapped[dict[str, Any] | None]
 
 
+class Worker(Base):
+    """A worker process, as it last wrote of itself."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """What the runs that it holds have in their column `worker`."""
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    queues: Mapped[list[str]] = mapped_column(JSON)
+    device: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime] = mapped_column(index=True)
+    stopped_at: Mapped[datetime | None]
+
+
 class OutboxMessage(Base):
     """Somebody must wake up for this run: written with the run, deleted by the claim.
 

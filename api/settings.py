@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     idempotency_seconds: float = Field(
         default=86400, gt=0, description="How long an `Idempotency-Key` brings back the answer it got."
     )
+    worker_retention_seconds: float = Field(
+        default=86400, gt=0, description="How long a worker that is not seen any more stays listed."
+    )
     queue: Queue = Field(
         default="cpu",
         description="Where new runs are sent: `cpu` reaches every worker, `gpu` only those with a GPU.",

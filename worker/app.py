@@ -1,10 +1,16 @@
 """The Celery application of the worker: `celery -A worker.app worker`, or with our settings `python -m worker`."""
 
 import os
-import socket
+from typing import Any
 
 import structlog
-from celery.signals import setup_logging, worker_process_init, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from api.logs import configure_logging
 from api.models import Evaluation, Job
@@ -15,6 +21,7 @@ from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute
 from worker.pool import TaskPool
+from worker.presence import Presence, new_worker_id
 from worker.resources import limit_memory
 from worker.stopping import request_stop
 
@@ -22,6 +29,8 @@ settings = load_settings()
 app = make_celery(settings.required_broker_url, settings.queue)
 app.conf.worker_pool = TaskPool
 _main_pid = os.getpid()
+worker_id = new_worker_id()
+presence = Presence(worker_id, settings)
 
 log = structlog.get_logger(__name__)
 
@@ -55,18 +64,23 @@ def _set_up_tracing(**_: object) -> None:
     configure_tracing(settings, process="worker")
 
 
-def worker_name() -> str:
-    """Who ran it, for people who read the row."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+@worker_ready.connect
+def _appear(sender: Any, **_: object) -> None:
+    presence.start(list(sender.app.amqp.queues.consume_from))
+
+
+@worker_shutdown.connect
+def _disappear(**_: object) -> None:
+    presence.stop()
 
 
 @app.task(name=Job.task)
 def distil(run_id: str) -> None:
     """Run a job, if it is there to be claimed."""
-    execute(Job, run_id, distil_job, settings=settings, worker=worker_name())
+    execute(Job, run_id, distil_job, settings=settings, worker=worker_id)
 
 
 @app.task(name=Evaluation.task)
 def evaluate(run_id: str) -> None:
     """Run an evaluation, if it is there to be claimed."""
-    execute(Evaluation, run_id, evaluate_job, settings=settings, worker=worker_name())
+    execute(Evaluation, run_id, evaluate_job, settings=settings, worker=worker_id)

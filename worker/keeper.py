@@ -27,6 +27,7 @@ from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
 from api.storage import open_storage
 from api.tracing import configure_tracing
+from api.workers import service as workers
 from worker.checkpoints import remove_ended
 from worker.cleaning import clean
 from worker.metrics import KeeperMetrics, process_registry, serving
@@ -37,12 +38,12 @@ STOP_SECONDS = 5.0
 log = structlog.get_logger("worker.keeper")
 
 
-def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_attempts: int) -> None:
+def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: Settings) -> None:
     """One round; safe beside another keeper's."""
     requeued: list[str] = []
     for model in RUNS:
         with database.transaction() as session:
-            swept = sweep_expired(session, model, max_attempts=max_attempts)
+            swept = sweep_expired(session, model, max_attempts=settings.max_attempts)
             overdue = sweep_overdue(session, model)
         for outcome, run_ids in (
             ("requeued", swept.requeued),
@@ -58,6 +59,7 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, *, max_att
         requeued += swept.requeued
     with database.transaction() as session:
         keys.sweep(session)
+        workers.sweep(session, retention=timedelta(seconds=settings.worker_retention_seconds))
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
     metrics.sent.inc(sent)
     metrics.swept_at.set_to_current_time()
@@ -99,7 +101,7 @@ def keep(settings: Settings, stop: threading.Event) -> None:
         for cleaner in cleaners:
             cleaner.start()
         _repeat(
-            lambda: sweep(database, outbox, metrics, max_attempts=settings.max_attempts),
+            lambda: sweep(database, outbox, metrics, settings),
             settings.sweep_seconds,
             stop,
         )

@@ -21,7 +21,7 @@ from api.errors import KeyReusedError
 from api.idempotency import keys
 from api.idempotency.keys import Answer, Answered, Held
 
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 

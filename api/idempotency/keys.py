@@ -15,7 +15,7 @@ from api.db import Database, now
 from api.errors import KeyInUseError
 from api.models import IdempotencyKey
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=15)
 """How long a request holds a key that it does not renew: its process died."""
 
 

@@ -39,7 +39,7 @@ def submit(url: str, log: Path, request_id: str) -> str:
     """Submit as a client that names its requests."""
     with log.open("rb") as file:
         response = httpx.post(
-            f"{url}/jobs",
+            f"{url}/jobs?force=true",
             files={"dataset": (log.name, file)},
             data={"spec": json.dumps(SMALL_SPEC)},
             headers={"X-Request-ID": request_id},

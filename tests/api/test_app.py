@@ -90,11 +90,14 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
         "/jobs/{job_id}",
         "/jobs/{job_id}/cancel",
         "/jobs/{job_id}/events",
+        "/jobs/{job_id}/pause",
+        "/jobs/{job_id}/resume",
         "/jobs/{job_id}/summary",
         "/jobs/{job_id}/evaluations",
         "/evaluations/{evaluation_id}",
         "/evaluations/{evaluation_id}/cancel",
         "/evaluations/{evaluation_id}/events",
+        "/workers",
         "/healthz",
         "/readyz",
     }
@@ -134,6 +137,7 @@ def test_the_examples_are_valid(settings: Settings) -> None:
     from api.evaluations import schemas as evaluations
     from api.events import schemas as events
     from api.jobs import schemas as jobs
+    from api.workers import schemas as workers
 
     for example in (jobs.QUEUED_EXAMPLE, jobs.RUNNING_EXAMPLE, jobs.CANCELLING_EXAMPLE):
         jobs.JobOut.model_validate(example)
@@ -146,3 +150,4 @@ def test_the_examples_are_valid(settings: Settings) -> None:
     ):
         evaluations.EvaluationOut.model_validate(example)
     events.EventPage.model_validate(events.PAGE_EXAMPLE)
+    workers.Workers.model_validate(workers.WORKERS_EXAMPLE)

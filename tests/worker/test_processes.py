@@ -74,6 +74,11 @@ def is_distilling(row: Job, attempt: int) -> bool:
     return (row.stage, row.attempt) == ("distilling", attempt) and row.step > 0
 
 
+def listed(api: httpx.Client) -> dict[str, tuple[str, list[str]]]:
+    """State and runs of each worker."""
+    return {worker["id"]: (worker["state"], worker["runs"]) for worker in api.get("/workers").json()["items"]}
+
+
 def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
     api: httpx.Client, database: Database, settings: Settings, workers: Workers
 ) -> None:
@@ -81,12 +86,17 @@ def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
         first = workers.start("first")
         job_id = submit(api, spec=ENDLESS).json()["id"]
         wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=120)
+        first_process = job(database, job_id).worker
+        assert listed(api) == {first_process: ("alive", [job_id])}
         stopped = family(first)
         for process in stopped:
             process.send_signal(signal.SIGSTOP)
-        workers.start("second")
+        second = workers.start("second")
         wait_until(lambda: is_distilling(job(database, job_id), 2), seconds=120)
         second_process = job(database, job_id).worker
+        wait_until(
+            lambda: listed(api) == {first_process: ("silent", []), second_process: ("alive", [job_id])}
+        )
         for process in stopped:
             process.send_signal(signal.SIGCONT)
         wait_until(lambda: "run.lease_lost" in first.log_tail(), seconds=30)
@@ -94,6 +104,8 @@ def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
         assert (row.state, row.attempt, row.worker, row.crashes) == ("running", 2, second_process, 1)
         assert api.post(f"/jobs/{job_id}/cancel").json()["state"] == "cancelling"
         wait_until(lambda: job(database, job_id).state == "cancelled")
+        second.stop(grace=30)
+        assert listed(api) == {first_process: ("alive", []), second_process: ("stopped", [])}
     assert list(settings.work_dir.iterdir()) == []
 
 

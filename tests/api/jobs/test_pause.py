@@ -16,12 +16,12 @@ def test_a_queued_job_is_paused_at_once_and_queued_again(
 ) -> None:
     first, paused = (api.post(f"/jobs/{queued_job}/pause") for _ in range(2))
     assert (first.status_code, paused.status_code, paused.json()["state"]) == (202, 202, "paused")
-    assert set(paused.json()["links"]) == {"self", "evaluations", "cancel", "resume"}
+    assert set(paused.json()["links"]) == {"self", "events", "evaluations", "cancel", "resume"}
     assert outbox_ids(database) == []
     assert broker.llen(QUEUE) == 0
     first, resumed = (api.post(f"/jobs/{queued_job}/resume") for _ in range(2))
     assert (first.status_code, resumed.status_code, resumed.json()["state"]) == (202, 202, "queued")
-    assert set(resumed.json()["links"]) == {"self", "evaluations", "cancel", "pause"}
+    assert set(resumed.json()["links"]) == {"self", "events", "evaluations", "cancel", "pause"}
     assert outbox_ids(database) == [queued_job]
     assert broker.llen(QUEUE) >= 1
 

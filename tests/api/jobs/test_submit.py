@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from api.db import Database
 from api.models import Dataset, Job, OutboxMessage
+from api.queue import QUEUE
 from api.settings import Settings
 from td3core.config import JobSpec
 from tests.api.live import running_api
@@ -86,7 +87,7 @@ def test_a_log_alone_is_enough(
     assert job.pop("deduplicated") is False
     assert api.get(response.headers["location"]).json() == job
     # One message of ids only was sent, after the commit.
-    (message,) = broker.lrange("distil", 0, -1)  # type: ignore[misc]
+    (message,) = broker.lrange(QUEUE, 0, -1)  # type: ignore[misc]
     assert json.loads(message)["headers"]["task"] == "td3.distil"
     with database.reading() as session:
         waiting = session.scalars(select(OutboxMessage)).one()

@@ -1,0 +1,1 @@
+"""Who works: a row for each worker, which it keeps fresh itself."""

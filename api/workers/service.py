@@ -1,0 +1,93 @@
+"""What workers write about themselves, and what can be told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from api.db import now
+from api.models import HELD, Evaluation, Job, Worker
+from api.workers.schemas import WorkerOut, WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a worker is, from its start to its end."""
+
+    id: str
+    host: str
+    pid: int
+    queues: Sequence[str]
+    device: str
+    version: str
+
+
+def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
+    """Write that the worker is there, or that it stops; on the database's clock."""
+    at = now(session)
+    row = session.get(Worker, worker.id)
+    if row is None:
+        row = Worker(
+            id=worker.id,
+            host=worker.host,
+            pid=worker.pid,
+            queues=list(worker.queues),
+            device=worker.device,
+            version=worker.version,
+            started_at=at,
+        )
+        session.add(row)
+    row.seen_at = at
+    row.stopped_at = at if stopping else None
+
+
+def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[WorkerOut]:
+    """All workers that are known, the latest first, with the runs of this tenant that they hold.
+
+    One that was not seen for as long as `patience` is silent.
+    """
+    alive_since = now(session) - patience
+    workers = session.scalars(select(Worker).order_by(Worker.started_at.desc(), Worker.id)).all()
+    held = _held(session, tenant_id)
+    return [
+        WorkerOut(
+            id=worker.id,
+            state=_state(worker.stopped_at is not None, worker.seen_at >= alive_since),
+            host=worker.host,
+            pid=worker.pid,
+            queues=worker.queues,
+            device=worker.device,
+            version=worker.version,
+            started_at=worker.started_at,
+            seen_at=worker.seen_at,
+            runs=held.get(worker.id, []),
+        )
+        for worker in workers
+    ]
+
+
+def sweep(session: Session, *, retention: timedelta) -> None:
+    """Forget workers that were not seen for as long as `retention`."""
+    session.execute(
+        delete(Worker)
+        .where(Worker.seen_at < now(session) - retention)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _held(session: Session, tenant_id: str) -> dict[str, list[str]]:
+    """Ids of runs by the worker that holds them."""
+    held: dict[str, list[str]] = {}
+    for model in (Job, Evaluation):
+        query = select(model.worker, model.id).where(model.tenant_id == tenant_id, model.state.in_(HELD))
+        for worker, run_id in session.execute(query):
+            held.setdefault(worker or "", []).append(run_id)
+    return held
+
+
+def _state(stopped: bool, seen: bool) -> WorkerState:
+    if stopped:
+        return "stopped"
+    return "alive" if seen else "silent"

@@ -1,0 +1,97 @@
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from api.db import Database, now
+from api.models import Job, Worker
+from api.settings import Settings
+from api.workers import service
+from api.workers.service import Identity
+from tests.api.conftest import add_job
+from tests.api.jobs.test_submit import wait_until
+from tests.api.runs.test_claims import claim
+from tests.worker.test_keeper import brisk, keepers
+
+WORKER = Identity("gpu-3/4711/9f3c", "gpu-3", 4711, ("distil",), "auto", "0.1.0")
+
+
+def beat(database: Database, worker_id: str = WORKER.id, *, stopping: bool = False) -> None:
+    identity = Identity(worker_id, WORKER.host, WORKER.pid, WORKER.queues, WORKER.device, WORKER.version)
+    with database.transaction() as session:
+        service.beat(session, identity, stopping=stopping)
+
+
+def unseen_for(database: Database, worker_id: str, seconds: float) -> None:
+    with database.transaction() as session:
+        seen_at = now(session) - timedelta(seconds=seconds)
+        session.execute(update(Worker).where(Worker.id == worker_id).values(seen_at=seen_at))
+
+
+def listed(api: httpx.Client) -> list[dict[str, object]]:
+    return api.get("/workers").json()["items"]
+
+
+def test_nobody(api: httpx.Client) -> None:
+    assert listed(api) == []
+
+
+def test_a_worker_and_what_it_holds(api: httpx.Client, database: Database, queued_job: str) -> None:
+    beat(database)
+    assert claim(database, queued_job, worker=WORKER.id)
+    with database.transaction() as session:
+        theirs = add_job(session, tenant_id="somebody_else").id
+    assert claim(database, theirs, worker=WORKER.id)
+    (worker,) = listed(api)
+    assert worker.pop("started_at") == worker.pop("seen_at")
+    assert worker == {
+        "id": WORKER.id,
+        "state": "alive",
+        "host": "gpu-3",
+        "pid": 4711,
+        "queues": ["distil"],
+        "device": "auto",
+        "version": "0.1.0",
+        "runs": [queued_job],
+    }
+    beat(database)
+    (worker,) = listed(api)
+    assert worker["seen_at"] > worker["started_at"]  # type: ignore[operator]
+
+
+def test_alive_silent_and_stopped(api: httpx.Client, database: Database, settings: Settings) -> None:
+    for worker_id in ("a", "b", "c"):
+        beat(database, worker_id)
+    unseen_for(database, "b", settings.lease_seconds + 1)
+    beat(database, "c", stopping=True)
+    assert {worker["id"]: worker["state"] for worker in listed(api)} == {
+        "a": "alive",
+        "b": "silent",
+        "c": "stopped",
+    }
+    beat(database, "b")
+    assert "silent" not in {worker["state"] for worker in listed(api)}
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_the_keeper_forgets_workers_that_are_long_gone(
+    api: httpx.Client, database: Database, settings: Settings
+) -> None:
+    for worker_id in ("a", "b"):
+        beat(database, worker_id)
+    unseen_for(database, "b", settings.worker_retention_seconds + 1)
+    with keepers(brisk(settings)):
+        wait_until(lambda: [worker["id"] for worker in listed(api)] == ["a"])
+    beat(database, "b")  # it was only asleep
+    assert len(listed(api)) == 2
+
+
+def test_runs_of_workers_that_are_not_known_harm_nobody(
+    api: httpx.Client, database: Database, queued_job: str
+) -> None:
+    assert claim(database, queued_job, worker="unknown")
+    beat(database)
+    assert [worker["runs"] for worker in listed(api)] == [[]]
+    with database.reading() as session:
+        assert session.get_one(Job, queued_job).worker == "unknown"

@@ -1,0 +1,67 @@
+"""A worker's row, kept fresh from a thread of its main process, however busy the child is that computes."""
+
+import os
+import secrets
+import socket
+import threading
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.db import Database
+from api.settings import Settings
+from api.workers import service
+from api.workers.service import Identity
+from td3core.version import VERSION
+
+log = structlog.get_logger(__name__)
+
+
+def new_worker_id() -> str:
+    """Host and process for people, and what tells it from an earlier process of the same number."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(2)}"
+
+
+class Presence:
+    """Heartbeats from `start` to `stop`."""
+
+    def __init__(self, worker_id: str, settings: Settings) -> None:
+        self._id = worker_id
+        self._settings = settings
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, queues: list[str]) -> None:
+        """Begin, as a worker that takes runs from `queues`."""
+        worker = Identity(
+            id=self._id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=queues,
+            device=self._settings.device,
+            version=VERSION,
+        )
+        self._thread = threading.Thread(target=self._beat, args=(worker,), name="presence", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and leave word."""
+        self._stopped.set()
+        if self._thread:
+            self._thread.join()
+
+    def _beat(self, worker: Identity) -> None:
+        database = Database(
+            self._settings.database_url, limits=self._settings.database_limits, name="td3 worker"
+        )
+        while True:
+            stopping = self._stopped.is_set()
+            try:
+                with database.transaction() as session:
+                    service.beat(session, worker, stopping=stopping)
+            except SQLAlchemyError as error:
+                log.warning("presence.database_unavailable", error=str(error))
+            database.close()  # a connection that is open would be inherited by the next child
+            if stopping:
+                return
+            self._stopped.wait(self._settings.heartbeat_seconds)
