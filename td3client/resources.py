@@ -47,6 +47,7 @@ class Summary(TypedDict):
     bytes: int
     sha256: str
     href: str
+    expired_at: str | None
 
 
 class Job(Run):

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def service(
             yield process, client
     finally:
         process.stop()
+        shutil.rmtree(tmp_path)  # pytest would keep it for a while
 
 
 def answers(client: httpx.Client) -> bool:
