@@ -145,3 +145,20 @@ def test_a_spec_that_cannot_be_read_is_refused_before_anything_is_sent(
     assert done.returncode == 2
     assert "--spec" in done.stderr
     assert scripted.requests == []
+
+
+def test_a_job_is_paused_resumed_and_given_a_deadline(scripted: ScriptedService, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    scripted.script = {
+        "POST /jobs?deadline_seconds=90.0": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "POST /jobs/job_1/pause": [Answer.json({**RUN, "state": "pausing"}, status=202)],
+        "POST /jobs/job_1/resume": [Answer.json({**RUN, "state": "queued"}, status=202)],
+    }
+    for command, printed in (
+        (("submit", str(log), "--deadline", "90"), "job_1\n"),
+        (("pause", "job_1"), "pausing\n"),
+        (("resume", "job_1"), "queued\n"),
+    ):
+        done = td3(*command, url=scripted.url)
+        assert (done.returncode, done.stdout) == (0, printed), done.stderr
