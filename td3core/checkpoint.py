@@ -1,8 +1,8 @@
 """Checkpoints: what a run has come to, as a file from which it goes on as if it had never stopped.
 
 A state is a tree of dictionaries and lists with tensors and JSON values as leaves. Whatever lives across the steps of a
-run has a `state()`, and a `restore(state)` that makes a freshly built one what the other was. The file is the SHA-256
-of all that follows it, and a safetensors file that holds the tensors and, as JSON, the rest: nothing is ever unpickled.
+run has a `state()`, and a `restore(state)` that makes a freshly built one what the other was. The file is a safetensors
+file that holds the tensors and, as JSON, the rest, and behind it the SHA-256 of all that: nothing is ever unpickled.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from td3core.errors import InvalidCheckpointError
@@ -32,12 +33,11 @@ def save_checkpoint(state: State, path: Path) -> None:
     """
     tensors: dict[str, Tensor] = {}
     tree = _without_tensors(state, "", tensors)
-    data = safetensors.torch.save(tensors, {"format": _FORMAT, "state": json.dumps(tree)})
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(hashlib.sha256(data).hexdigest().encode())
-            file.write(data)
+        _write_tensors(tensors, {"format": _FORMAT, "state": json.dumps(tree)}, partial)
+        with partial.open("r+b") as file:
+            file.write(hashlib.file_digest(file, "sha256").hexdigest().encode())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -50,6 +50,13 @@ def save_checkpoint(state: State, path: Path) -> None:
         os.close(folder)
 
 
+def _write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    try:
+        safetensors.torch.save_file(tensors, path, metadata)
+    except SafetensorError as error:  # what the system said is only in its text
+        raise OSError(f"{path} cannot be written: {error}") from error
+
+
 def load_checkpoint(path: Path, *, device: torch.device) -> State:
     """Read what `save_checkpoint` wrote, its tensors on `device`.
 
@@ -60,7 +67,7 @@ def load_checkpoint(path: Path, *, device: torch.device) -> State:
         content = path.read_bytes()
     except OSError as error:
         raise InvalidCheckpointError(f"{path} cannot be read: {error}") from error
-    digest, data = content[:_DIGEST], content[_DIGEST:]
+    data, digest = content[:-_DIGEST], content[-_DIGEST:]
     found = hashlib.sha256(data).hexdigest()
     if found.encode() != digest:
         raise InvalidCheckpointError(f"{path} is damaged: its SHA-256 is {found}, it says {digest!r}")

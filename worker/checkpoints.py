@@ -16,6 +16,7 @@ from api.runs.claims import Claim
 from api.runs.events import EventKind
 from api.storage import Storage
 from td3core.errors import InvalidCheckpointError
+from worker.files import Files, MissingObjectError
 from worker.lease import Watch
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Checkpoints:
         storage: Storage,
         held: Claim,
         *,
+        files: Files,
         folder: Path,
         every: float,
         watch: Watch,
@@ -48,6 +50,7 @@ class Checkpoints:
         self._database = database
         self._storage = storage
         self._held = held
+        self._files = files
         self._file = folder / "checkpoint"
         self._every = every
         self._watch = watch
@@ -65,15 +68,18 @@ class Checkpoints:
         return usable[0].progress if usable else 0.0
 
     def resume(self, run: "Work") -> None:
-        """Let the run go on from the newest checkpoint that is sound; without one it begins at the beginning."""
+        """Let the run go on from the newest checkpoint that is sound; without one it begins at the beginning.
+
+        Raises:
+            What `Files.fetch` raises of a storage that is away: that is no reason to throw a checkpoint away.
+        """
         with self._database.reading() as session:
             usable = checkpoints.complete_ones(session, self._held.run_id)
         for checkpoint in usable:
-            self._watch.check()
             try:
-                self._storage.download(checkpoint.storage_key, self._file)
+                self._files.fetch(checkpoint.storage_key, self._file)
                 run.resume(self._file)
-            except (StorageError, InvalidCheckpointError) as error:
+            except (MissingObjectError, InvalidCheckpointError) as error:
                 self._watch.warn(
                     "checkpoint.unusable", f"Checkpoint {checkpoint.number} cannot be used: {error}"
                 )

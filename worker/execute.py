@@ -108,16 +108,17 @@ def _attempt(
     try:
         with scratch.scratch_folder(settings.work_dir, prefix=run_id) as folder:
             storage = open_storage(settings.storage_url)
+            files = Files(
+                storage, watch, patience=settings.storage_patience_seconds, retry=STORAGE_RETRY_SECONDS
+            )
             checkpoints = Checkpoints(
                 database,
                 storage,
                 lease.held,
+                files=files,
                 folder=folder,
                 every=settings.checkpoint_seconds,
                 watch=watch,
-            )
-            files = Files(
-                storage, watch, patience=settings.storage_patience_seconds, retry=STORAGE_RETRY_SECONDS
             )
             attempt = Attempt(run_id, settings, database, watch, checkpoints, files, folder)
             end = _end_of(functools.partial(work, attempt), settings)

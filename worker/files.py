@@ -23,17 +23,19 @@ class Files:
         self._patience = patience
         self._retry = retry
 
-    def fetch(self, key: str, path: Path, *, sha256: str) -> None:
+    def fetch(self, key: str, path: Path, *, sha256: str | None = None) -> None:
         """Bring an object from storage.
 
         Raises:
-            StorageError: There is no such object, it is damaged, or the storage stayed away too long.
+            MissingObjectError: There is no such object.
+            DamagedObjectError: It is not the one of this hash.
+            StorageError: The storage stayed away too long.
             Whatever `Watch.check` raises, if the run has to stop meanwhile.
         """
 
         def download() -> None:
             if not self._storage.exists(key):
-                raise _MissingError(f"{key} is not in storage")
+                raise MissingObjectError(f"{key} is not in storage")
             self._storage.download(key, path, sha256=sha256)
 
         self._patiently(download)
@@ -56,7 +58,7 @@ class Files:
         while True:
             try:
                 return work()
-            except (_MissingError, DamagedObjectError):
+            except (MissingObjectError, DamagedObjectError):
                 raise
             except (StorageError, OSError) as error:
                 if time.monotonic() >= until:
@@ -65,5 +67,5 @@ class Files:
             self._watch.wait(self._retry)
 
 
-class _MissingError(StorageError):
+class MissingObjectError(StorageError):
     """There is no such object, and waiting will not bring it."""

@@ -163,7 +163,7 @@ def damages(content: bytes) -> Iterator[bytes]:
     yield b""
     yield content[:-1]
     yield content[: len(content) // 2]
-    for place in (0, 70, len(content) // 3, len(content) - 1):
+    for place in (0, 9, len(content) // 3, len(content) - 1):
         yield content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
