@@ -58,6 +58,8 @@ def test_runs_are_counted_by_kind_and_state(database: Database, jobs: list[str])
         "running": 1,
         "cancelled": 1,
         "cancelling": 0,
+        "pausing": 0,
+        "paused": 0,
         "succeeded": 0,
         "failed": 0,
     }
