@@ -67,7 +67,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if cleared := scratch.clear_abandoned(settings.uploads_dir):
             log.info("uploads.cleared", folders=cleared)
         app.state.context = open_context(settings)
-        app.state.registry.register(DatabaseCollector(app.state.context.database))
+        app.state.registry.register(
+            DatabaseCollector(app.state.context.database, silent_after=settings.lease_seconds)
+        )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(app.state.context.feed.run)
             yield

@@ -30,7 +30,8 @@ from worker.lease import (
     Watch,
     WorkerStoppingError,
 )
-from worker.observed import LEASE_LOST, observed
+from worker.metrics import LEASE_LOST
+from worker.observed import observed
 from worker.stopping import stop_requested
 
 REPORT_SECONDS = 0.5

@@ -6,6 +6,7 @@ than one a child: only one run is in hand at a time, and whoever runs the next c
 """
 
 import functools
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +24,18 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MultiProcessValue
 
 from api import scratch
+from api.metrics.database import RUNS, kind_of
+from api.models import RunState
 from api.settings import Settings
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client finds the files, in this process and in those it starts."""
 WAIT_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 RUN_BUCKETS = (1, 5, 15, 60, 180, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600)
+LEASE_LOST = "lease_lost"
+"""Outcome of an attempt that could not write its end, since the run was not its own any more."""
+WATCHED = (RunState.SUCCEEDED, RunState.FAILED, LEASE_LOST)
+"""Outcomes that alerts are about."""
 STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -57,6 +64,9 @@ class RunMetrics:
             buckets=STEP_BUCKETS,
             registry=None,
         )
+        # Prometheus sees an increase only of what it has seen before.
+        for kind, outcome in itertools.product(map(kind_of, RUNS), WATCHED):
+            self.duration.labels(kind, outcome)
 
 
 @functools.cache

@@ -10,10 +10,7 @@ from api.correlation import continued
 from api.metrics.database import kind_of
 from api.runs.claims import Claim
 from api.tracing import tracer
-from worker.metrics import RunMetrics, run_metrics
-
-LEASE_LOST = "lease_lost"
-"""Outcome of an attempt that could not write its end, since the run was not its own any more."""
+from worker.metrics import LEASE_LOST, RunMetrics, run_metrics
 
 
 class ObservedRun:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import Database, now
-from api.models import Evaluation, Job, OutboxMessage, Run, RunState
+from api.models import HELD, Checkpoint, Evaluation, Job, OutboxMessage, Run, RunState, Worker
 
 RUNS: tuple[type[Run], ...] = (Job, Evaluation)
 MAX_AGE_SECONDS = 5.0
@@ -24,8 +25,11 @@ log = structlog.get_logger(__name__)
 class DatabaseCollector(Collector):
     """Gauges of runs and messages; without a database `td3_database_up` is 0 and the others are absent."""
 
-    def __init__(self, database: Database, *, max_age: float = MAX_AGE_SECONDS) -> None:
+    def __init__(
+        self, database: Database, *, silent_after: float, max_age: float = MAX_AGE_SECONDS
+    ) -> None:
         self._database = database
+        self._silent_after = timedelta(seconds=silent_after)
         self._max_age = max_age
         self._lock = threading.Lock()
         self._read_at = float("-inf")
@@ -47,7 +51,13 @@ class DatabaseCollector(Collector):
         started = time.perf_counter()
         try:
             with self._database.reading() as session:
-                metrics = [*_runs(session), *_queues(session), _overdue(session)]
+                metrics = [
+                    *_runs(session),
+                    *_queues(session),
+                    _overdue(session),
+                    _checkpoints(session),
+                    _workers(session, self._silent_after),
+                ]
         except SQLAlchemyError as error:
             log.warning("metrics.database_unavailable", error=str(error))
             return [_gauge("td3_database_up", "Whether the database answers.", 0)]
@@ -96,15 +106,49 @@ def _queues(session: Session) -> Iterator[Metric]:
 def _overdue(session: Session) -> Metric:
     """More than a sweep's interval means that no keeper is at work."""
     at = now(session)
-    held = (RunState.RUNNING, RunState.CANCELLING)
     expiries = (
-        session.scalar(select(func.min(model.lease_expires_at)).where(model.state.in_(held)))
+        session.scalar(select(func.min(model.lease_expires_at)).where(model.state.in_(HELD)))
         for model in RUNS
     )
     overdue = max((at - expiry).total_seconds() for expiry in (*expiries, at) if expiry)
     return _gauge(
         "td3_lease_overdue_seconds", "For how long no keeper has taken up an expired lease.", overdue
     )
+
+
+def _checkpoints(session: Session) -> Metric:
+    """What a run that has no checkpoint yet would lose is what it has done since it was first begun."""
+    at = now(session)
+    newest = (
+        select(Checkpoint.run_id, func.max(Checkpoint.created_at).label("at"))
+        .where(Checkpoint.bytes.is_not(None))
+        .group_by(Checkpoint.run_id)
+        .subquery()
+    )
+    family = GaugeMetricFamily(
+        "td3_checkpoint_oldest_seconds",
+        "Age of the newest checkpoint of the running run for which that is oldest.",
+        labels=["kind"],
+    )
+    for model in RUNS:
+        oldest = session.scalar(
+            select(func.min(func.coalesce(newest.c.at, model.started_at)))
+            .select_from(model)
+            .outerjoin(newest, newest.c.run_id == model.id)
+            .where(model.state == RunState.RUNNING)
+        )
+        family.add_metric([kind_of(model)], (at - oldest).total_seconds() if oldest else 0.0)
+    return family
+
+
+def _workers(session: Session, silent_after: timedelta) -> Metric:
+    """Those that neither stopped nor fell silent, the same as `GET /workers` calls alive."""
+    alive = session.scalar(
+        select(func.count())
+        .select_from(Worker)
+        .where(Worker.stopped_at.is_(None), Worker.seen_at >= now(session) - silent_after)
+    )
+    return _gauge("td3_workers_alive", "Workers that are there.", alive or 0)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

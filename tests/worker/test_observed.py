@@ -54,6 +54,7 @@ def test_children_count_on_where_the_last_one_stopped(
     assert seen.value("td3_run_step_seconds_count", stage="distilling") == 4 * 3
     assert seen.value("td3_run_step_seconds_count", stage="packing") == 0
     ended = {outcome: _ended(seen, outcome) for outcome in ("succeeded", "lease_lost")}
+    assert seen.value("td3_run_duration_seconds_count", kind="evaluation", outcome="lease_lost") == 0
     assert ended == {"succeeded": 2, "lease_lost": 1}, "the killed one did not end"
     assert len(list(tmp_path.iterdir())) == 1, "one file, however many children"
 

@@ -9,8 +9,9 @@ from sqlalchemy import event, update
 
 from api.db import Database, now
 from api.metrics.database import DatabaseCollector
-from api.models import Job, OutboxMessage
+from api.models import Checkpoint, Job, OutboxMessage, Worker
 from api.settings import Settings
+from api.workers.service import Identity, beat
 from tests.api.conftest import add_job
 from tests.api.live import running_api
 from tests.api.metrics.scrape import Scrape, scrape
@@ -50,7 +51,7 @@ def shift(database: Database, job_id: str, *, queued: float = 0, lease: float = 
 
 
 def test_runs_are_counted_by_kind_and_state(database: Database, jobs: list[str]) -> None:
-    seen = look(DatabaseCollector(database))
+    seen = look(DatabaseCollector(database, silent_after=60))
     states = {labels["state"] for labels in seen.labels("td3_runs")}
     counts = {state: seen.value("td3_runs", kind="job", state=state) for state in states}
     assert counts == {
@@ -70,7 +71,7 @@ def test_runs_are_counted_by_kind_and_state(database: Database, jobs: list[str])
 def test_what_waits_and_what_was_never_sent(database: Database, jobs: list[str]) -> None:
     shift(database, jobs[0], queued=300, sends=1)
     shift(database, jobs[1], queued=50)
-    seen = look(DatabaseCollector(database))
+    seen = look(DatabaseCollector(database, silent_after=60))
     assert 300 <= seen.value("td3_queue_oldest_seconds", kind="job") < 3000
     assert seen.value("td3_queue_oldest_seconds", kind="evaluation") == 0
     assert seen.value("td3_outbox_unsent") == 1
@@ -78,10 +79,31 @@ def test_what_waits_and_what_was_never_sent(database: Database, jobs: list[str])
 
 
 def test_a_lease_that_nobody_takes_up_is_overdue(database: Database, jobs: list[str]) -> None:
-    collector = DatabaseCollector(database, max_age=0)
+    collector = DatabaseCollector(database, silent_after=60, max_age=0)
     assert look(collector).value("td3_lease_overdue_seconds") == 0
     shift(database, jobs[2], lease=90)
     assert look(collector).value("td3_lease_overdue_seconds") >= 90
+
+
+def test_running_runs_by_what_they_would_lose_and_workers_that_are_there(
+    database: Database, jobs: list[str]
+) -> None:
+    with database.transaction() as session:
+        at = now(session)
+        session.execute(update(Job).values(started_at=at - timedelta(seconds=9000)))
+        common = {"run_id": jobs[2], "attempt": 1, "storage_key": "x", "progress": 0.5}
+        for number, age, size in ((1, 5000, 3), (2, 700, 3), (3, 10, None)):
+            created_at = at - timedelta(seconds=age)
+            session.add(Checkpoint(number=number, created_at=created_at, bytes=size, **common))
+        for name, age, stopped_at in (("a", 1, None), ("b", 3600, None), ("c", 1, at)):
+            worker = Identity(id=name, host="h", pid=1, queues=[], device="cpu", version="1")
+            beat(session, worker)
+            row = session.get_one(Worker, name)
+            row.seen_at, row.stopped_at = at - timedelta(seconds=age), stopped_at
+    seen = look(DatabaseCollector(database, silent_after=600))
+    assert 700 <= seen.value("td3_checkpoint_oldest_seconds", kind="job") < 5000
+    assert seen.value("td3_checkpoint_oldest_seconds", kind="evaluation") == 0
+    assert seen.value("td3_workers_alive") == 1
 
 
 @pytest.fixture
@@ -96,11 +118,11 @@ def looks(database: Database) -> Iterator[list[object]]:
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_scrapes_in_a_row_share_one_look(database: Database, looks: list[object]) -> None:
-    collector = DatabaseCollector(database, max_age=1000)
+    collector = DatabaseCollector(database, silent_after=60, max_age=1000)
     for _ in range(5):
         look(collector)
     assert len(looks) == 1
-    collector = DatabaseCollector(database, max_age=0)
+    collector = DatabaseCollector(database, silent_after=60, max_age=0)
     look(collector)
     look(collector)
     assert len(looks) == 3
