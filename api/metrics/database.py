@@ -25,9 +25,7 @@ log = structlog.get_logger(__name__)
 class DatabaseCollector(Collector):
     """Gauges of runs and messages; without a database `td3_database_up` is 0 and the others are absent."""
 
-    def __init__(
-        self, database: Database, *, silent_after: float, max_age: float = MAX_AGE_SECONDS
-    ) -> None:
+    def __init__(self, database: Database, *, silent_after: float, max_age: float = MAX_AGE_SECONDS) -> None:
         self._database = database
         self._silent_after = timedelta(seconds=silent_after)
         self._max_age = max_age
