@@ -18,7 +18,7 @@ class WorkerOut(BaseModel):
     )
     host: str = Field(examples=["gpu-3"])
     pid: int = Field(examples=[4711])
-    queues: list[str] = Field(description="What it takes runs from.", examples=[["distil"]])
+    queues: list[str] = Field(description="What it takes runs from.", examples=[["cpu"]])
     device: str = Field(description="Where it computes, as it was told.", examples=["auto"])
     version: str = Field(examples=["0.1.0"])
     started_at: datetime
@@ -39,7 +39,7 @@ WORKERS_EXAMPLE: dict[str, Any] = {
             "state": "alive",
             "host": "gpu-3",
             "pid": 4711,
-            "queues": ["distil"],
+            "queues": ["cpu"],
             "device": "auto",
             "version": "0.1.0",
             "started_at": "2026-01-15T08:00:00Z",
