@@ -34,7 +34,7 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
     log.write_text("user,item\n")
     spec.write_text('{"seed": 4}')
     scripted.script = {
-        "POST /jobs?force=false": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "POST /jobs": [Answer.json({**RUN, "state": "queued"}, status=202)],
         "GET /jobs/job_1": [Answer.json(RUN), Answer.json({**RUN, "state": "succeeded", "progress": 1.0})],
     }
     done = td3("submit", str(log), "--spec", str(spec), "--wait", url=scripted.url)
@@ -51,7 +51,7 @@ def test_submit_says_that_there_was_an_identical_job(scripted: ScriptedService, 
     log = tmp_path / "log.csv"
     log.write_text("user,item\n")
     scripted.script = {
-        "POST /jobs?force=false": [Answer.json({**RUN, "deduplicated": True})],
+        "POST /jobs": [Answer.json({**RUN, "deduplicated": True})],
         "POST /jobs?force=true": [Answer.json({**RUN, "id": "job_2", "deduplicated": False}, status=202)],
     }
     same = td3("submit", str(log), url=scripted.url)

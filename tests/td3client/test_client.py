@@ -30,7 +30,7 @@ def partial(start: int) -> Answer:
 def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:
     log = tmp_path / "clicks.csv"
     log.write_bytes(b"user,item\n1,2\n")
-    scripted.script["POST /jobs?force=false"] = [job("queued")]
+    scripted.script["POST /jobs"] = [job("queued")]
     with Client(scripted.url) as client:
         assert client.submit(log, {"summary": {"users": 30}})["state"] == "queued"
     body = scripted.requests[0].body
@@ -53,7 +53,7 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
             {"field": "summary.users", "got": -1, "expected": "at least 1"},
         ],
     }
-    scripted.script["POST /jobs?force=false"] = [
+    scripted.script["POST /jobs"] = [
         Answer.json(problem, status=422, content_type="application/problem+json; charset=utf-8")
     ]
     with Client(scripted.url) as client, pytest.raises(ServiceProblem) as raised:
@@ -80,7 +80,7 @@ def test_a_submit_that_nobody_knows_about_is_sent_again_under_its_key(
     log = tmp_path / "clicks.csv"
     log.write_bytes(b"user,item\n1,2\n")
     answered = job("queued")
-    scripted.script["POST /jobs?force=false"] = [
+    scripted.script["POST /jobs"] = [
         Answer(answered.body, 202, cut_after=3),
         in_use(),
         Answer(b"", 503),
