@@ -30,6 +30,9 @@ class Presence:
         self._settings = settings
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self._connected = threading.Lock()
+        """Held while there is a connection, which no child may inherit: SQLite would take the locks that its copy in
+        the child remembers for held, and wait for them in vain."""
 
     def start(self, queues: list[str]) -> None:
         """Begin, as a worker that takes runs from `queues`."""
@@ -41,6 +44,8 @@ class Presence:
             device=self._settings.device,
             version=VERSION,
         )
+        lock = self._connected
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
         self._thread = threading.Thread(target=self._beat, args=(worker,), name="presence", daemon=True)
         self._thread.start()
 
@@ -56,12 +61,13 @@ class Presence:
         )
         while True:
             stopping = self._stopped.is_set()
-            try:
-                with database.transaction() as session:
-                    service.beat(session, worker, stopping=stopping)
-            except SQLAlchemyError as error:
-                log.warning("presence.database_unavailable", error=str(error))
-            database.close()  # a connection that is open would be inherited by the next child
+            with self._connected:
+                try:
+                    with database.transaction() as session:
+                        service.beat(session, worker, stopping=stopping)
+                except SQLAlchemyError as error:
+                    log.warning("presence.database_unavailable", error=str(error))
+                database.close()
             if stopping:
                 return
             self._stopped.wait(self._settings.heartbeat_seconds)
