@@ -163,13 +163,13 @@ class Fleet:
         """Those that wait or run."""
         return [job for job in self.jobs() if not job.state.ended]
 
-    def wait_for_step(self, job_id: str, *, attempt: int = 1) -> None:
-        """Return when this attempt at the job is in the middle of the distillation."""
+    def wait_for_step(self, job_id: str) -> None:
+        """Return when the job is in the middle of its distillation."""
 
         def arrived() -> bool:
             job = self.job(job_id)
             assert not job.state.ended, job.error
-            return (job.stage, job.attempt) == ("distilling", attempt) and job.step > 0
+            return job.stage == "distilling" and job.step > 0
 
         wait_until(arrived, seconds=PATIENCE)
 

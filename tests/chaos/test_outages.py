@@ -76,7 +76,7 @@ def test_jobs_that_were_accepted_or_running_when_it_crashed_end_once(
         while not submitter.accepted:
             time.sleep(0.01)
         crash(fleet)  # in mid-submit
-    fleet.wait_for_step(next(iter(submitter.accepted)))
+    fleet.wait_for_step(list(submitter.accepted)[-1])  # the first may have ended meanwhile
     crash(fleet)  # in mid-run
     fleet.wait_for_all()
     for job_id, seed in submitter.accepted.items():
