@@ -87,7 +87,10 @@ class Run(Resource):
     attempt: Mapped[int] = mapped_column(default=0)
     """Grows with every claim and guards every write of a run: a fence against workers that were given up."""
     crashes: Mapped[int] = mapped_column(default=0)
-    """Attempts whose worker vanished; capped, while attempts that were handed back cost nothing."""
+    """Attempts whose worker vanished since the run last kept a checkpoint further than any before; capped.
+
+    Attempts that were handed back cost nothing.
+    """
     worker: Mapped[str | None] = mapped_column(String(255))
     lease_expires_at: Mapped[datetime | None]
     stage: Mapped[str | None] = mapped_column(String(32))

@@ -113,7 +113,9 @@ class Settings(BaseSettings):
         description="How long a run waits for a storage that is away or full before it fails.",
     )
     max_attempts: int = Field(
-        default=3, ge=1, description="A run whose worker vanished this often is given up as failed."
+        default=3,
+        ge=1,
+        description="A run whose worker vanished this often without getting further is given up as failed.",
     )
     idempotency_seconds: float = Field(
         default=86400, gt=0, description="How long an `Idempotency-Key` brings back the answer it got."

@@ -44,6 +44,9 @@ def begin(session: Session, held: Claim, *, progress: float) -> Checkpoint:
 def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int) -> Sequence[Checkpoint]:
     """Let the uploaded checkpoint be the one to go on from; return those that are needed no more.
 
+    Where it is further than any before, the workers that vanished until now are forgiven: on machines that are taken
+    away often a long run ends all the same, and one that always dies at the same step is still given up.
+
     Raises:
         LeaseLostError: The claim holds no more.
     """
@@ -55,6 +58,14 @@ def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int
         bytes=size,
         progress=checkpoint.progress,
     )
+    earlier = complete_ones(session, held.run_id)
+    if all(checkpoint.progress > before.progress for before in earlier):
+        session.execute(
+            update(held.model)
+            .where(held.model.id == held.run_id)
+            .values(crashes=0)
+            .execution_options(synchronize_session=False)
+        )
     session.execute(
         update(Checkpoint)
         .where(Checkpoint.run_id == held.run_id, Checkpoint.number == checkpoint.number)

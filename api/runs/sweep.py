@@ -76,8 +76,8 @@ def _give_up(session: Session, model: type[Run], run: Run) -> None:
     crashes = run.crashes + 1
     error = {
         "code": "worker_lost",
-        "detail": f"Given up: {crashes} workers vanished while they ran it. The usual causes are memory "
-        "that ran out, a killed process, or a machine that was cut off; their logs tell which.",
+        "detail": f"Given up: {crashes} workers vanished while they ran it, and it got no further. The usual causes "
+        "are memory that ran out, a killed process, or a machine that was cut off; their logs tell which.",
         "attempts": _vanished_attempts(session, run.id),
     }
     _move(

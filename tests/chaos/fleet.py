@@ -10,11 +10,12 @@ from typing import Any
 
 import httpx
 import psutil
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import MetaData, func, select, text
 
 from api.db import Database
 from api.migrate import upgrade
-from api.models import Job, RunState
+from api.models import Event, Job, RunState
+from api.runs.events import EventKind
 from embedded.broker import Broker, start_broker
 from embedded.process import ChildProcess, free_port
 from embedded.service import command
@@ -184,6 +185,12 @@ class Fleet:
                 text("SELECT state FROM witness WHERE run_id = :id ORDER BY number"), {"id": job_id}
             )
             return [state for state in states if RunState(state).ended]
+
+    def leases_run_out(self) -> int:
+        """How often a worker vanished, or was taken for vanished, in all jobs."""
+        with self.database.reading() as session:
+            lost = select(func.count()).where(Event.kind == EventKind.LEASE_EXPIRED)
+            return session.scalar(lost) or 0
 
     def check_succeeded_once(self, job_id: str, archive: bytes) -> None:
         """The job ended once, with this summary, which can be downloaded."""

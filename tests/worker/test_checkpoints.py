@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from api.db import Database, now
 from api.models import DEFAULT_TENANT, Checkpoint, Event, Job, RunState
 from api.runs.pause import request_pause, request_resume
+from api.runs.sweep import sweep_expired
 from api.settings import Settings
 from api.storage import open_storage
 from api.storage.folder import FolderStorage
@@ -108,6 +109,29 @@ def test_a_vanished_workers_run_goes_on_from_its_latest_checkpoint(
     assert "restored" in kinds(database, queued_job)
     remove_ended(database, open_storage(settings.storage_url), Job)
     assert (rows(database), objects()) == ([], [])
+
+
+def test_workers_that_vanish_cost_no_attempts_while_the_run_gets_further(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    """A cap of two would else end it with the second."""
+    capped = settings.model_copy(update={"max_attempts": 2})
+    for at in (3, 5, 7, 9):
+        vanish(capped, database, queued_job, at=at)
+    assert steps_of(capped, queued_job) == [9, 10]
+    assert kinds(database, queued_job).count("lease_expired") == 4
+
+
+def test_a_run_that_kills_its_workers_at_the_same_step_is_given_up(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    capped = settings.model_copy(update={"max_attempts": 2})
+    for _ in range(2):
+        vanish(capped, database, queued_job, at=3)
+    assert run(capped, queued_job) is None, "nothing to take"
+    with database.transaction() as session:
+        assert sweep_expired(session, Job, max_attempts=2).failed == [queued_job]
+    assert job(database, queued_job).crashes == 2
 
 
 def test_a_stopping_worker_leaves_a_checkpoint_of_its_last_step(
