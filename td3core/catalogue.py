@@ -7,7 +7,8 @@ Both functions read a query h against keys k_i, one for each item, and share one
 - `log_partition(h, V) = log sum_i exp(h . v_i)`, whose keys are the item factor and whose derivative is that mean.
 
 V is frozen there: as values, nothing flows into it. `mean_cross_entropy` is for the teacher, whose V is learned. Only
-one block of rows of p exists at a time, forwards and backwards.
+one block of rows of p exists at a time, forwards and backwards. The loops over the blocks are operations of their own,
+which a compiler leaves alone.
 """
 
 from collections.abc import Iterator
@@ -130,20 +131,12 @@ class _ExpectedEmbedding(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's own signature
         ctx: Any, *adjoints: Tensor
     ) -> tuple[Tensor, Tensor | None, None, None, None]:
-        queries, keys, values, log_sums, means = ctx.saved_tensors
-        (adjoint,) = adjoints
-        by_queries = torch.empty_like(queries)
-        by_keys = torch.zeros_like(keys) if ctx.needs_input_grad[1] else None
-        along_means = (adjoint * means).sum(-1, keepdim=True)
-        for rows, scores in _score_blocks(queries, keys):
-            weighted = scores.sub_(log_sums[rows, None]).exp_()
-            weighted *= torch.addmm(along_means[rows], adjoint[rows], values.T, beta=-1)
-            torch.mm(weighted, keys, out=by_queries[rows])
-            if by_keys is not None:
-                by_keys.addmm_(weighted.T, queries[rows])
-        return by_queries, by_keys, None, None, None
+        learned_keys = ctx.needs_input_grad[1]
+        by_queries, by_keys = _pull_back(*ctx.saved_tensors, *adjoints, learned_keys)
+        return by_queries, by_keys if learned_keys else None, None, None, None
 
 
+@torch.library.custom_op("td3core::sums", mutates_args=())
 def _sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return log-partitions (rows,) and expected embeddings (rows, d3)."""
     log_sums = queries.new_empty(queries.shape[0])
@@ -156,6 +149,47 @@ def _sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
         torch.mm(weights, values, out=means[rows])
         means[rows] /= total
     return log_sums, means
+
+
+@_sums.register_fake
+def _(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    return queries.new_empty(queries.shape[0]), queries.new_empty(queries.shape[0], values.shape[1])
+
+
+@torch.library.custom_op("td3core::pull_back", mutates_args=())
+def _pull_back(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    log_sums: Tensor,
+    means: Tensor,
+    adjoint: Tensor,
+    learned_keys: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return the derivatives by the queries and, if these are learned, by the keys."""
+    by_queries = torch.empty_like(queries)
+    by_keys = torch.zeros_like(keys) if learned_keys else keys.new_empty(0)
+    along_means = (adjoint * means).sum(-1, keepdim=True)
+    for rows, scores in _score_blocks(queries, keys):
+        weighted = scores.sub_(log_sums[rows, None]).exp_()
+        weighted *= torch.addmm(along_means[rows], adjoint[rows], values.T, beta=-1)
+        torch.mm(weighted, keys, out=by_queries[rows])
+        if learned_keys:
+            by_keys.addmm_(weighted.T, queries[rows])
+    return by_queries, by_keys
+
+
+@_pull_back.register_fake
+def _(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    log_sums: Tensor,
+    means: Tensor,
+    adjoint: Tensor,
+    learned_keys: bool,
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(queries), torch.empty_like(keys) if learned_keys else keys.new_empty(0)
 
 
 def _score_blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:

@@ -31,9 +31,12 @@ from td3core.progress import Progress
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, popularity
 from td3core.train import Trained, ask
-from td3core.unroll import Batch, Cohort, InnerStep, build_inner_loop, draw_batches
+from td3core.unroll import Batch, Cohort, build_inner_loop, draw_batches
 
 _EXPLODED = 10.0  # times the first outer loss
+_WORTH_COMPILING = (
+    5000  # differentiated steps; they save about as much as compiling takes where it was never done
+)
 
 
 class Candidate(NamedTuple):
@@ -103,7 +106,14 @@ class Distillation:
         self._real = EndlessChunks(
             train, length=self.reach, batch_size=outer.batch_size, seed=seed, device=items.device
         )
-        self.loop = build_inner_loop(inner, learner=learner, items=items, steps=inner.steps)
+        short = outer.steps * inner.window < _WORTH_COMPILING
+        self.loop = build_inner_loop(
+            inner,
+            learner=learner,
+            items=items,
+            steps=inner.steps,
+            compilation="never" if inner.compile == "auto" and short else inner.compile,
+        )
         drawn = initial_factors(summary, items=items, generator=self._generator)
         self._average = mapped(drawn, torch.clone)
         self.factors = mapped(drawn, Tensor.requires_grad_)
@@ -218,17 +228,14 @@ class Distillation:
         catalogue = catalogue or self.loop.catalogue
         summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
         frozen = summary.detach()
-        trajectory: list[InnerStep] = []
-        for batch in batches:
-            cohort, done = self.loop.step(cohort, frozen, batch, catalogue)
-            trajectory.append(done)
+        cohort, trajectory = self.loop.unroll(cohort, frozen, batches, catalogue)
         parameters = cohort.parameters.detach().requires_grad_()
         asked = supervise(
             real, self.learner.objective, n_items=len(self.teacher.items), generator=self._generator
         )
         loss = self.outer_loss(parameters, asked, catalogue) / len(parameters)
         (adjoint,) = torch.autograd.grad(loss, parameters)
-        pulled = self.loop.pull_back(trajectory, frozen, adjoint)
+        pulled = self.loop.pull_back(trajectory, frozen, adjoint, catalogue)
         self._optimizer.zero_grad()
         torch.autograd.backward(summary, pulled.by_summary)
         if self.inner.learn_lr:
@@ -253,7 +260,7 @@ class Distillation:
             spare = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
         summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
         for batch in self.batches(spare, self.inner.learners):
-            cohort, _ = self.loop.step(cohort, summary, batch, catalogue)
+            cohort = self.loop.step(cohort, summary, batch, catalogue)
         return cohort, torch.arange(self.inner.learners, device=device)
 
     def _start(self, learners: int) -> Cohort:
@@ -304,7 +311,7 @@ class Distillation:
         cohort = self.loop.start(learners, generator=generator)
         summary = expected_embeddings(factors, self.teacher.items)
         for batch in self.batches(self.inner.steps, learners, generator):
-            cohort, _ = self.loop.step(cohort, summary, batch)
+            cohort = self.loop.step(cohort, summary, batch)
         figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items, reach=self.reach)
         return Candidate(factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step)
 

@@ -57,7 +57,7 @@ class EmbeddedTraining:
             generator=self._generator,
             device=self.embeddings.device,
         ):
-            self._cohort, _ = self._loop.step(self._cohort, self.embeddings, batch)
+            self._cohort = self._loop.step(self._cohort, self.embeddings, batch)
 
 
 def embed_users(

@@ -68,6 +68,12 @@ class DivergedError(Td3Error):
     code = "diverged"
 
 
+class CompilerError(Td3Error):
+    """The inner steps cannot be compiled."""
+
+    code = "not_compiled"
+
+
 class InvalidArtifactError(Td3Error):
     """The file is not a summary this version can load."""
 

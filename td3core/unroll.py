@@ -10,6 +10,7 @@ pass keeps weights, moments and catalogue sums of each step and works the step's
 with the window but for those.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from td3core.candidates import Catalogue
 from td3core.catalogue import Sums
-from td3core.config import InnerConfig, Precision
+from td3core.compiled import compiled
+from td3core.config import Compilation, InnerConfig, Precision
 from td3core.learners.base import Learner, steps_at
 from td3core.learners.objective import Objective
 from td3core.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, Schedule, initial_state
@@ -62,7 +64,6 @@ class InnerStep(NamedTuple):
     lr: Float[Tensor, "learners 1"]
     after: OptimizerState
     batch: Batch
-    catalogue: Catalogue
     sums: Sums
 
 
@@ -78,7 +79,8 @@ class InnerLoop:
     """Learners that take steps on a summary, each at the learning rate of its age.
 
     With `precision` bfloat16 the learner's products are taken in it (autocast); weights, moments and the sums over the
-    catalogue keep the precision of the items, since the reverse pass lives on differences of small numbers.
+    catalogue keep the precision of the items, since the reverse pass lives on differences of small numbers. What
+    `unroll` and `pull_back` do may be compiled.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class InnerLoop:
         optimizer: Optimizer,
         schedule: Schedule,
         precision: Precision = "float32",
+        compilation: Compilation = "never",
     ) -> None:
         self.learner = learner
         self.catalogue = Catalogue(items)
@@ -97,6 +100,11 @@ class InnerLoop:
         self.precision = precision
         self.lr_factor = 1.0
         """On all learning rates; an outer loop may learn it."""
+        self._forwards, self._backwards = self._step, self._step_back
+        if compilation != "never":
+            required = compilation == "always"
+            self._forwards = compiled(self._step, required=required)
+            self._backwards = compiled(self._step_back, required=required)
 
     def start(self, learners: int, *, generator: torch.Generator) -> Cohort:
         """Return fresh learners."""
@@ -144,9 +152,54 @@ class InnerLoop:
         summary: Float[Tensor, "mu zeta d3"],
         batch: Batch,
         catalogue: Catalogue | None = None,
+    ) -> Cohort:
+        """Take one step; on a part of the catalogue, if one is given."""
+        return self._step(catalogue or self.catalogue, cohort, summary, batch, self._lr(cohort))[0]
+
+    def unroll(
+        self,
+        cohort: Cohort,
+        summary: Float[Tensor, "mu zeta d3"],
+        batches: Sequence[Batch],
+        catalogue: Catalogue | None = None,
+    ) -> tuple[Cohort, list[InnerStep]]:
+        """Take steps that `pull_back` can go back."""
+        trajectory: list[InnerStep] = []
+        for batch in batches:
+            cohort, done = self._forwards(
+                catalogue or self.catalogue, cohort, summary, batch, self._lr(cohort)
+            )
+            trajectory.append(done)
+        return cohort, trajectory
+
+    def pull_back(
+        self,
+        trajectory: Sequence[InnerStep],
+        summary: Float[Tensor, "mu zeta d3"],
+        adjoint: Float[Tensor, "learners parameters"],
+        catalogue: Catalogue | None = None,
+    ) -> PulledBack:
+        """Turn the derivative by the weights after the steps into those by the summary and the learning rate."""
+        adjoints = Adjoint.of(adjoint, self.optimizer.moments)
+        by_summary, by_log_lr = torch.zeros_like(summary), summary.new_zeros(())
+        for step in reversed(trajectory):
+            adjoints, pulled = self._backwards(catalogue or self.catalogue, adjoints, step, summary)
+            by_summary += pulled.by_summary
+            by_log_lr += pulled.by_log_lr
+        return PulledBack(by_summary, by_log_lr)
+
+    def _lr(self, cohort: Cohort) -> Float[Tensor, "learners 1"]:
+        return self.lr_factor * self.schedule.at(cohort.optimizer.step, cohort.parameters.dtype)
+
+    def _step(
+        self,
+        catalogue: Catalogue,
+        cohort: Cohort,
+        summary: Float[Tensor, "mu zeta d3"],
+        batch: Batch,
+        lr: Float[Tensor, "learners 1"],
     ) -> tuple[Cohort, InnerStep]:
-        """Take one step, without a graph; on a part of the catalogue, if one is given."""
-        catalogue = catalogue or self.catalogue
+        """Take one step, without a graph."""
         before = cohort.parameters.detach()
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
@@ -154,38 +207,34 @@ class InnerLoop:
         sums = catalogue.sums(outputs)
         by_outputs = self.by_outputs(outputs.detach(), targets, batch, catalogue, sums)
         (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs)
-        lr = self.lr_factor * self.schedule.at(cohort.optimizer.step, before.dtype)
         moved, state = self.optimizer.step(gradient, cohort.optimizer, before, lr=lr)
-        return Cohort(moved, state), InnerStep(before, gradient, lr, state, batch, catalogue, sums)
+        return Cohort(moved, state), InnerStep(before, gradient, lr, state, batch, sums)
 
-    def pull_back(
-        self,
-        steps: list[InnerStep],
-        summary: Float[Tensor, "mu zeta d3"],
-        adjoint: Float[Tensor, "learners parameters"],
-    ) -> PulledBack:
-        """Turn the derivative by the weights after `steps` into those by the summary and the learning rate."""
-        adjoints = Adjoint.of(adjoint, self.optimizer.moments)
-        by_summary, by_log_lr = torch.zeros_like(summary), summary.new_zeros(())
-        for step in reversed(steps):
-            by_gradient, adjoints, by_lr = self.optimizer.pull_back(
-                adjoints, step.gradient, step.after, step.before, lr=step.lr
-            )
-            by_log_lr += (by_lr * step.lr).sum()
-            parameters = step.before.detach().requires_grad_()
-            leaf = summary.detach().requires_grad_()
-            with torch.enable_grad():
-                outputs, targets = self.predict(parameters, leaf, step.batch)
-                by_outputs = self.by_outputs(outputs, targets, step.batch, step.catalogue, step.sums)
-                (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs, create_graph=True)
-            by_parameters, by_leaf = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
-            adjoints = adjoints._replace(parameters=adjoints.parameters + by_parameters)
-            by_summary += by_leaf
-        return PulledBack(by_summary, by_log_lr)
+    def _step_back(
+        self, catalogue: Catalogue, adjoint: Adjoint, step: InnerStep, summary: Float[Tensor, "mu zeta d3"]
+    ) -> tuple[Adjoint, PulledBack]:
+        """Go one step back; the derivatives by summary and learning rate are those through this step."""
+        by_gradient, adjoint, by_lr = self.optimizer.pull_back(
+            adjoint, step.gradient, step.after, step.before, lr=step.lr
+        )
+        parameters = step.before.detach().requires_grad_()
+        leaf = summary.detach().requires_grad_()
+        with torch.enable_grad():
+            outputs, targets = self.predict(parameters, leaf, step.batch)
+            by_outputs = self.by_outputs(outputs, targets, step.batch, catalogue, step.sums)
+            (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs, create_graph=True)
+        by_parameters, by_leaf = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
+        adjoint = adjoint._replace(parameters=adjoint.parameters + by_parameters)
+        return adjoint, PulledBack(by_leaf, (by_lr * step.lr).sum())
 
 
 def build_inner_loop(
-    config: InnerConfig, *, learner: Learner, items: Float[Tensor, "items d3"], steps: int
+    config: InnerConfig,
+    *,
+    learner: Learner,
+    items: Float[Tensor, "items d3"],
+    steps: int,
+    compilation: Compilation = "never",
 ) -> InnerLoop:
     """Build the loop for learners that are to take so many steps."""
     if config.optimizer == "adam":
@@ -198,6 +247,7 @@ def build_inner_loop(
         optimizer=optimizer,
         schedule=Schedule(config.lr, config.schedule, steps),
         precision=config.precision,
+        compilation=compilation,
     )
 
 

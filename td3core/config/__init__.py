@@ -3,6 +3,7 @@
 from td3core.config.base import Config
 from td3core.config.data import ColumnsConfig, DataConfig, LogFormat
 from td3core.config.distillation import (
+    Compilation,
     InnerConfig,
     OuterConfig,
     Precision,
@@ -18,6 +19,7 @@ from td3core.config.sampling import SamplingConfig, SamplingMethod
 __all__ = [
     "CertificateConfig",
     "ColumnsConfig",
+    "Compilation",
     "Config",
     "DataConfig",
     "EvaluationSource",

@@ -299,7 +299,7 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
     start = exact.loop.start(1, generator=torch.Generator().manual_seed(3))
     embeddings = expected_embeddings(exact.factors, exact.teacher.items).detach()
     for batch in exact.batches(30, 1):  # a fresh learner's second moments are too small to compare by
-        start, _ = exact.loop.step(start, embeddings, batch)
+        start = exact.loop.step(start, embeddings, batch)
     batches, real = exact.batches(4, 1), exact.real_batch()
 
     def gradient(catalogue: Catalogue) -> torch.Tensor:

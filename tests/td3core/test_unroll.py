@@ -80,10 +80,7 @@ def test_hypergradient_equals_the_direct_formulation(
     expected = torch.autograd.grad((unrolled * outer).sum(), learned)
 
     summary = expected_embeddings(factors, items)
-    cohort, steps = start, list[InnerStep]()
-    for batch in drawn:
-        cohort, step = loop.step(cohort, summary.detach(), batch)
-        steps.append(step)
+    cohort, steps = loop.unroll(start, summary.detach(), drawn)
     pulled = loop.pull_back(steps, summary.detach(), outer)
     found = torch.autograd.grad(summary, learned, pulled.by_summary)
 
@@ -100,7 +97,7 @@ def test_a_step_follows_the_gradient_of_the_kl_divergence(
     loop = inner_loop(learner, items)
     summary = direct_summary(factors, items).detach()
     start = loop.start(1, generator=generator)
-    _, step = loop.step(start, summary @ items, batch)
+    _, (step,) = loop.unroll(start, summary @ items, [batch])
     parameters = start.parameters.clone().requires_grad_()
     divergence = direct_loss(learner, parameters, items, summary, batch)
     (expected,) = torch.autograd.grad(divergence, parameters)
@@ -115,13 +112,13 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
     summary = expected_embeddings(factors, items).detach()
     start = loop.start(2, generator=generator)
     (batch,) = batches(1, generator, objective=learner.objective)
-    together, _ = loop.step(start, summary, batch)
+    together = loop.step(start, summary, batch)
     for row in range(2):
         one = slice(row, row + 1)
         alone = loop.start(1, generator=generator)
         alone = alone._replace(parameters=start.parameters[one])
         positions, lengths = (None if part is None else part[one] for part in batch[1:])
-        moved, _ = loop.step(alone, summary, Batch(batch.users[one], positions, lengths))
+        moved = loop.step(alone, summary, Batch(batch.users[one], positions, lengths))
         torch.testing.assert_close(moved.parameters[0], together.parameters[row])
 
 
@@ -147,10 +144,10 @@ def test_padding_is_not_learned_from(
     sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
     other = sequences.clone()
     other[torch.arange(ZETA) >= lengths[:, None]] = 7.0
-    once, _ = loop.step(start, sequences, batch)
-    again, _ = loop.step(start, other, batch)
+    once = loop.step(start, sequences, batch)
+    again = loop.step(start, other, batch)
     torch.testing.assert_close(once.parameters, again.parameters)
-    padding_too, _ = loop.step(start, other, batch._replace(lengths=None))
+    padding_too = loop.step(start, other, batch._replace(lengths=None))
     assert not torch.allclose(once.parameters, padding_too.parameters)
 
 
@@ -198,10 +195,7 @@ def test_learning_rate_has_its_derivative(
             drawn: list[Batch] = drawn,
         ) -> tuple[torch.Tensor, list[InnerStep]]:
             loop.lr_factor = math.exp(log_factor)
-            cohort, steps = start, list[InnerStep]()
-            for batch in drawn:
-                cohort, step = loop.step(cohort, summary, batch)
-                steps.append(step)
+            cohort, steps = loop.unroll(start, summary, drawn)
             return cohort.parameters, steps
 
         ahead, behind = ((run(change)[0] * outer).sum() for change in (1e-5, -1e-5))
@@ -220,14 +214,11 @@ def test_bfloat16_follows_float32(
     loop = inner_loop(every_learner, items)
     start = loop.start(1, generator=generator)
     for batch in batches(30, generator, objective=every_learner.objective, learners=1):
-        start, _ = loop.step(start, summary, batch)
+        start = loop.step(start, summary, batch)
     outer = torch.randn(start.parameters.shape, generator=generator)
     for precision in ("float32", "bfloat16"):
         loop = inner_loop(every_learner, items, precision=precision)
-        cohort, steps = start, list[InnerStep]()
-        for batch in drawn:
-            cohort, step = loop.step(cohort, summary, batch)
-            steps.append(step)
+        cohort, steps = loop.unroll(start, summary, drawn)
         assert cohort.parameters.dtype == torch.float32
         gradients.append(loop.pull_back(steps, summary, outer).by_summary.flatten())
     exact, rounded = gradients
