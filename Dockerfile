@@ -19,9 +19,11 @@ COPY migrations migrations
 RUN pip install -c constraints.txt .
 
 FROM python:3.12-slim
+# The worker compiles the inner steps, and keeps what it compiled beside its data.
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home td3 && install -d -o td3 -g td3 /data
 COPY --from=build /opt/td3 /opt/td3
-ENV PATH=/opt/td3/bin:$PATH PYTHONUNBUFFERED=1 TD3_DATA_DIR=/data
+ENV PATH=/opt/td3/bin:$PATH PYTHONUNBUFFERED=1 TD3_DATA_DIR=/data TORCHINDUCTOR_CACHE_DIR=/data/compiled
 USER td3
 WORKDIR /home/td3
 VOLUME /data

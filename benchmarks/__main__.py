@@ -138,7 +138,7 @@ def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
 
 
 def _smoke(log: Path, out: Path) -> list[Measurement]:
-    tiny = ("--repeats", "1")
+    tiny = ("--repeats", "1", "--no-compile")
     single = ("--items", "200", "--users", "", "--length", "", "--window", "")
     base = ("--base-users", "4", "--base-length", "8", "--base-window", "2")
     return [

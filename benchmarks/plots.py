@@ -15,8 +15,7 @@ from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports]
 from matplotlib.ticker import NullFormatter, ScalarFormatter  # pyright: ignore[reportMissingImports]
 
 from benchmarks.quality import VALIDATED
-from benchmarks.speed import FORMULATIONS
-from benchmarks.sweep import AXES
+from benchmarks.sweep import AXES, SWEPT
 
 LABELS = {"ours": "ours, every item", "sampled": "ours, candidates", "direct": "direct"}
 Report = dict[str, Any]
@@ -58,7 +57,7 @@ def sweep_figures(report: Report) -> dict[str, Figure]:
             continue
         figure = Figure(figsize=(9, 3.6), layout="constrained")
         panels = figure.subplots(1, 2)
-        for formulation in FORMULATIONS:
+        for formulation in SWEPT:
             rows = [point for point in points if point["formulation"] == formulation]
             if not rows:
                 continue

@@ -1,9 +1,10 @@
 """`python -m benchmarks.speed`: an outer step in our formulation and in the direct one, in one process and one run.
 
-Ours is measured over all items and, where there are more than `--candidates`, over these. All take the same inner steps
-of the same learners on the same batches, read the same real batch, and end with the gradient of the same outer loss by
-the factors; `agreement` is the cosine of ours, over all items, with the direct one. The data are random, since neither
-time nor memory depends on what the items are.
+Ours is measured over all items and, where there are more than `--candidates`, over these; compiled, as a long run is,
+and over all items as it is without a compiler. All take the same inner steps of the same learners on the same batches,
+read the same real batch, and end with the gradient of the same outer loss by the factors; `agreement` is the cosine of
+ours, over all items, with the direct one. The data are random, since neither time nor memory depends on what the items
+are.
 """
 
 import json
@@ -42,8 +43,8 @@ from td3core.unroll import Batch, Cohort
 _USERS = 500
 _CANDIDATES = OuterConfig().candidates or 2048
 _CPU = torch.device("cpu")
-Formulation = Literal["ours", "sampled", "direct"]
-"""Over all items, over candidates, and the direct one."""
+Formulation = Literal["ours", "sampled", "eager", "direct"]
+"""Over all items, over candidates, over all items and not compiled, and the direct one, which cannot be compiled."""
 FORMULATIONS: tuple[Formulation, ...] = get_args(Formulation)
 console = Console(soft_wrap=True, highlight=False)
 
@@ -62,8 +63,9 @@ class Problem:
     embedding_size: int = 32
     candidates: int = _CANDIDATES
     alignment: float = 1.0
+    compiled: bool = True
 
-    def distillation(self) -> Distillation:
+    def distillation(self, *, compiled: bool) -> Distillation:
         """Return one whose outer steps are these, of random sequences."""
         return random_problem(
             self.items,
@@ -80,6 +82,7 @@ class Problem:
                 schedule="constant",
                 supervision=self.loss,
                 positions=self.positions,
+                compile="always" if compiled else "never",
             ),
             outer=OuterConfig(alignment=self.alignment, candidates=self.candidates),
             learner=LearnerConfig(embedding_size=self.embedding_size, max_length=self.length),
@@ -97,6 +100,8 @@ class Work(NamedTuple):
 class Measured(NamedTuple):
     """One formulation."""
 
+    first: float
+    """Seconds of the first step, in which what is compiled is."""
     seconds: tuple[float, ...]
     peak_bytes: int
     held_bytes: int
@@ -105,6 +110,7 @@ class Measured(NamedTuple):
     def row(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
+            "first_seconds": self.first,
             "seconds": self.seconds,
             "median_seconds": statistics.median(self.seconds),
             "peak_bytes": self.peak_bytes,
@@ -171,15 +177,21 @@ def direct(run: Distillation, work: Work) -> Tensor:
 
 
 def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, works: list[Work]) -> Measured:
-    """Time every piece of work but the first, and watch the memory of all."""
+    """Time every piece of work, and watch the memory of all but the first."""
     seconds: list[float] = []
+    gradient = torch.empty(0)
+
+    def timed(work: Work) -> None:
+        nonlocal gradient
+        started = time.perf_counter()
+        gradient = step(run, work)
+        seconds.append(time.perf_counter() - started)
+
+    timed(works[0])
     with peak_memory() as peak:
-        gradient = step(run, works[0])
         for work in works[1:]:
-            started = time.perf_counter()
-            step(run, work)
-            seconds.append(time.perf_counter() - started)
-    return Measured(tuple(seconds), peak.bytes, peak.held, gradient)
+            timed(work)
+    return Measured(seconds[0], tuple(seconds[1:]), peak.bytes, peak.held, gradient)
 
 
 def direct_bytes(problem: Problem) -> int:
@@ -203,7 +215,7 @@ def measure_problem(
     """
     torch.set_num_threads(threads)
     report: dict[str, Any] = {"benchmark": "speed", **asdict(problem), **surroundings(threads)}
-    run = problem.distillation()
+    run = problem.distillation(compiled=False)
     generator = torch.Generator().manual_seed(1)
     works = [
         Work(run.loop.start(1, generator=generator), run.batches(problem.window, 1), run.real_batch())
@@ -212,22 +224,25 @@ def measure_problem(
     left_out: dict[str, str] = {}
     if problem.candidates >= problem.items:
         left_out["sampled"] = f"there are no more items than the {problem.candidates} candidates"
+    if not problem.compiled:
+        left_out["eager"] = "nothing is compiled"
     needed, free = direct_bytes(problem), psutil.virtual_memory().available
     if needed > 0.7 * free:
         left_out["direct"] = (
             f"it needs about {needed / 2**30:.0f} GiB, and {free / 2**30:.0f} GiB of memory are free"
         )
-    steps = {"ours": partial(ours, sampled=False), "sampled": partial(ours, sampled=True), "direct": direct}
-    found = {
-        name: measure(steps[name], run, works)
-        for name in FORMULATIONS
-        if name in formulations and name not in left_out
-    }
+    exact, sampled = partial(ours, sampled=False), partial(ours, sampled=True)
+    steps = {"ours": exact, "sampled": sampled, "eager": exact, "direct": direct}
+    found: dict[Formulation, Measured] = {}
+    for name in FORMULATIONS:
+        if name in formulations and name not in left_out:
+            fast = problem.compiled and name in ("ours", "sampled")
+            found[name] = measure(steps[name], problem.distillation(compiled=True) if fast else run, works)
     report |= {name: found[name].row() if name in found else None for name in FORMULATIONS}
     report["left_out"] = {name: reason for name, reason in left_out.items() if name in formulations}
     if "ours" in found:
         needed_operations, rate = (
-            operations(lambda: ours(run, works[0], sampled=False)),
+            operations(lambda: exact(run, works[0])),
             operations_a_second(),
         )
         least = needed_operations / rate
@@ -239,13 +254,14 @@ def measure_problem(
         }
     report["load"] = os.getloadavg()[0]
     if "ours" in found and "direct" in found:
-        fast, slow, sampled = found["ours"], found["direct"], found.get("sampled")
+        fast, slow = found["ours"], found["direct"]
         agreement = torch.nn.functional.cosine_similarity(fast.gradient, slow.gradient, dim=0)
+        report["speedup"] = {
+            name: statistics.median(slow.seconds) / statistics.median(row.seconds)
+            for name, row in found.items()
+            if name != "direct"
+        }
         report |= {
-            "speedup": statistics.median(slow.seconds) / statistics.median(fast.seconds),
-            "speedup_sampled": None
-            if sampled is None
-            else statistics.median(slow.seconds) / statistics.median(sampled.seconds),
             "memory_ratio": slow.peak_bytes / max(fast.peak_bytes, 1),
             "agreement": float(agreement),
         }
@@ -271,6 +287,9 @@ def main(
     alignment: Annotated[
         float, typer.Option(min=0, help="Weight of the alignment objective.")
     ] = Problem.alignment,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile ours: takes half a minute the first time.")
+    ] = Problem.compiled,
     repeats: Annotated[int, typer.Option(min=1, help="Timed outer steps, after one that is not.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")] = None,
@@ -289,6 +308,7 @@ def main(
         embedding_size=embedding_size,
         candidates=candidates,
         alignment=alignment,
+        compiled=compiled,
     )
     report = measure_problem(problem, repeats=repeats, threads=threads)
     show(report)
@@ -299,15 +319,32 @@ def main(
 def show(report: dict[str, Any]) -> None:
     """Print the figures."""
     table = Table(title=f"{report['items']} items, window {report['window']}, loss {report['loss']}")
-    for column in ("formulation", "seconds an outer step", "min to max", "peak MiB"):
+    for column in (
+        "formulation",
+        "seconds an outer step",
+        "min to max",
+        "the first",
+        "peak MiB",
+        "to direct",
+    ):
         table.add_column(column)
-    for name in ("ours", "sampled", "direct"):
+    how = "" if report["compiled"] else ", not compiled"
+    titles = {
+        "ours": f"ours{how}",
+        "sampled": f"ours, {report['candidates']} candidates{how}",
+        "eager": "ours, not compiled",
+        "direct": "direct",
+    }
+    for name, title in titles.items():
         if row := report.get(name):
+            speedup = report.get("speedup", {}).get(name)
             table.add_row(
-                f"ours, {report['candidates']} candidates" if name == "sampled" else name,
+                title,
                 f"{row['median_seconds']:.3f}",
                 f"{min(row['seconds']):.3f} to {max(row['seconds']):.3f}",
+                f"{row['first_seconds']:.1f}",
                 f"{row['peak_bytes'] / 2**20:.0f}",
+                f"{speedup:.1f} times faster" if speedup else "",
             )
     console.print(table)
     if floor := report.get("floor"):
@@ -317,13 +354,12 @@ def show(report: dict[str, Any]) -> None:
         )
     for name, reason in report["left_out"].items():
         console.print(f"{name} is left out: {reason}")
-    if report.get("speedup_sampled"):
-        console.print(f"{report['speedup_sampled']:.1f} times faster with candidates")
-    if report["direct"]:
+    if "agreement" in report:
         console.print(
-            f"{report['speedup']:.1f} times faster in {report['memory_ratio']:.1f} times less memory; "
-            f"cosine of the gradients {report['agreement']:.6f}; load {report['load']:.1f}"
+            f"Ours takes {report['memory_ratio']:.1f} times less memory than direct; cosine of the gradients "
+            f"{report['agreement']:.6f}"
         )
+    console.print(f"load {report['load']:.1f}")
 
 
 if __name__ == "__main__":

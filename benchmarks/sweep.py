@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import surroundings
-from benchmarks.speed import FORMULATIONS, Formulation, Problem, measure_problem
+from benchmarks.speed import Formulation, Problem, measure_problem
 from td3core.config import InnerConfig
 
 AXES = ("items", "users", "length", "window")
+SWEPT: tuple[Formulation, ...] = ("ours", "sampled", "direct")
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -41,6 +42,9 @@ def main(
         int, typer.Option(min=0, help="More items than these are measured with candidates alone.")
     ] = 100_000,
     bound: Annotated[float, typer.Option(min=1, help="Seconds that a point may take, all its steps.")] = 600,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Compile ours: takes half a minute a point.")
+    ] = Problem.compiled,
     repeats: Annotated[int, typer.Option(min=1, help="Timed outer steps, after one that is not.")] = 3,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
 ) -> None:
@@ -52,12 +56,13 @@ def main(
         window=base_window,
         loss="all",
         positions=InnerConfig().positions,
+        compiled=compiled,
     )
     values = {"items": _numbers(items), "users": _numbers(users)}
     values |= {"length": _numbers(length), "window": _numbers(window)}
     report: dict[str, Any] = {"benchmark": "sweep", **surroundings(threads), "points": []}
     for axis, value, problem in problems(base, values):
-        for formulation in FORMULATIONS:
+        for formulation in SWEPT:
             if formulation != "sampled" and problem.items > exact_up_to:
                 measured = {"left_out": f"there are more than {exact_up_to} items"}
             else:
@@ -121,10 +126,10 @@ def show(report: dict[str, Any]) -> None:
     for axis in dict.fromkeys(point["axis"] for point in report["points"]):
         found = {(row["value"], row["formulation"]): row for row in report["points"] if row["axis"] == axis}
         table = Table(title=f"seconds an outer step, peak MiB, against {axis}")
-        for column in (axis, *FORMULATIONS):
+        for column in (axis, *SWEPT):
             table.add_column(column)
         for value in dict.fromkeys(value for value, _ in found):
-            cells = (found[value, name] for name in FORMULATIONS)
+            cells = (found[value, name] for name in SWEPT)
             table.add_row(
                 str(value), *("left out" if cell["left_out"] else described(cell) for cell in cells)
             )
