@@ -7,13 +7,12 @@ compiled as one that needs no derivative (Ansel et al., "PyTorch 2", ASPLOS 2024
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from td3core.candidates import Catalogue
@@ -38,58 +37,70 @@ def compiled(function: Callable[..., R], *, required: bool = False) -> Callable[
     known: dict[object, Callable[..., R]] = {}
 
     @functools.wraps(function)
-    def call(catalogue: Catalogue, *arguments: Any) -> R:
-        leaves, structure = pytree.tree_flatten((catalogue, *arguments))
-        sampled = catalogue.rows is not None
-        key = (structure, *map(_kind, leaves[len(catalogue) if sampled else 0 :]))
+    def call(*arguments: Any) -> R:
+        catalogue: Catalogue = arguments[0]
+        varying = len(catalogue) if catalogue.rows is not None else 0
+        leaves = list(_leaves(arguments))
+        key = tuple(leaf if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves[varying:])
         if key not in known:
             try:
-                known[key] = _compile(function, leaves, structure, varying=len(catalogue) if sampled else 0)
+                known[key] = _compile(function, arguments, varying)
             except CompilerError as error:
                 if required:
                     raise
                 log.warning("Not compiled: %s", error)
                 known[key] = function
-        return known[key](catalogue, *arguments)
+        return known[key](*arguments)
 
     return call
 
 
-def _kind(leaf: Tensor | None) -> object:
-    return None if leaf is None else (leaf.dtype, leaf.shape)
+def _compile(function: Callable[..., R], arguments: tuple[Any, ...], varying: int) -> Callable[..., R]:
+    """Trace the function with these arguments; the first size of the first `varying` tensors is not fixed."""
+    results: list[R] = []
 
+    def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
+        results.append(function(*_filled(arguments, iter(tensors))))
+        return _tensors(results[-1])
 
-def _compile(
-    function: Callable[..., R], leaves: Sequence[Tensor | None], structure: pytree.TreeSpec, *, varying: int
-) -> Callable[..., R]:
-    """Trace the function with these leaves, of which the first size of the first `varying` ones is not fixed."""
-    shapes: list[pytree.TreeSpec] = []
-
-    def flat(*tensors: Tensor) -> list[Tensor]:
-        given = iter(tensors)
-        filled = [None if leaf is None else next(given) for leaf in leaves]
-        results, shape = pytree.tree_flatten(function(*pytree.tree_unflatten(filled, structure)))
-        shapes.append(shape)
-        return results
-
-    tensors = [leaf for leaf in leaves if leaf is not None]
     with _Few():  # much faster than to trace for nothing
-        flat(*tensors)
-    graph = make_fx(flat)(*tensors)
-    for tensor in tensors[:varying]:
+        flat(*_tensors(arguments))
+    graph = make_fx(flat)(*_tensors(arguments))
+    for tensor in _tensors(arguments)[:varying]:
         torch._dynamo.mark_dynamic(tensor, 0)  # pyright: ignore[reportPrivateUsage] - its only name
     fast = torch.compile(graph, fullgraph=True, options={"cpp.threads": torch.get_num_threads()})
+    shape = results[0]
 
     @torch.no_grad()
     def call(*arguments: Any) -> R:
-        results = fast(*(leaf for leaf in pytree.tree_leaves(arguments) if leaf is not None))
-        return pytree.tree_unflatten(results, shapes[0])
+        return _filled(shape, iter(fast(*_tensors(arguments))))
 
     try:
-        call(*pytree.tree_unflatten(leaves, structure))
+        call(*arguments)
     except RuntimeError as error:  # which all errors of the compiler are
         raise CompilerError(" ".join(str(error).splitlines()[:2])) from error
     return call
+
+
+def _leaves(nested: Any) -> Iterator[Tensor | None]:
+    """Yield the tensors and None of nested tuples, in order."""
+    if isinstance(nested, tuple):
+        for part in cast(tuple[Any, ...], nested):
+            yield from _leaves(part)
+    else:
+        yield nested
+
+
+def _tensors(nested: Any) -> tuple[Tensor, ...]:
+    return tuple(leaf for leaf in _leaves(nested) if leaf is not None)
+
+
+def _filled(like: Any, tensors: Iterator[Tensor]) -> Any:
+    """Return tuples nested like these, with these tensors in them."""
+    if isinstance(like, tuple):
+        parts = [_filled(part, tensors) for part in cast(tuple[Any, ...], like)]
+        return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+    return None if like is None else next(tensors)
 
 
 class _Few(TorchDispatchMode):

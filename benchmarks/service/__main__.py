@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.machine import surroundings
 from benchmarks.service import throughput
 from benchmarks.service.deployment import empty_worker, servers, service_on
-from benchmarks.service.load import lost, run_load
+from benchmarks.service.load import Load, lost, run_load
 
 WORKERS = 2
 WARM_UP_SECONDS = 10.0
@@ -41,9 +41,18 @@ def measure_load(
                 empty_worker(service, number=number, tasks_per_child=throughput.ALL_IN_ONE_CHILD)
             )
         warmed = asyncio.run(run_load(service.url, clients=clients, seconds=warm_up, pause=pause))
-        before, cpu_before = api.memory_info().rss, api.cpu_times()
-        load = asyncio.run(run_load(service.url, clients=clients, seconds=seconds, pause=pause))
-        after, cpu_after = api.memory_info().rss, api.cpu_times()
+        cpu_before = api.cpu_times()
+        held: list[int] = []
+
+        async def watched() -> Load:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(_watch_memory(api, held, every=seconds / 6))
+                load = await run_load(service.url, clients=clients, seconds=seconds, pause=pause)
+                watch.cancel()
+            return load
+
+        load = asyncio.run(watched())
+        cpu_after = api.cpu_times()
         accepted = warmed.accepted + load.accepted
         return {
             "clients": clients,
@@ -54,10 +63,15 @@ def measure_load(
             "accepted": len(accepted),
             "streamed": len(warmed.streamed) + len(load.streamed),
             "lost": lost(service.url, accepted),
-            "api_bytes_before": before,
-            "api_bytes_after": after,
+            "api_bytes": held,
             "api_cpu_seconds": sum(cpu_after[:2]) - sum(cpu_before[:2]),
         }
+
+
+async def _watch_memory(process: psutil.Process, held: list[int], *, every: float) -> None:
+    while True:
+        held.append(process.memory_info().rss)
+        await asyncio.sleep(every)
 
 
 def measure_throughput(*, jobs: int, repeats: int) -> dict[str, Any]:
@@ -101,8 +115,8 @@ def show(report: dict[str, Any]) -> None:
         console.print(table)
         console.print(
             f"{len(found['errors'])} errors; {found['accepted']} jobs accepted, {found['streamed']} streamed to the "
-            f"end, {len(found['lost'])} lost; API {found['api_bytes_before'] / 2**20:.0f} MiB before, "
-            f"{found['api_bytes_after'] / 2**20:.0f} after, {found['api_cpu_seconds']:.0f} s of CPU"
+            f"end, {len(found['lost'])} lost; the API took {found['api_cpu_seconds']:.0f} s of CPU and, along the way, "
+            f"{', '.join(f'{held / 2**20:.0f}' for held in found['api_bytes'])} MiB"
         )
         for error in found["errors"][:5]:
             console.print(error)
