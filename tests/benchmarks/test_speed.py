@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import speed
 from benchmarks.floor import operations
 from benchmarks.memory import peak_memory
+from td3core.catalogue import expected_embedding
 
 
 def run(command, *arguments: str) -> str:
@@ -50,6 +51,15 @@ def test_operations_of_a_product_and_its_derivatives_are_counted() -> None:
     left, right = torch.ones(3, 5, requires_grad=True), torch.ones(5, 7, requires_grad=True)
     assert operations(lambda: left @ right) == 2 * 3 * 5 * 7
     assert operations(lambda: (left @ right).sum().backward()) == 3 * 2 * 3 * 5 * 7
+
+
+def test_operations_of_sums_over_the_catalogue_and_their_derivatives_are_counted() -> None:
+    queries, items = torch.ones(3, 5, requires_grad=True), torch.ones(7, 5)
+    product = 2 * 3 * 7 * 5
+    assert operations(lambda: expected_embedding(queries, items, items)) == 2 * product
+    assert operations(lambda: expected_embedding(queries, items, items).sum().backward()) == 5 * product
+    keys = items.clone().requires_grad_()
+    assert operations(lambda: expected_embedding(queries, keys, items).sum().backward()) == 6 * product
 
 
 def test_peak_memory_sees_what_is_held_and_freed() -> None:
