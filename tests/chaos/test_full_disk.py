@@ -39,7 +39,9 @@ def test_a_job_outlives_a_full_disk_and_its_worker_and_ends_when_space_is_back(
         wait_until(filled, seconds=PATIENCE)
         assert "No space left" in _warnings(fleet, job_id)["checkpoint.not_kept"]
         kept = {path: path.read_bytes() for path in disk.rglob("*/checkpoints/*")}
-        refused = fleet.submit(undisturbed.log, small_spec(1))
+        other = fleet.folder / "other.csv"
+        other.write_text(undisturbed.log.read_text().rstrip().rpartition("\n")[0])
+        refused = fleet.submit(other, small_spec(1))
         assert (refused.status_code, refused.headers["content-type"]) == (507, "application/problem+json")
 
         fleet.kill("worker-1")
