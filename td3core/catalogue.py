@@ -180,16 +180,8 @@ def _pull_back(
 
 
 @_pull_back.register_fake
-def _(
-    queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    log_sums: Tensor,
-    means: Tensor,
-    adjoint: Tensor,
-    learned_keys: bool,
-) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(queries), torch.empty_like(keys) if learned_keys else keys.new_empty(0)
+def _(queries: Tensor, keys: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(queries), torch.empty_like(keys) if others[-1] else keys.new_empty(0)
 
 
 def _score_blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:

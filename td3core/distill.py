@@ -34,9 +34,7 @@ from td3core.train import Trained, ask
 from td3core.unroll import Batch, Cohort, build_inner_loop, draw_batches
 
 _EXPLODED = 10.0  # times the first outer loss
-_WORTH_COMPILING = (
-    5000  # differentiated steps; they save about as much as compiling takes where it was never done
-)
+_WORTH_COMPILING = 5000  # differentiated steps, which save what compiling takes where it was never done
 
 
 class Candidate(NamedTuple):
