@@ -24,7 +24,7 @@ SMALL_SPEC: dict[str, Any] = {
     "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 10},
     "teacher": {"max_epochs": 2},
     "summary": {"users": 4, "length": 10},
-    "inner": {"steps": 10, "window": 3},
+    "inner": {"steps": 10, "window": 3, "compile": "never"},
     "outer": {"steps": 4, "validate_every": 2, "validation_learners": 1},
 }
 

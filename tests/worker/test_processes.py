@@ -23,7 +23,7 @@ SPEC = {
     "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 8},
     "teacher": {"max_epochs": 2},
     "summary": {"users": 4, "length": 6},
-    "inner": {"steps": 10, "window": 3, "pool_size": 2},
+    "inner": {"steps": 10, "window": 3, "pool_size": 2, "compile": "never"},
 }
 SHORT = {**SPEC, "outer": {"steps": 40, "validate_every": 20, "validation_learners": 1}}
 ENDLESS = {**SPEC, "outer": {"steps": 100_000, "validate_every": 100_000, "validation_learners": 1}}
