@@ -72,7 +72,7 @@ def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int
         .values(bytes=size)
         .execution_options(synchronize_session=False)
     )
-    kept = [usable.number for usable in complete_ones(session, held.run_id)[:KEPT]]
+    kept = [usable.number for usable in (checkpoint, *earlier)][:KEPT]
     return session.scalars(
         select(Checkpoint).where(Checkpoint.run_id == held.run_id, Checkpoint.number.not_in(kept))
     ).all()

@@ -2,6 +2,7 @@ import time
 from http.client import HTTPConnection
 
 import httpx
+import pytest
 
 from api.server import KEEP_ALIVE_SECONDS
 
@@ -9,6 +10,7 @@ LONGEST_USUAL_SECONDS = 60
 """For which nginx and the balancers of the clouds keep idle connections; httpx keeps them for 5."""
 
 
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_it_is_not_the_server_who_closes_an_idle_connection_first(api: httpx.Client) -> None:
     assert KEEP_ALIVE_SECONDS > LONGEST_USUAL_SECONDS
     connection = HTTPConnection(api.base_url.host, api.base_url.port or 80, timeout=10)

@@ -134,6 +134,18 @@ def test_a_run_that_kills_its_workers_at_the_same_step_is_given_up(
     assert job(database, queued_job).crashes == 2
 
 
+def test_only_a_checkpoint_further_than_any_before_forgives_workers_that_vanished(
+    database: Database, queued_job: str, settings: Settings, objects: Callable[[], list[Path]]
+) -> None:
+    """The second attempt makes the checkpoint of step 3 anew, because that of the first one is damaged."""
+    capped = settings.model_copy(update={"max_attempts": 2})
+    vanish(capped, database, queued_job, at=4)
+    objects()[-1].write_bytes(b"damaged")
+    vanish(capped, database, queued_job, at=4)
+    assert rows(database)[-1][1] == 2, "the second attempt kept one"
+    assert run(capped, queued_job) is None, "nothing to take"
+
+
 def test_a_stopping_worker_leaves_a_checkpoint_of_its_last_step(
     database: Database, queued_job: str, settings: Settings
 ) -> None:
