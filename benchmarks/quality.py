@@ -42,7 +42,7 @@ def main(
         get_args(LearnerKind)
     ),
     farzi: Annotated[
-        bool, typer.Option(help="Distil a summary of the same size with Farzi, too: takes as long again.")
+        bool, typer.Option(help="Distil two summaries with Farzi, too: each takes as long again.")
     ] = True,
     own: Annotated[
         bool, typer.Option(help="Train learners with an item embedding of their own, too.")
@@ -72,7 +72,7 @@ def main(
             "sources": [
                 source
                 for source in get_args(EvaluationSource)
-                if (farzi or source != "farzi") and (own or not source.startswith("own_"))
+                if (farzi or not source.startswith("farzi")) and (own or not source.startswith("own_"))
             ],
             "trend": _trend(trend_seeds, trend_width) if trend else None,
         },

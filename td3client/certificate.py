@@ -16,6 +16,7 @@ _SOURCES = (
     "own_soft",
     "floor",
     "farzi",
+    "farzi_small",
     "coreset",
     "coreset_stopped",
     "random",

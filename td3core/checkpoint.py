@@ -20,7 +20,7 @@ from td3core.errors import InvalidCheckpointError
 
 State = dict[str, Any]
 
-_FORMAT = "td3-checkpoint 1"  # to be changed whenever a state's layout is
+_FORMAT = "td3-checkpoint 2"  # to be changed whenever a state's layout is
 _TENSOR = "$tensor"
 _DIGEST = 64  # hexadecimal digits
 

@@ -70,16 +70,15 @@ class Evaluator:
 
     def state(self) -> State:
         """Return the trainings that have come to their end; None for one that diverged."""
-        rival = self._sources.rival
         done = self._units[: self._done]
         return {
-            "rival": None if rival is None else rival._asdict(),
+            "rivals": {source: rival._asdict() for source, rival in self._sources.rivals.items()},
             "trials": [self._trials[unit]._asdict() if unit in self._trials else None for unit in done],
         }
 
     def restore(self, state: State) -> None:
         """Take these for done."""
-        self._sources.rival = None if state["rival"] is None else Rival(**state["rival"])
+        self._sources.rivals = {source: Rival(**rival) for source, rival in state["rivals"].items()}
         self._done = len(state["trials"])
         for unit, trial in zip(self._units, state["trials"], strict=False):
             if trial is None:
@@ -89,13 +88,13 @@ class Evaluator:
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""
-        rival = _RIVAL_WORK * ("farzi" in self.spec.sources)
-        total = rival + _work_of(self._units)
+        rivals = _RIVAL_WORK * len(self._sources.rival_configs)
+        total = rivals + _work_of(self._units)
         report = Progress("evaluating", 0, len(self._units))
-        if rival and self._sources.rival is None:
-            yield from relay(self._sources.distil_rival(), partial(_within, report, share=rival / total))
+        if rivals and not self._sources.rivals:
+            yield from relay(self._sources.distil_rivals(), partial(_within, report, share=rivals / total))
         done = self._units[: self._done]
-        report = replace(report, step=len(done), fraction=(rival + _work_of(done)) / total)
+        report = replace(report, step=len(done), fraction=(rivals + _work_of(done)) / total)
         for unit in self._units[self._done :]:
             share = _work_of([unit]) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)

@@ -15,6 +15,7 @@ RIVALS = (
     "longest",
     "coreset",
     "farzi",
+    "farzi_small",
     "random_stopped",
     "longest_stopped",
     "coreset_stopped",

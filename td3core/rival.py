@@ -1,21 +1,23 @@
-"""Another summary of the same log, with which the one that is evaluated is compared.
+"""Other summaries of the same log, with which the one that is evaluated is compared.
 
 Farzi is distilled as the job was, from a teacher trained as the job's was (an artefact keeps of that one only the item
-factor), with the same number of synthetic users and steps, learner, and outer steps.
+factor), with the same number of synthetic users and steps, learner, and outer steps. What it stores then grows with the
+catalogue, so there are two of it: as wide as it is by default, and with no more numbers than the summary itself.
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from math import prod
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from td3core.config import JobSpec, SummaryConfig
+from td3core.config import EvaluationSource, JobSpec, SummaryConfig
 from td3core.distill import Distillation
 from td3core.errors import DivergedError
-from td3core.factors import expected_embeddings
+from td3core.factors import expected_embeddings, factor_shapes
 from td3core.learners import build_learner
 from td3core.progress import Progress, relay
 from td3core.ranking import RankingTask
@@ -34,16 +36,37 @@ class Rival(NamedTuple):
     """On the learning rate."""
 
 
-def distil_farzi(
-    job: JobSpec, train: Sequences, validation: RankingTask, *, device: torch.device, dtype: torch.dtype
-) -> Generator[float, None, Rival]:
-    """Distil a summary of kind `farzi`, yielding the fraction done.
+def as_wide(summary: SummaryConfig) -> SummaryConfig:
+    """Return a Farzi of as many synthetic users and steps; of a summary that is one already, the same again."""
+    if summary.kind == "farzi":
+        return summary
+    return SummaryConfig(kind="farzi", users=summary.users, length=summary.length)
+
+
+def as_small(summary: SummaryConfig, *, n_items: int, embedding_size: int) -> SummaryConfig:
+    """Return a Farzi of as many synthetic users and steps and, as far as its rank goes down, no more numbers."""
+    shapes = factor_shapes(summary, n_items=n_items, embedding_size=embedding_size)
+    numbers = sum(map(prod, shapes.values()))
+    rank = numbers // (summary.users * summary.length + n_items)
+    return as_wide(summary).model_copy(update={"rank": max(1, rank)})
+
+
+def distil_rivals(
+    summaries: Mapping[EvaluationSource, SummaryConfig],
+    job: JobSpec,
+    train: Sequences,
+    validation: RankingTask,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Generator[float, None, dict[EvaluationSource, Rival]]:
+    """Distil each from the same teacher, yielding the fraction done.
 
     Raises:
         DivergedError: before there was any summary.
     """
-    started = time.monotonic()
     learner = build_learner(job.learner)
+    started = time.monotonic()
     teacher = yield from relay(
         LogTraining(
             learner,
@@ -58,28 +81,32 @@ def distil_farzi(
         ).run(),
         lambda progress: _TEACHER_SHARE * _part(progress),
     )
-    size = SummaryConfig(kind="farzi", users=job.summary.users, length=job.summary.length)
-    distillation = Distillation(
-        learner=learner,
-        teacher=teacher,
-        train=train,
-        task=validation,
-        summary=job.summary if job.summary.kind == "farzi" else size,
-        inner=job.inner,
-        outer=job.outer,
-        stop=job.stop,
-        seed=job.seed,
-        started=started,
-    )
-    try:
-        for progress in distillation:
-            yield _TEACHER_SHARE + (1 - _TEACHER_SHARE) * _part(progress)
-    except DivergedError:
-        if distillation.best is None:
-            raise
-    best = distillation.best
-    assert best is not None  # the last outer step is always validated
-    return Rival(expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor)
+    teacher_seconds = time.monotonic() - started
+    share = (1 - _TEACHER_SHARE) / len(summaries)
+    rivals: dict[EvaluationSource, Rival] = {}
+    for number, (name, summary) in enumerate(summaries.items()):
+        distillation = Distillation(
+            learner=learner,
+            teacher=teacher,
+            train=train,
+            task=validation,
+            summary=summary,
+            inner=job.inner,
+            outer=job.outer,
+            stop=job.stop,
+            seed=job.seed,
+            started=time.monotonic() - teacher_seconds,
+        )
+        try:
+            for progress in distillation:
+                yield _TEACHER_SHARE + share * (number + _part(progress))
+        except DivergedError:
+            if distillation.best is None:
+                raise
+        best = distillation.best
+        assert best is not None  # the last outer step is always validated
+        rivals[name] = Rival(expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor)
+    return rivals
 
 
 def _part(progress: Progress) -> float:

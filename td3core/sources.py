@@ -9,7 +9,8 @@
 - `random_stopped`, `longest_stopped`, `coreset_stopped`: the same, but stopped where the validation NDCG is best. A few
   real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
   know when.
-- `farzi`: another summary of the same size, distilled for the purpose.
+- `farzi`, `farzi_small`: other summaries of as many synthetic users and steps, distilled for the purpose (see `rival`):
+  Farzi's as it is by default, and one that stores no more numbers than the summary.
 - `own_full`, `own_soft`: the whole training split, and the summary (taught), for learners with an item embedding of
   their own of another width, from scratch.
 - `popularity`: no learner; items by training interactions.
@@ -26,14 +27,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from td3core.checkpoint import State
-from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig
+from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig, SummaryConfig
 from td3core.coreset import coreset_users
 from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
 from td3core.fidelity import Figures
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
 from td3core.ranking import RankingTask
-from td3core.rival import Rival, distil_farzi
+from td3core.rival import Rival, as_small, as_wide, distil_rivals
 from td3core.sequences import Split, popularity
 from td3core.summary import Summary
 from td3core.timing import Mark, Stopwatch
@@ -103,13 +104,27 @@ class Sources:
             exclude_seen=self.job.data.exclude_seen,
             device=device,
         )
-        self.rival: Rival | None = None
-        """What `farzi` trains on, once it is made."""
+        size = self.job.summary
+        small = as_small(
+            size, n_items=len(self.summary.items), embedding_size=self.job.learner.embedding_size
+        )
+        wanted: dict[EvaluationSource, SummaryConfig] = {"farzi": as_wide(size), "farzi_small": small}
+        self.rival_configs: dict[EvaluationSource, SummaryConfig] = {
+            source: config for source, config in wanted.items() if source in spec.sources
+        }
+        """What is to be distilled for the purpose."""
+        self.rivals: dict[EvaluationSource, Rival] = {}
+        """What learners are trained on of it, once it is distilled."""
 
-    def distil_rival(self) -> Generator[float, None, None]:
-        """Make what `farzi` trains on, yielding the fraction done."""
-        self.rival = yield from distil_farzi(
-            self.job, self.split.train, self._validation, device=self.device, dtype=self.dtype
+    def distil_rivals(self) -> Generator[float, None, None]:
+        """Make the rivals, yielding the fraction done."""
+        self.rivals = yield from distil_rivals(
+            self.rival_configs,
+            self.job,
+            self.split.train,
+            self._validation,
+            device=self.device,
+            dtype=self.dtype,
         )
 
     def scored_teacher(self, teacher: Trained) -> Figures:
@@ -151,12 +166,11 @@ class Sources:
                 seconds += self._embedding_seconds
                 mark = Mark(seconds, self._validated(learner, parameters))
                 return Trial(self._scored(learner, parameters), seconds, (mark,))
-            case "farzi":
-                if self.rival is None:
-                    raise RuntimeError("the rival has to be distilled before learners are trained on it")
-                training = self._training(learner, seed, self.rival.embeddings, rival=self.rival)
+            case "farzi" | "farzi_small":
+                rival = self.rivals[source]
+                training = self._training(learner, seed, rival.embeddings, rival=rival)
                 parameters, seconds = yield from self._trained(learner, training)
-                return Trial(self._scored(learner, parameters, self.rival.items), seconds)
+                return Trial(self._scored(learner, parameters, rival.items), seconds)
             case _:
                 embeddings, lengths = embed_users(
                     self.split.train,

@@ -31,6 +31,7 @@ EvaluationSource = Literal[
     "longest_stopped",
     "coreset_stopped",
     "farzi",
+    "farzi_small",
     "own_full",
     "own_soft",
     "popularity",
@@ -89,9 +90,10 @@ class EvaluationSpec(Config):
         ),
         min_length=1,
         description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
-        "distils another summary first, which takes as long as the job. `own_full` and `own_soft` are `full` and "
-        "`summary` for learners with an item embedding of their own, trained from nothing. Learners of another kind "
-        "than the job's are taught by one of the job's; `summary_untaught` shows them without.",
+        "distils another summary first, Farzi's of as many synthetic users and steps, which takes as long as the job; "
+        "`farzi_small` one that moreover stores no more numbers than the job's. `own_full` and `own_soft` are `full` "
+        "and `summary` for learners with an item embedding of their own, trained from nothing. Learners of another "
+        "kind than the job's are taught by one of the job's; `summary_untaught` shows them without.",
     )
     own_embedding_size: int = Field(
         default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."
