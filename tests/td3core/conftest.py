@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from td3core.candidates import Catalogue
+from td3core.compiled import compiled
 from td3core.config import JobSpec, LearnerConfig, SummaryConfig
+from td3core.errors import CompilerError
 from td3core.learners import Learner, SASRec, build_learner
 from td3core.pipeline import DistillationRun
 from td3core.sample import generate_sample_log
@@ -70,3 +73,16 @@ def archive(finished_run: DistillationRun, tmp_path_factory: pytest.TempPathFact
     path = tmp_path_factory.mktemp("archive") / "summary.zip"
     finished_run.save(path)
     return path
+
+
+@pytest.fixture
+def compiler() -> None:
+    """One that works; it takes the headers of Python, too."""
+    try:
+        compiled(_scaled, required=True)(Catalogue(torch.ones(1, 1)), torch.zeros(1))
+    except CompilerError as error:
+        pytest.skip(f"nothing can be compiled here: {error}")
+
+
+def _scaled(catalogue: Catalogue, x: torch.Tensor) -> torch.Tensor:
+    return catalogue.items * x

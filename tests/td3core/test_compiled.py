@@ -46,15 +46,6 @@ def squared(catalogue: Catalogue, x: torch.Tensor) -> torch.Tensor:
     return catalogue.items.sum() * x**2
 
 
-@pytest.fixture
-def compiler() -> None:
-    """One that works; it takes the headers of Python, too."""
-    try:
-        compiled(squared, required=True)(Catalogue(torch.ones(1, 1)), torch.zeros(1))
-    except CompilerError as error:
-        pytest.skip(f"nothing can be compiled here: {error}")
-
-
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.slow
 @pytest.mark.timeout(600)

@@ -1,10 +1,12 @@
 import functools
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch._inductor import config
 
 from benchmarks.direct import direct_unroll
 from td3core.candidates import Catalogue
@@ -342,3 +344,14 @@ def test_exploding_loss_is_named(tiny_log: Path) -> None:
     run.teacher.items.mul_(100)
     with pytest.raises(DivergedError, match="at outer step 2"):
         next(progress)
+
+
+@pytest.mark.parametrize("steps", [1249, 1250])
+@config.patch({"cpp.cxx": (None, "/nonexistent/g++"), "force_disable_caches": True})
+def test_only_what_is_long_enough_is_compiled(
+    steps: int, tiny_log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Told by what there is no compiler for."""
+    with caplog.at_level(logging.WARNING):
+        next(iter(distillation(tiny_log, inner={"window": 4}, outer={"steps": steps})))
+    assert ("/nonexistent/g++" in caplog.text) == (4 * steps >= 5000)

@@ -91,6 +91,15 @@ def test_a_run_that_is_left_again_and_again_ends_with_the_same_bytes(
     assert bytes_of(run, tmp_path) == bytes_of(expected, tmp_path)
 
 
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_compiled_run_that_is_left_ends_with_the_same_bytes(tiny_log: Path, tmp_path: Path) -> None:
+    spec = changed(inner={"compile": "always"})
+    run, _ = left_again_and_again(tiny_log, spec, tmp_path / "checkpoint", every=10)
+    assert bytes_of(run, tmp_path) == undisturbed(tiny_log, spec, tmp_path)
+
+
 def test_what_is_left_in_the_packing_is_packed_again(tiny_log: Path, tmp_path: Path) -> None:
     first = run_of(tiny_log, TINY_SPEC)
     for progress in first:
