@@ -227,7 +227,9 @@ def test_trainings_that_had_come_to_their_end_are_not_repeated(
     second.resume(tmp_path / "checkpoint")
     reports = list(second)
     assert min(report.fraction for report in reports) == left.fraction
-    assert list(dict.fromkeys(report.step for report in reports)) == [0, 4, 5, 6, 7, 8]
+    steps = [report.step for report in reports]
+    assert steps[:2] == [0, 4]
+    assert list(dict.fromkeys(steps)) == [0, 4, 5, 6, 7, 8]
     for part in ("results", "recovery", "comparison"):
         assert second.result[part] == whole.result[part]
     with pytest.raises(InvalidCheckpointError, match="this run is"):
