@@ -12,7 +12,7 @@ import typer
 _ROOT = Path(__file__).parent.parent
 _SAMPLE = _ROOT / "examples" / "sample.csv.gz"
 _THIRD_PARTY = _ROOT / ".venv-bench" / "bin" / "python"
-_DEFAULT_LOSS = ("--loss", "all", "--window", "30", "--positions", "16")
+_DEFAULT_LOSS = ("--loss", "all", "--window", "20", "--positions", "16", "--batch-users", "30")
 _LESS = ("--learners", "sasrec", "--no-farzi", "--no-own", "--no-trend")
 _HURRY = 170  # seconds
 _SMOKE_SPEC = {
@@ -84,7 +84,7 @@ def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
         for items in (1349, 12101)
         for loss, options, what in (
             ("paper", ("--loss", "paper", "--window", "40"), "the paper's loss, window 40"),
-            ("all", _DEFAULT_LOSS, "the default loss, window 30"),
+            ("all", _DEFAULT_LOSS, "the default loss, window 20"),
         )
     ]
     found.append(

@@ -48,13 +48,16 @@ class Ground(NamedTuple):
 
 def variants(job: JobSpec) -> dict[str, Changes]:
     """Name each variant, and say what it changes."""
+    long = {"steps": 60, "lr": 0.01}
     return {
         "default": {},
         "supervision paper": {"inner": {"supervision": "paper"}},
         "every position": {"inner": {"positions": None}},
-        "warm_up rat": {"inner": {"warm_up": "rat"}},
-        "warm_up fixed": {"inner": {"warm_up": "fixed"}},
-        "full back-propagation": {"inner": {"warm_up": "rat", "window": job.inner.steps}},
+        "half of the users a step": {"inner": {"batch_users": max(1, job.summary.users // 2)}},
+        "60 steps, pool": {"inner": long},
+        "60 steps, warm_up rat": {"inner": {**long, "warm_up": "rat"}},
+        "60 steps, warm_up fixed": {"inner": {**long, "warm_up": "fixed"}},
+        "60 steps, window 60": {"inner": {**long, "window": 60}},
         "learners 2": {"inner": {"learners": 2}},
         "sgd, lr 0.5": {"inner": {"optimizer": "sgd", "lr": 0.5}},
         "schedule constant": {"inner": {"schedule": "constant"}},

@@ -59,6 +59,8 @@ class Problem:
     window: int = 40
     loss: Literal["paper", "all"] = "paper"
     positions: int | None = None
+    batch_users: int | None = 15
+    """None: as many as the default spec takes."""
     rank: int = 8
     embedding_size: int = 32
     candidates: int = _CANDIDATES
@@ -80,6 +82,7 @@ class Problem:
                 window=self.window,
                 lr=5e-3,
                 schedule="constant",
+                batch_users=self.batch_users,
                 supervision=self.loss,
                 positions=self.positions,
                 compile="always" if compiled else "never",
@@ -196,7 +199,7 @@ def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, wor
 
 def direct_bytes(problem: Problem) -> int:
     """About what the direct formulation holds: a few tensors of S's size, and of the predictions', for each step."""
-    batch = InnerConfig().batch_of(problem.users)
+    batch = InnerConfig(batch_users=problem.batch_users).batch_of(problem.users)
     asked = 2 if problem.loss == "paper" else min(problem.positions or problem.length, problem.length)
     rows = 2 * problem.users * problem.length + batch * problem.length + 5 * batch * asked
     return 4 * problem.window * problem.items * rows
@@ -277,6 +280,9 @@ def main(
     positions: Annotated[
         int | None, typer.Option(min=1, help="With `all`: random positions a step; left out: every one.")
     ] = None,
+    batch_users: Annotated[
+        int | None, typer.Option(min=1, help="Synthetic users a step.")
+    ] = Problem.batch_users,
     rank: Annotated[int, typer.Option(min=1, help="Columns of U and of T.")] = Problem.rank,
     embedding_size: Annotated[
         int, typer.Option(min=2, help="Width of the item factor.")
@@ -304,6 +310,7 @@ def main(
         window=window,
         loss="paper" if loss == "paper" else "all",
         positions=positions,
+        batch_users=batch_users,
         rank=rank,
         embedding_size=embedding_size,
         candidates=candidates,

@@ -37,7 +37,9 @@ def main(
     ] = 3000,
     base_users: Annotated[int, typer.Option(min=1, help="The same of users.")] = 30,
     base_length: Annotated[int, typer.Option(min=6, help="The same of length.")] = 50,
-    base_window: Annotated[int, typer.Option(min=1, help="The same of window.")] = InnerConfig().window,
+    base_window: Annotated[
+        int, typer.Option(min=1, help="The same of window.")
+    ] = InnerConfig().differentiated,
     exact_up_to: Annotated[
         int, typer.Option(min=0, help="More items than these are measured with candidates alone.")
     ] = 100_000,
@@ -56,6 +58,7 @@ def main(
         window=base_window,
         loss="all",
         positions=InnerConfig().positions,
+        batch_users=None,
         compiled=compiled,
     )
     values = {"items": _numbers(items), "users": _numbers(users)}

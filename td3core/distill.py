@@ -104,7 +104,7 @@ class Distillation:
         self._real = EndlessChunks(
             train, length=self.reach, batch_size=outer.batch_size, seed=seed, device=items.device
         )
-        short = outer.steps * inner.window < _WORTH_COMPILING
+        short = outer.steps * inner.differentiated < _WORTH_COMPILING
         self.loop = build_inner_loop(
             inner,
             learner=learner,
@@ -204,10 +204,10 @@ class Distillation:
         """Move the factors once; return the outer loss."""
         catalogue = self.catalogue()
         cohort, members = self._begin(catalogue)
-        batches = self.batches(self.inner.window, len(cohort.parameters))
+        batches = self.batches(self.inner.differentiated, len(cohort.parameters))
         loss, cohort = self.hypergradient(cohort, batches, self.real_batch(), catalogue)
         if self._pool is not None:
-            self._pool.put_back(members, cohort, self.inner.window)
+            self._pool.put_back(members, cohort, self.inner.differentiated)
         clip_grad_norm_(self._learned, self.outer.clip)
         self._optimizer.step()
         self.loop.lr_factor = float(self.log_lr.detach().exp())
@@ -253,7 +253,7 @@ class Distillation:
             return self._pool.take(self.inner.learners)
         cohort = self._start(self.inner.learners)
         device = self.teacher.items.device
-        spare = self.inner.steps - self.inner.window
+        spare = self.inner.steps - self.inner.differentiated
         if self.inner.warm_up == "rat":
             spare = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
         summary = expected_embeddings(self.factors, self.teacher.items, catalogue)

@@ -85,10 +85,15 @@ class SummaryConfig(Config):
 class InnerConfig(Config):
     """The inner loop: a fresh learner takes a few steps on the summary."""
 
-    steps: int = Field(default=60, ge=1, le=10_000, description="Steps of a learner's life.")
-    window: int = Field(default=30, ge=1, le=1000, description="Differentiated steps (RaT-BPTT window).")
+    steps: int = Field(default=20, ge=1, le=10_000, description="Steps of a learner's life.")
+    window: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Differentiated steps (RaT-BPTT window); left out: the whole life, at most 30 steps.",
+    )
     optimizer: Literal["adam", "sgd"] = "adam"
-    lr: float = Field(default=1e-2, gt=0, le=10)
+    lr: float = Field(default=2e-2, gt=0, le=10)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of `optimizer: sgd`.")
     weight_decay: float = Field(default=5e-5, ge=0, le=1)
     schedule: Literal["cosine", "constant"] = Field(
@@ -99,7 +104,7 @@ class InnerConfig(Config):
         description="Learn a factor on the learning rate beside the summary; it goes into the artefact.",
     )
     batch_users: int | None = Field(
-        default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
+        default=None, ge=1, description="Synthetic users a step; left out: all of them, at most 32."
     )
     supervision: Literal["all", "paper"] = Field(
         default="all",
@@ -113,8 +118,8 @@ class InnerConfig(Config):
     warm_up: Literal["pool", "rat", "fixed"] = Field(
         default="pool",
         description="How a learner reaches the window: `rat` draws a fresh one and runs a random number of "
-        "undifferentiated steps, `fixed` all but the window's; with either, `window` = `steps` is the full "
-        "back-propagation. `pool` keeps learners alive from one outer step to the next.",
+        "undifferentiated steps, `fixed` all but the window's; `pool` keeps learners alive from one outer step to the "
+        "next. With `window` = `steps` they are the same: full back-propagation.",
     )
     initial: Literal["random", "trajectory", "mixed"] = Field(
         default="random",
@@ -133,13 +138,18 @@ class InnerConfig(Config):
         "enough to gain by it, and as far as it can be done.",
     )
 
+    @property
+    def differentiated(self) -> int:
+        """Steps of the window."""
+        return self.window or min(self.steps, 30)
+
     def batch_of(self, users: int) -> int:
         """Synthetic users a step, of so many."""
-        return min(users, self.batch_users or max(1, users // 2))
+        return min(users, self.batch_users or 32)
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
-        if self.window > self.steps:
+        if self.differentiated > self.steps:
             raise ValueError(f"window {self.window} is longer than the inner loop of {self.steps} steps")
         if self.warm_up == "pool" and self.learners > self.pool_size:
             raise ValueError(f"learners {self.learners} is more than the pool_size of {self.pool_size}")
