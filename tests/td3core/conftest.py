@@ -18,7 +18,7 @@ TINY_SPEC = JobSpec.model_validate(
         "learner": {"embedding_size": 16, "inner_size": 16, "max_length": 20, "dropout": 0.1},
         "teacher": {"max_epochs": 6},
         "summary": {"users": 6, "length": 12, "rank_users": 4, "rank_time": 5},
-        "inner": {"steps": 20, "window": 5, "pool_size": 3},
+        "inner": {"steps": 20, "window": 5, "lr": 0.01, "batch_users": 3, "pool_size": 3},
         "outer": {"steps": 6, "validate_every": 3, "validation_learners": 1},
         "certificate": {"learners": 2},
     }

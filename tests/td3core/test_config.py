@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from td3core.config import EvaluationSpec, JobSpec, SummaryConfig
+from td3core.config import EvaluationSpec, InnerConfig, JobSpec, SummaryConfig
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,17 @@ def test_ranks_default_to_what_fits() -> None:
     assert SummaryConfig(users=99, rank_users=3).d1 == 3
     assert (SummaryConfig(kind="farzi").d, SummaryConfig(kind="farzi").tau) == (32, 1.0)
     assert SummaryConfig(kind="farzi", rank=3, temperature=0.5).tau == 0.5
+
+
+def test_a_whole_life_is_differentiated_unless_it_is_long() -> None:
+    assert InnerConfig().differentiated == InnerConfig().steps
+    assert [InnerConfig(steps=steps).differentiated for steps in (1, 30, 31)] == [1, 30, 30]
+    assert InnerConfig(steps=100, window=40).differentiated == 40
+
+
+def test_a_step_takes_all_users_unless_there_are_many() -> None:
+    assert [InnerConfig().batch_of(users) for users in (1, 30, 33)] == [1, 30, 32]
+    assert [InnerConfig(batch_users=40).batch_of(users) for users in (30, 50)] == [30, 40]
 
 
 def test_every_field_has_a_default_and_a_schema() -> None:

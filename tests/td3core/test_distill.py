@@ -203,8 +203,8 @@ def test_a_distilled_summary_lowers_the_outer_loss_and_beats_the_floor(
         tiny_log,
         teacher=trained,
         summary=summary,
-        inner={"steps": 40, "window": 10},
-        outer={"steps": 30, "validate_every": 10, "validation_learners": 4, "lr": 0.05},
+        inner={"steps": 20, "window": 20},
+        outer={"steps": 60, "validate_every": 10, "validation_learners": 4},
     )
     untrained = run.loop.start(4, generator=torch.Generator().manual_seed(4)).parameters
     floor = [row["ndcg@10"] for row in run.task.evaluate(LEARNER, untrained, trained.items)]

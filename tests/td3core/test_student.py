@@ -35,7 +35,7 @@ def begin(config: StudentConfig, *, d: int = 10, seed: int = 0) -> StudentTraini
     if config.targets == "labelled":
         teacher = build_learner(LearnerConfig(embedding_size=12, inner_size=16, max_length=10))
         labeller = train_labeller(
-            cycles().softmax(-1), items=KEYS, learner=teacher, inner=InnerConfig(lr=0.02), seed=seed
+            cycles().softmax(-1), items=KEYS, learner=teacher, inner=InnerConfig(steps=60), seed=seed
         )
     return StudentTraining(cycles(), KEYS, learner=learner, labeller=labeller, config=config, seed=seed)
 
