@@ -165,8 +165,8 @@ class OuterConfig(Config):
     clip: float = Field(
         default=0.1,
         gt=0,
-        description="Largest gradient norm. Hardly a gradient is smaller than the default: that of a young "
-        "learner is many times that of an old one, and all are to count alike.",
+        description="Largest gradient norm. Hardly a gradient is smaller than the default: their norms differ many "
+        "times over, and all are to count alike.",
     )
     batch_size: int = Field(
         default=2048,
