@@ -133,7 +133,7 @@ class InnerConfig(Config):
     )
     compile: Compilation = Field(
         default="auto",
-        description="`always`: compile the differentiated steps, which makes them two to three times faster; it takes "
+        description="`always`: compile the differentiated steps, which makes them up to three times faster; it takes "
         "a C++ compiler, and half a minute the first time on a machine, seconds later. `auto`: if the run is long "
         "enough to gain by it, and as far as it can be done.",
     )
