@@ -11,7 +11,7 @@ one block of rows of p exists at a time, forwards and backwards. The loops over 
 which a compiler leaves alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -136,8 +136,19 @@ class _ExpectedEmbedding(torch.autograd.Function):
         return by_queries, by_keys if learned_keys else None, None, None, None
 
 
-@torch.library.custom_op("td3core::sums", mutates_args=())
-def _sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+torch.library.define("td3core::sums", "(Tensor queries, Tensor keys, Tensor values) -> (Tensor, Tensor)")
+torch.library.define(
+    "td3core::pull_back",
+    "(Tensor queries, Tensor keys, Tensor values, Tensor log_sums, Tensor means, Tensor adjoint, bool learned_keys) "
+    "-> (Tensor, Tensor)",
+)
+# Not by `custom_op`, which imports the whole compiler at the first call: a second before any training.
+_sums: Callable[..., tuple[Tensor, Tensor]] = torch.ops.td3core.sums.default
+_pull_back: Callable[..., tuple[Tensor, Tensor]] = torch.ops.td3core.pull_back.default
+
+
+@torch.library.impl("td3core::sums", "default")
+def _sums_in_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return log-partitions (rows,) and expected embeddings (rows, d3)."""
     log_sums = queries.new_empty(queries.shape[0])
     means = queries.new_empty(queries.shape[0], values.shape[1])
@@ -151,13 +162,12 @@ def _sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
     return log_sums, means
 
 
-@_sums.register_fake
-def _(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+def _like_sums(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     return queries.new_empty(queries.shape[0]), queries.new_empty(queries.shape[0], values.shape[1])
 
 
-@torch.library.custom_op("td3core::pull_back", mutates_args=())
-def _pull_back(
+@torch.library.impl("td3core::pull_back", "default")
+def _pull_back_in_blocks(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
@@ -179,9 +189,12 @@ def _pull_back(
     return by_queries, by_keys
 
 
-@_pull_back.register_fake
-def _(queries: Tensor, keys: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+def _like_pull_back(queries: Tensor, keys: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(queries), torch.empty_like(keys) if others[-1] else keys.new_empty(0)
+
+
+torch.library.register_fake("td3core::sums", _like_sums)
+torch.library.register_fake("td3core::pull_back", _like_pull_back)
 
 
 def _score_blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -78,3 +81,14 @@ def test_mean_cross_entropy_equals_that_of_torch(queries: torch.Tensor, items: t
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_the_compiler_is_not_loaded_where_nothing_is_compiled() -> None:
+    code = (
+        "import sys, torch\n"
+        "from td3core.catalogue import log_partition\n"
+        "queries = torch.ones(2, 3, requires_grad=True)\n"
+        "log_partition(queries, torch.ones(4, 3)).sum().backward()\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
