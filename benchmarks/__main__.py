@@ -9,10 +9,24 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from benchmarks.speed import Problem
+from td3core.config import InnerConfig
+
 _ROOT = Path(__file__).parent.parent
 _SAMPLE = _ROOT / "examples" / "sample.csv.gz"
 _THIRD_PARTY = _ROOT / ".venv-bench" / "bin" / "python"
-_DEFAULT_LOSS = ("--loss", "all", "--window", "20", "--positions", "16", "--batch-users", "30")
+_INNER = InnerConfig()
+_WINDOW, _BATCH = str(_INNER.differentiated), str(_INNER.batch_of(Problem.users))
+_DEFAULT_LOSS = (
+    "--loss",
+    "all",
+    "--window",
+    _WINDOW,
+    "--positions",
+    str(_INNER.positions),
+    "--batch-users",
+    _BATCH,
+)
 _LESS = ("--learners", "sasrec", "--no-farzi", "--no-own", "--no-trend")
 _HURRY = 170  # seconds
 _SMOKE_SPEC = {
@@ -84,7 +98,7 @@ def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
         for items in (1349, 12101)
         for loss, options, what in (
             ("paper", ("--loss", "paper", "--window", "40"), "the paper's loss, window 40"),
-            ("all", _DEFAULT_LOSS, "the default loss, window 20"),
+            ("all", _DEFAULT_LOSS, f"the default loss, window {_WINDOW}"),
         )
     ]
     found.append(
