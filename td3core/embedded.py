@@ -1,5 +1,7 @@
 """Training a fresh learner on embedded sequences, the item factor frozen: a summary, or real users as they are."""
 
+from itertools import islice
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +16,10 @@ from td3core.unroll import build_inner_loop, draw_batches
 
 
 class EmbeddedTraining:
-    """A learner in a training of `steps` steps; `run` takes it some of them on."""
+    """A learner in a training of `steps` steps; `run` takes it some of them on.
+
+    However many at a time: all batches are drawn at once, so that the users take turns over the whole training.
+    """
 
     def __init__(
         self,
@@ -29,12 +34,26 @@ class EmbeddedTraining:
         lengths: Int[Tensor, " mu"] | None = None,
     ) -> None:
         self.embeddings = embeddings
-        self.inner = inner
-        self.lengths = lengths
-        self._generator = torch.Generator(items.device).manual_seed(seed)
+        generator = torch.Generator(items.device).manual_seed(seed)
         self._loop = build_inner_loop(inner, learner=learner, items=items, steps=steps)
         self._loop.lr_factor = lr_factor
-        self._cohort = self._loop.start(1, generator=self._generator)
+        self._cohort = self._loop.start(1, generator=generator)
+        users, length = embeddings.shape[:2]
+        self._batches = iter(
+            draw_batches(
+                learner.objective,
+                steps=steps,
+                learners=1,
+                users=users,
+                batch_users=inner.batch_of(users),
+                length=length,
+                supervision=inner.supervision if lengths is None else "all",
+                positions=inner.positions if lengths is None else None,
+                lengths=lengths,
+                generator=generator,
+                device=embeddings.device,
+            )
+        )
 
     @property
     def parameters(self) -> Float[Tensor, "1 parameters"]:
@@ -42,21 +61,8 @@ class EmbeddedTraining:
         return self._cohort.parameters
 
     def run(self, steps: int) -> None:
-        """Take so many steps."""
-        users, length = self.embeddings.shape[:2]
-        for batch in draw_batches(
-            self._loop.learner.objective,
-            steps=steps,
-            learners=1,
-            users=users,
-            batch_users=self.inner.batch_of(users),
-            length=length,
-            supervision=self.inner.supervision if self.lengths is None else "all",
-            positions=self.inner.positions if self.lengths is None else None,
-            lengths=self.lengths,
-            generator=self._generator,
-            device=self.embeddings.device,
-        ):
+        """Take so many of the steps."""
+        for batch in islice(self._batches, steps):
             self._cohort = self._loop.step(self._cohort, self.embeddings, batch)
 
 
