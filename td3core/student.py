@@ -121,8 +121,6 @@ class StudentTraining:
         Raises:
             DivergedError: a loss is not finite.
         """
-        if not steps:
-            return
         users, length = self.queries.shape[:2]
         total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
         for batch in draw_batches(

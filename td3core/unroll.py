@@ -270,6 +270,8 @@ def draw_batches(
     `all` supervises what the learner's objective asks for, at most `positions` in a sequence; `paper` the last position
     and a random one.
     """
+    if not steps:
+        return []
     rounds = -(-steps * batch_users // users)
     order = torch.rand(learners, rounds, users, generator=generator, device=device).argsort(-1).flatten(1)
     drawn = order[:, : steps * batch_users].unflatten(1, (steps, batch_users)).transpose(0, 1)

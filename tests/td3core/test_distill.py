@@ -113,7 +113,7 @@ def test_every_way_through_the_loop_runs_and_keeps_the_best(
         assert not torch.equal(old, new)
 
 
-@pytest.mark.parametrize("inner", [{}, {"supervision": "paper"}], ids=str)
+@pytest.mark.parametrize("inner", [{}, {"supervision": "paper"}, {"warm_up": "fixed", "window": 12}], ids=str)
 def test_every_learner_can_be_distilled_with(tiny_log: Path, every_learner: Learner, inner: dict) -> None:
     run = distillation(tiny_log, learner=every_learner, inner=inner, outer={"alignment": 1.0})
     before = copied(run)
