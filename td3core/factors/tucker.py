@@ -41,7 +41,7 @@ class TuckerFactors:
         drawn = cls(
             core, normal(users, rank_users) / rank_users**0.5, normal(length, rank_time) / rank_time**0.5
         )
-        return replace(drawn, core=core / (drawn.queries() @ items.T).std())
+        return replace(drawn, core=core / _spread(drawn.queries().flatten(0, 1), items))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -64,3 +64,10 @@ class TuckerFactors:
     def keys(self, items: Float[Tensor, "items d3"]) -> Float[Tensor, "items d3"]:
         """Return V as it is."""
         return items
+
+
+def _spread(queries: Float[Tensor, "steps d3"], items: Float[Tensor, "items d3"]) -> Float[Tensor, ""]:
+    """Return the standard deviation of all logits `H V^T`, from moments of both: they need not exist for it."""
+    squares = ((queries.T @ queries) * (items.T @ items)).sum() / (len(queries) * len(items))
+    mean = queries.mean(0) @ items.mean(0)
+    return (squares - mean.square()).sqrt()

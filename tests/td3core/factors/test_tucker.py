@@ -37,4 +37,4 @@ def test_permuting_items_permutes_the_summary() -> None:
 def test_initial_logits_have_unit_variance() -> None:
     factors, items = drawn(3, mu=30, zeta=40, n_items=200)
     logits = torch.einsum("abc,ma,tb,ic->mti", factors.core, factors.users, factors.time, items)
-    torch.testing.assert_close(logits.std(), torch.tensor(1.0, dtype=torch.float64))
+    torch.testing.assert_close(logits.std(correction=0), torch.tensor(1.0, dtype=torch.float64))
