@@ -1,5 +1,6 @@
 """The ranking task of leave-last-out evaluation: predict each user's held-out item."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -14,6 +15,7 @@ from td3core.metrics import ranking_metrics, target_ranks
 from td3core.sequences import Split
 
 _USERS_A_BLOCK = 512
+_SCORES_A_BLOCK = 1 << 24
 _NEGATIVES = 100
 
 
@@ -85,36 +87,46 @@ class RankingTask:
     ) -> list[dict[str, float]]:
         """Return HR, NDCG and MRR at the cut-offs, for each learner; it reads at most `reach` steps of a history."""
         blocks: list[Int[Tensor, "learners users"]] = []
-        for start in range(0, len(self.targets), _USERS_A_BLOCK):
-            users = slice(start, start + _USERS_A_BLOCK)
+        for users in self._blocks(len(items)):
             histories = Histories(*(part[users] for part in self.histories))
             predictions = predict_next(learner, parameters, items, histories, reach=reach)
-            blocks.append(torch.stack([self._ranks(row @ items.T, users) for row in predictions]))
+            seen = self._seen(users, len(items))
+            blocks.append(torch.stack([self._ranks(row @ items.T, users, seen) for row in predictions]))
         return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
 
     def evaluate_scores(self, scores: Float[Tensor, " items"]) -> dict[str, float]:
         """Return the metrics of scores that are the same for every user, such as popularity."""
         ranks = [
-            self._ranks(scores.expand(len(self.targets[users]), -1), users)
-            for start in range(0, len(self.targets), _USERS_A_BLOCK)
-            for users in (slice(start, start + _USERS_A_BLOCK),)
+            self._ranks(scores.expand(len(self.targets[users]), -1), users, self._seen(users, len(scores)))
+            for users in self._blocks(len(scores))
         ]
         return ranking_metrics(torch.cat(ranks), self.cutoffs)
 
-    def _ranks(self, scores: Float[Tensor, "users items"], users: slice) -> Int[Tensor, " users"]:
+    def _blocks(self, n_items: int) -> Iterator[slice]:
+        """Cut the users so that the scores of a block stay few, however many items there are."""
+        size = max(1, min(_USERS_A_BLOCK, _SCORES_A_BLOCK // n_items))
+        for start in range(0, len(self.targets), size):
+            yield slice(start, min(start + size, len(self.targets)))
+
+    def _ranks(
+        self,
+        scores: Float[Tensor, "users items"],
+        users: slice,
+        seen: Bool[Tensor, "users items"] | None,
+    ) -> Int[Tensor, " users"]:
         targets = self.targets[users]
         if self._candidates is not None:
             return target_ranks(scores.gather(1, self._candidates[users]), torch.zeros_like(targets))
-        excluded = self._seen(users, scores) if self.exclude_seen else None
-        return target_ranks(scores, targets, excluded=excluded)
+        return target_ranks(scores, targets, excluded=seen)
 
-    def _seen(self, users: slice, scores: Tensor) -> Bool[Tensor, "users items"]:
-        """Mark each user's whole history, but never the target itself."""
-        seen = torch.zeros_like(scores, dtype=torch.bool)
-        for row, user in enumerate(range(users.start, users.start + scores.shape[0])):
-            seen[row, torch.from_numpy(self._history.of(user)).to(scores.device)] = True
-        seen[torch.arange(scores.shape[0]), self.targets[users]] = False
-        return seen
+    def _seen(self, users: slice, n_items: int) -> Bool[Tensor, "users items"] | None:
+        """Mark the whole history of each user, if it is to be left out."""
+        if not self.exclude_seen or self._candidates is not None:
+            return None
+        seen = torch.zeros(users.stop - users.start, n_items, dtype=torch.bool)
+        for row, user in zip(seen, range(users.start, users.stop), strict=True):
+            row[torch.from_numpy(self._history.of(user))] = True
+        return seen.to(self.targets.device)
 
     def _draw_candidates(self, split: Split, generator: torch.Generator) -> Int[Tensor, "users 101"]:
         """Return each user's target, then the negatives (fewer distinct ones are topped up by repetition)."""
