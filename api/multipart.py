@@ -10,23 +10,21 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from api.body import drain
 from api.disk import naming_errors
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
+from api.spec import MAX_SPEC_BYTES
 
 BATCH = 1 << 20
 """Bytes that travel to the parsing thread at once."""
-MAX_SPEC_BYTES = 1 << 20
 OVERHEAD = 1 << 20
 """What a body may have beyond the log itself and the spec: boundaries and headers."""
-DRAIN_BYTES = 64 << 20
-DRAIN_SECONDS = 5.0
 DATASET, SPEC = "dataset", "spec"
 
 
@@ -191,16 +189,6 @@ async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             pending.clear()
     if pending:
         yield bytes(pending)
-
-
-async def drain(body: AsyncIterator[bytes]) -> None:
-    """Read on for a moment: a client that is still sending would see a reset instead of the answer."""
-    drained = 0
-    with anyio.move_on_after(DRAIN_SECONDS):
-        async for piece in body:
-            drained += len(piece)
-            if drained > DRAIN_BYTES:
-                return
 
 
 def _boundary(request: Request) -> bytes:

@@ -10,14 +10,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from api.db import ran_full
-from api.errors import DatabaseError, ServiceError, StorageFullError, log_faults
+from api.errors import BadRequestError, DatabaseError, ServiceError, StorageFullError, log_faults
 from api.request_log import HEADER
 from td3core.errors import InvalidLogError
 
@@ -83,6 +83,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidLogError, _invalid_log)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(OperationalError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _database_error)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -196,6 +197,13 @@ async def _database_error(request: Request, error: Exception) -> Response:
     return await _service_error(
         request,
         DatabaseError("The database does not answer; try again later.", headers={"Retry-After": RETRY_AFTER}),
+    )
+
+
+async def _unstorable(request: Request, _error: Exception) -> Response:
+    """PostgreSQL takes no NUL in a text, not even in one that is only looked for."""
+    return await _service_error(
+        request, BadRequestError("The request holds a character that no id or name can have.")
     )
 
 

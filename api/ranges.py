@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.errors import RangeError
 
-_RANGE = re.compile(r"bytes=\s*(?P<first>\d*)-(?P<last>\d*)\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*(?P<first>\d{0,18})-(?P<last>\d{0,18})\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ class UnreadableLogError(InvalidLogError):
     code = "unreadable_log"
 
 
+class LogTooLargeError(InvalidLogError):
+    """The log takes more memory than it may."""
+
+    code = "log_too_large"
+
+
 class MissingColumnError(InvalidLogError):
     """A column that the log needs is not there."""
 

@@ -1,5 +1,6 @@
 """Take a log in: validate it, keep it, make its row."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -13,11 +14,12 @@ from api.multipart import Upload
 from api.settings import Settings
 from api.storage import Storage
 from td3core.config import DataConfig
-from td3core.interactions import LogProfile, validate_log
+from td3core.errors import LogTooLargeError
+from td3core.interactions import Limits, LogProfile, validate_log
 
 
 def validate(upload: Upload, data: DataConfig, settings: Settings) -> LogProfile | None:
-    """Read the log, whole up to a size and only its head beyond.
+    """Read the log: whole if file and columns are no larger than a size, else only its head.
 
     Returns:
         Its profile, where it was read whole.
@@ -26,7 +28,9 @@ def validate(upload: Upload, data: DataConfig, settings: Settings) -> LogProfile
         InvalidLogError: It cannot be used.
     """
     if upload.size <= settings.validate_whole_bytes:
-        return validate_log(upload.path, data, name=upload.name)
+        limits = Limits(log_bytes=settings.validate_whole_bytes)
+        with suppress(LogTooLargeError):  # short rows and compressed ones take many times their file
+            return validate_log(upload.path, data, name=upload.name, limits=limits)
     validate_log(upload.path, data, name=upload.name, head_bytes=settings.validate_head_bytes)
     return None
 

@@ -1,12 +1,13 @@
 """Evaluations over HTTP: made and listed below their job, followed by their own id."""
 
-from typing import Annotated
+from typing import Any
 
 import structlog
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.auth import Tenant
+from api.body import read_body
 from api.context import Service
 from api.errors import (
     AlreadyFinishedError,
@@ -14,11 +15,13 @@ from api.errors import (
     ExpiredError,
     InvalidCursorError,
     InvalidRequestError,
+    InvalidSpecError,
     JobNotFinishedError,
     JobNotFoundError,
     JobWithoutSummaryError,
     KeyInUseError,
     KeyReusedError,
+    TooLargeError,
 )
 from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
@@ -27,10 +30,25 @@ from api.idempotency.keys import Answer, digest
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
 from api.problems import documented
+from api.spec import MAX_SPEC_BYTES, parse_spec
 from td3core.config import EvaluationSpec
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["evaluations"])
+
+SPEC_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/EvaluationSpec"},
+                "examples": {
+                    "defaults": {"summary": "All defaults", "value": {}},
+                    "five seeds": {"summary": "Against the floor", "value": {"seeds": 5, "cutoffs": [10]}},
+                },
+            }
+        }
+    }
+}
 
 
 @router.post(
@@ -46,28 +64,24 @@ router = APIRouter(tags=["evaluations"])
             JobWithoutSummaryError,
             KeyInUseError,
             ExpiredError,
+            TooLargeError,
             InvalidRequestError,
+            InvalidSpecError,
+            InvalidSpecError,
             KeyReusedError,
         ),
     },
+    openapi_extra=SPEC_BODY,
 )
 async def create_evaluation(
     job_id: str,
+    request: Request,
     context: Service,
     tenant: Tenant,
-    spec: Annotated[
-        EvaluationSpec | None,
-        Body(
-            openapi_examples={
-                "defaults": {"summary": "All defaults", "value": {}},
-                "five seeds": {"summary": "Against the floor", "value": {"seeds": 5, "cutoffs": [10]}},
-            }
-        ),
-    ] = None,
     key: Key = None,
 ) -> Response:
     """Train fresh learners on the job's summary, beside full data and the usual baselines."""
-    spec = spec or EvaluationSpec.model_validate({})
+    spec = parse_spec(EvaluationSpec, await read_body(request, max_bytes=MAX_SPEC_BYTES) or None)
     asked = digest(job_id, spec.model_dump(mode="json"))
 
     def accept() -> Response:

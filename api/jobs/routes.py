@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from api import scratch
 from api.auth import Tenant
+from api.body import drain
 from api.context import Context, Service
 from api.datasets import service as datasets
 from api.errors import (
@@ -43,12 +44,12 @@ from api.jobs.schemas import (
     JobOut,
     SubmittedJob,
 )
-from api.jobs.spec import parse_spec
 from api.models import RunState
-from api.multipart import Upload, drain, receive_upload
+from api.multipart import Upload, receive_upload
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
 from api.problems import documented, example
+from api.spec import parse_spec
 from td3core.config import JobSpec
 from td3core.interactions import LogProfile
 
@@ -165,7 +166,7 @@ async def create_job(
             raise
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
         upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
-        spec = parse_spec(upload.spec)
+        spec = parse_spec(JobSpec, upload.spec)
         asked = digest(upload.sha256, upload.name, spec.model_dump(mode="json"), deadline_seconds, force)
         if answered := guard.replay(asked):
             return answered

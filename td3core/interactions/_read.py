@@ -8,7 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.errors import LogProblem, LogTooSmallError, UnreadableLogError
+from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError
 from td3core.interactions._blocks import Block, Limits, cut_blocks
 from td3core.interactions._columns import Columns, Role, find_columns
 from td3core.interactions._delimited import DelimitedFormat, Dialect, guess_separator, take_header
@@ -60,7 +60,8 @@ def read_log(
 
     Raises:
         LogTooSmallError: if there are no interactions.
-        UnreadableLogError: if the file is damaged, too large, or of another format.
+        LogTooLargeError: if it takes more memory than the limits.
+        UnreadableLogError: if the file is damaged, larger than the limits, or of another format.
         MissingColumnError: if a column is missing or ambiguous.
         BadRowsError: if rows cannot be used.
     """
@@ -80,7 +81,7 @@ def read_log(
         frames.append(frame)
         size += int(frame.estimated_size()) + _STRING_HEADER_BYTES * 2 * frame.height
         if size > limits.log_bytes:
-            raise UnreadableLogError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
+            raise LogTooLargeError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
     report.raise_if_any()
     if frames:
         frame = pl.concat(frames, how="vertical_relaxed", rechunk=True)

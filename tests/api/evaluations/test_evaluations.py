@@ -47,14 +47,23 @@ def test_a_body_says_what_to_evaluate(api: httpx.Client, finished_job: str) -> N
 )
 def test_wrong_bodies(api: httpx.Client, finished_job: str, body: object, field: str) -> None:
     response = api.post(f"/jobs/{finished_job}/evaluations", json=body)
-    assert problem(response, 422, "invalid_request")["errors"][0]["field"] == field
+    assert problem(response, 422, "invalid_spec")["errors"][0]["field"] == field
 
 
 def test_a_body_that_is_not_json(api: httpx.Client, finished_job: str) -> None:
     response = api.post(
         f"/jobs/{finished_job}/evaluations", content="{", headers={"Content-Type": "application/json"}
     )
-    assert "not valid JSON" in problem(response, 422, "invalid_request")["detail"]
+    assert "not valid JSON" in problem(response, 422, "invalid_spec")["detail"]
+
+
+@pytest.mark.parametrize("body", [rb'{"learners": ["\ud800"]}', rb'{"\ud800": 1}', b"\xff"])
+def test_text_that_is_none(api: httpx.Client, finished_job: str, body: bytes) -> None:
+    problem(api.post(f"/jobs/{finished_job}/evaluations", content=body), 422, "invalid_spec")
+
+
+def test_a_body_is_read_no_further_than_a_spec_can_be_long(api: httpx.Client) -> None:
+    problem(api.post("/jobs/any/evaluations", content=b" " * (2**20 + 1)), 413, "too_large")
 
 
 def test_a_job_without_a_summary(api: httpx.Client, queued_job: str) -> None:

@@ -91,6 +91,12 @@ def test_a_range(api: httpx.Client, url: str, sent: str, start: int, end: int) -
     assert response.headers["content-length"] == str(end - start)
 
 
+@pytest.mark.parametrize("sent", ["bytes=0-" + "9" * 5000, "lines=1-2", "bytes=7-5"])
+def test_a_range_that_is_none_is_ignored(api: httpx.Client, url: str, sent: str) -> None:
+    response = api.get(url, headers={"Range": sent})
+    assert (response.status_code, response.content) == (200, ARCHIVE)
+
+
 @pytest.mark.parametrize("sent", ["bytes=2048000-", "bytes=9999999-99999999", "bytes=-0"])
 def test_a_range_outside(api: httpx.Client, url: str, sent: str) -> None:
     response = api.get(url, headers={"Range": sent})

@@ -55,6 +55,11 @@ def test_other_tenants_jobs_do_not_exist(api: httpx.Client, database: Database) 
     assert job(database, theirs).state is RunState.QUEUED
 
 
+def test_an_id_that_no_database_can_hold(api: httpx.Client, database: Database) -> None:
+    stored = {"sqlite": (404, "job_not_found"), "postgresql": (400, "bad_request")}
+    problem(api.get("/jobs/%00"), *stored[database.engine.dialect.name])
+
+
 @pytest.mark.parametrize("cursor", ["nonsense!", "////", "eA", "4pyT"])
 def test_a_cursor_that_is_not_ours(api: httpx.Client, cursor: str) -> None:
     response = api.get("/jobs", params={"cursor": cursor})

@@ -214,6 +214,16 @@ def test_the_head_of_a_large_log_is_validated(
     assert problem(submit(api, bad), 422, "bad_rows")["errors"][0]["line"] == 2
 
 
+def test_only_the_head_of_a_small_file_with_a_large_log_is_validated(
+    api: httpx.Client, settings: Settings
+) -> None:
+    log = gzip.compress(b"user,item\n" + b"a,b\n" * 40_000)
+    assert len(log) < settings.validate_whole_bytes / 100
+    job = submit(api, log, name="log.csv.gz").json()
+    assert job["state"] == "queued"
+    assert job["dataset"]["profile"] is None
+
+
 def test_a_log_that_is_too_large_is_refused_before_it_is_sent(
     api: httpx.Client, database: Database, settings: Settings
 ) -> None:
