@@ -25,7 +25,6 @@ from td3core.factors import expected_embeddings
 from td3core.fidelity import Figures, spreads
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, build_learner
-from td3core.progress import relay
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences, build_sequences, leave_last_out
 from td3core.train import LogTraining, Trained
@@ -158,7 +157,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
     )
 
     def kept():
-        found.append((yield from relay(training.run(), lambda progress: progress)))
+        found.append((yield from training.run()))
 
     follow(kept())
     return Ground(learner, split.train, found[0], tasks)

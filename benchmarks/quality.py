@@ -103,7 +103,7 @@ def main(
         "profile": run.summary.manifest.dataset.kept.model_dump(mode="json"),
         "spec": job.model_dump(mode="json"),
         "evaluation": evaluated.model_dump(mode="json"),
-        "distil_seconds": whole_seconds,
+        "job_seconds": whole_seconds,
         "job": run.metrics,
         "curve": curve,
         **machine,
@@ -151,7 +151,7 @@ def show(report: dict[str, Any]) -> None:
     for part in certificate(cast(Evaluation, report)):
         console.print(part)
     console.print(
-        f"The whole job took {report['distil_seconds']:.0f} s on {report['threads']} thread(s), "
+        f"The whole job took {report['job_seconds']:.0f} s on {report['threads']} thread(s), "
         f"load {report['load']:.1f}"
     )
 

@@ -6,6 +6,7 @@ The same summary gives the same bytes: members are stored in a fixed order with 
 import hashlib
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -53,7 +54,7 @@ def load_summary(path: Path | str) -> Summary:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {name: _read(archive, name) for name in (_MANIFEST, _FACTORS, _ITEMS)}
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InvalidArtifactError(f"{path} cannot be read as a zip archive: {error}") from error
     manifest = _parse_manifest(members[_MANIFEST])
     for name in (_FACTORS, _ITEMS):

@@ -179,18 +179,20 @@ class Distillation:
                     f"the outer loss was {loss:.4g} at outer step {step}, {self._first:.4g} at the first: "
                     "lower outer.lr or inner.lr"
                 )
-            last = step == self.outer.steps or part >= 1
-            if last or step % self.outer.validate_every == 0:
+            last = step == self.outer.steps
+            if last or part >= 1 or step % self.outer.validate_every == 0:
                 latest = self._validate(step, metric)
                 self._score = {metric: latest.score}
                 if self.best is None or latest.score > self.best.score:
                     self.best = latest
-                if self.stop.recovery is not None and latest.score >= self.stop.recovery * self.teacher.score:
-                    self.stopped = "recovery"
-                elif last and step < self.outer.steps:
-                    self.stopped = "seconds"
+                self.stopped = None if last else self._reason_to_stop(latest.score, part)
             self.step = step
             yield Progress("distilling", step, self.outer.steps, {"outer": loss} | self._score)
+
+    def _reason_to_stop(self, score: float, part: float) -> Literal["recovery", "seconds"] | None:
+        if self.stop.recovery is not None and score >= self.stop.recovery * self.teacher.score:
+            return "recovery"
+        return "seconds" if part >= 1 else None
 
     def _set_rate(self, steps: int) -> float:
         """Set the learning rate on its cosine by steps or by time, whichever is further on; return how far that is."""

@@ -74,6 +74,12 @@ class DivergedError(Td3Error):
     code = "diverged"
 
 
+class OutOfTimeError(Td3Error):
+    """The time was over before anything was distilled."""
+
+    code = "out_of_time"
+
+
 class CompilerError(Td3Error):
     """The inner steps cannot be compiled."""
 

@@ -24,15 +24,10 @@ from td3core.summary import Summary
 from td3core.timing import Timing, compare_seconds
 from td3core.trend import Trend, configurations, trend_of
 
-_WORK: dict[EvaluationSource, float] = {
-    "full": 20.0,
-    "own_full": 30.0,
-    "own_soft": 10.0,
-    "floor": 0.1,
-    "popularity": 0.1,
-}
-_OTHER_WORK = 2.0
-_RIVAL_WORK = 100.0  # about how the time divides, for the progress alone
+_WORK: dict[EvaluationSource, float] = {"full": 20.0, "own_full": 30.0, "own_soft": 10.0}
+_TAUGHT_WORK = 10.0
+_OTHER_WORK = 0.2
+_RIVAL_WORK = 70.0  # about how the time divides, for the progress alone
 
 
 class _Unit(NamedTuple):
@@ -72,13 +67,18 @@ class Evaluator:
         """Return the trainings that have come to their end; None for one that diverged."""
         done = self._units[: self._done]
         return {
-            "rivals": {source: rival._asdict() for source, rival in self._sources.rivals.items()},
+            "rivals": {
+                source: None if rival is None else rival._asdict()
+                for source, rival in self._sources.rivals.items()
+            },
             "trials": [self._trials[unit]._asdict() if unit in self._trials else None for unit in done],
         }
 
     def restore(self, state: State) -> None:
         """Take these for done."""
-        self._sources.rivals = {source: Rival(**rival) for source, rival in state["rivals"].items()}
+        self._sources.rivals = {
+            source: None if rival is None else Rival(**rival) for source, rival in state["rivals"].items()
+        }
         self._done = len(state["trials"])
         for unit, trial in zip(self._units, state["trials"], strict=False):
             if trial is None:
@@ -89,14 +89,14 @@ class Evaluator:
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""
         rivals = _RIVAL_WORK * len(self._sources.rival_configs)
-        total = rivals + _work_of(self._units)
+        total = rivals + self._work(self._units)
         report = Progress("evaluating", 0, len(self._units))
-        if rivals and not self._sources.rivals:
+        if set(self._sources.rival_configs) - set(self._sources.rivals):
             yield from relay(self._sources.distil_rivals(), partial(_within, report, share=rivals / total))
         done = self._units[: self._done]
-        report = replace(report, step=len(done), fraction=(rivals + _work_of(done)) / total)
+        report = replace(report, step=len(done), fraction=(rivals + self._work(done)) / total)
         for unit in self._units[self._done :]:
-            share = _work_of([unit]) / total
+            share = self._work([unit]) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)
             losses: dict[str, float] = {}
             try:
@@ -110,6 +110,14 @@ class Evaluator:
             report = replace(report, step=self._done, losses=losses, fraction=report.fraction + share)
             yield report
         return self._result()
+
+    def _work(self, units: Sequence[_Unit]) -> float:
+        return sum(
+            _TAUGHT_WORK
+            if unit.source == "summary" and unit.config != self.learner
+            else _WORK.get(unit.source, _OTHER_WORK)
+            for unit in units
+        )
 
     def _configs(self) -> dict[str, LearnerConfig]:
         kinds = dict.fromkeys(self.spec.learners)
@@ -201,10 +209,6 @@ class Evaluator:
             if not {(config, "summary"), (config, "full")} & self._diverged
         ]
         return trend_of(rows) if rows else None
-
-
-def _work_of(units: Sequence[_Unit]) -> float:
-    return sum(_WORK.get(unit.source, _OTHER_WORK) for unit in units)
 
 
 def _ndcg(figures: Figures) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A job from the log to the artefact, and an evaluation of one: iterators of progress."""
 
+import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from td3core.certificate import quick_certificate
 from td3core.checkpoint import State
 from td3core.config import EvaluationSpec, JobSpec
 from td3core.distill import Candidate, Distillation
-from td3core.errors import DivergedError, InvalidLogError
+from td3core.errors import DivergedError, InvalidLogError, OutOfTimeError
 from td3core.evaluate import Evaluator
 from td3core.interactions import LogProfile
 from td3core.learners import Learner, build_learner
@@ -118,6 +119,7 @@ class DistillationRun(Run):
             teacher = Trained.restored(self._begun["teacher"])
         else:
             teacher = yield from self._train_teacher(learner, split.train, task)
+            self._check_time(started)
         distillation = Distillation(
             learner=learner,
             teacher=teacher,
@@ -149,6 +151,15 @@ class DistillationRun(Run):
             )
             self._summary = self.summary.with_metrics(certificate=certificate.model_dump(mode="json"))
         yield Progress("packing", 1, 1)
+
+    def _check_time(self, started: float) -> None:
+        """Refuse to give a summary that nothing was learned for."""
+        taken, allowed = time.monotonic() - started, self.spec.stop.seconds
+        if allowed is not None and taken >= allowed:
+            raise OutOfTimeError(
+                f"the teacher was trained after {taken:.0f} s, and stop.seconds allows {allowed:g} s in all: "
+                "nothing was distilled"
+            )
 
     def _train_teacher(
         self, learner: Learner, train: Sequences, task: RankingTask
@@ -214,7 +225,8 @@ class DistillationRun(Run):
 class EvaluationRun(Run):
     """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
 
-    One that was left and taken up again does not repeat the trainings that had come to their end.
+    One that was left and taken up again does not repeat the trainings that had come to their end, but for the teacher
+    of rivals that it has yet to distil.
     """
 
     def __init__(

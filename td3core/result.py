@@ -30,7 +30,8 @@ class EvaluationResult(BaseModel):
         description="learner -> metric: `own_soft` against `own_full`, which has no floor."
     )
     comparison: dict[str, dict[str, dict[str, Comparison]]] = Field(
-        description="learner -> rival -> metric: the summary against each source of its size."
+        description="learner -> rival -> metric: the summary against each source of its size, all trained alike: of "
+        "learners of another kind than the job's it is `summary_untaught` that is compared."
     )
     diverged: dict[str, tuple[str, ...]] = Field(
         description="learner -> sources that are left out, for a learner's training on them diverged."

@@ -2,11 +2,13 @@
 
 Farzi is distilled as the job was, from a teacher trained as the job's was (an artefact keeps of that one only the item
 factor), with the same number of synthetic users and steps, learner, and outer steps. What it stores then grows with the
-catalogue, so there are two of it: as wide as it is by default, and with no more numbers than the summary itself.
+catalogue, so there are two of it: as wide as it is by default, and with no more numbers than the summary itself, as
+far as its rank goes down.
 """
 
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from math import prod
 from typing import NamedTuple
 
@@ -53,17 +55,17 @@ def as_small(summary: SummaryConfig, *, n_items: int, embedding_size: int) -> Su
 
 def distil_rivals(
     summaries: Mapping[EvaluationSource, SummaryConfig],
+    rivals: dict[EvaluationSource, Rival | None],
     job: JobSpec,
     train: Sequences,
     validation: RankingTask,
     *,
     device: torch.device,
     dtype: torch.dtype,
-) -> Generator[float, None, dict[EvaluationSource, Rival]]:
-    """Distil each from the same teacher, yielding the fraction done.
+) -> Generator[float, None, None]:
+    """Distil from the same teacher each that `rivals` has not yet, and put it there; yield the fraction done.
 
-    Raises:
-        DivergedError: before there was any summary.
+    One that diverged before it had a summary is None.
     """
     learner = build_learner(job.learner)
     started = time.monotonic()
@@ -83,8 +85,9 @@ def distil_rivals(
     )
     teacher_seconds = time.monotonic() - started
     share = (1 - _TEACHER_SHARE) / len(summaries)
-    rivals: dict[EvaluationSource, Rival] = {}
     for number, (name, summary) in enumerate(summaries.items()):
+        if name in rivals:
+            continue
         distillation = Distillation(
             learner=learner,
             teacher=teacher,
@@ -97,16 +100,13 @@ def distil_rivals(
             seed=job.seed,
             started=time.monotonic() - teacher_seconds,
         )
-        try:
+        with suppress(DivergedError):
             for progress in distillation:
                 yield _TEACHER_SHARE + share * (number + _part(progress))
-        except DivergedError:
-            if distillation.best is None:
-                raise
         best = distillation.best
-        assert best is not None  # the last outer step is always validated
-        rivals[name] = Rival(expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor)
-    return rivals
+        rivals[name] = best and Rival(
+            expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor
+        )
 
 
 def _part(progress: Progress) -> float:

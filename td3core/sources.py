@@ -10,7 +10,7 @@
   real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
   know when.
 - `farzi`, `farzi_small`: other summaries of as many synthetic users and steps, distilled for the purpose (see `rival`):
-  Farzi's as it is by default, and one that stores no more numbers than the summary.
+  Farzi's as it is by default, and one that stores no more numbers than the summary, as far as its rank goes down.
 - `own_full`, `own_soft`: the whole training split, and the summary (taught), for learners with an item embedding of
   their own of another width, from scratch.
 - `popularity`: no learner; items by training interactions.
@@ -30,6 +30,7 @@ from td3core.checkpoint import State
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig, SummaryConfig
 from td3core.coreset import coreset_users
 from td3core.embedded import EmbeddedTraining, embed_users, longest_users, random_users
+from td3core.errors import DivergedError
 from td3core.fidelity import Figures
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
@@ -113,13 +114,14 @@ class Sources:
             source: config for source, config in wanted.items() if source in spec.sources
         }
         """What is to be distilled for the purpose."""
-        self.rivals: dict[EvaluationSource, Rival] = {}
-        """What learners are trained on of it, once it is distilled."""
+        self.rivals: dict[EvaluationSource, Rival | None] = {}
+        """What learners are trained on of it, once it is distilled; None: that diverged."""
 
     def distil_rivals(self) -> Generator[float, None, None]:
-        """Make the rivals, yielding the fraction done."""
-        self.rivals = yield from distil_rivals(
+        """Make the rivals that are not there yet, yielding the fraction done."""
+        yield from distil_rivals(
             self.rival_configs,
+            self.rivals,
             self.job,
             self.split.train,
             self._validation,
@@ -139,7 +141,7 @@ class Sources:
         """Train a fresh learner and score it, yielding the fraction done.
 
         Raises:
-            DivergedError: a loss or a score is not finite.
+            DivergedError: a loss or a score is not finite, or was not when a rival was distilled.
         """
         learner = build_learner(config)
         match source:
@@ -168,6 +170,8 @@ class Sources:
                 return Trial(self._scored(learner, parameters), seconds, (mark,))
             case "farzi" | "farzi_small":
                 rival = self.rivals[source]
+                if rival is None:
+                    raise DivergedError(f"the distillation of {source} diverged")
                 training = self._training(learner, seed, rival.embeddings, rival=rival)
                 parameters, seconds = yield from self._trained(learner, training)
                 return Trial(self._scored(learner, parameters, rival.items), seconds)

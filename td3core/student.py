@@ -22,10 +22,10 @@ from td3core.config import InnerConfig, StudentConfig
 from td3core.embedded import EmbeddedTraining
 from td3core.errors import DivergedError
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
+from td3core.learners.layers import INITIAL_STD
 from td3core.soft_targets import draw_items, soft_cross_entropy, soft_embedding
 from td3core.unroll import Batch, draw_batches
 
-_INITIAL_STD = 0.02
 _DRAWS = 64  # items drawn of each step, once: their combinations are sequences enough
 
 
@@ -87,13 +87,13 @@ class StudentTraining:
         self.learner = learner
         self.labeller = labeller
         self.config = config
-        self.steps = config.steps * learner.objective.passes
+        self.steps = config.steps * self._objective().passes
         """Steps until each position was asked for as often, whatever share of them the learner asks for at once."""
         self._generator = torch.Generator(keys.device).manual_seed(seed)
         self._dropout = Dropout(config.dropout, self._generator)
         if items is None:
             own = torch.empty(len(keys), learner.embedding_size, dtype=keys.dtype, device=keys.device)
-            items = own.normal_(std=_INITIAL_STD, generator=self._generator).requires_grad_()
+            items = own.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
         self._items = items
         self._parameters = learner.initialise(
             1, generator=self._generator, dtype=keys.dtype, device=keys.device

@@ -135,9 +135,12 @@ class Summary:
         of another size: then it learns an item embedding from nothing.
 
         Raises:
-            ValueError: the learner's length does not fit the summary, or an own embedding is to be trained untaught.
+            ValueError: the number of steps is negative, the learner's length does not fit the summary, or an own
+                embedding is to be trained untaught.
             DivergedError: a student's loss is not finite.
         """
+        if steps is not None and steps < 0:
+            raise ValueError(f"steps {steps} is negative")
         spec = self.manifest.spec
         config = learner or spec.learner
         if config.max_length < self.factors.shape[1]:

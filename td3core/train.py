@@ -16,12 +16,12 @@ from td3core.checkpoint import State, optimizer_state, restore_generator, restor
 from td3core.config import TeacherConfig
 from td3core.errors import DivergedError
 from td3core.learners.base import Dropout, Learner
+from td3core.learners.layers import INITIAL_STD
 from td3core.progress import Progress, Stage
 from td3core.ranking import RankingTask
 from td3core.sequences import Sequences
 from td3core.timing import Mark, Stopwatch
 
-_INITIAL_STD = 0.02
 _REPORT_EVERY = 10  # steps
 
 
@@ -102,7 +102,7 @@ class LogTraining:
         self._shuffle = np.random.default_rng(seed)
         self._dropout = Dropout(dropout, self._generator)
         self._items = torch.empty(train.n_items, learner.embedding_size, dtype=dtype, device=device)
-        self._items.normal_(std=_INITIAL_STD, generator=self._generator).requires_grad_()
+        self._items.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
         drawn = learner.initialise(1, generator=self._generator, dtype=dtype, device=device)
         self._parameters = drawn.requires_grad_()
         self._optimizer = torch.optim.Adam(

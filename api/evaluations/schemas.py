@@ -30,7 +30,8 @@ class EvaluationOut(RunOut):
     )
     comparison: dict[str, Any] | None = Field(
         description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "
-        "`disjoint` (whether their 95% intervals are)."
+        "`disjoint` (whether their 95% intervals are). Learners of another kind than the job's are compared by "
+        "`summary_untaught`, as all sources but `summary` are untaught."
     )
     diverged: dict[str, Any] | None = Field(
         description="Learner -> sources that are left out, for a learner's training on them diverged."

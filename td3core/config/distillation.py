@@ -1,5 +1,6 @@
 """The summary, the inner and the outer loop."""
 
+from math import ceil
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -90,7 +91,8 @@ class InnerConfig(Config):
         default=None,
         ge=1,
         le=1000,
-        description="Differentiated steps (RaT-BPTT window); left out: the whole life, at most 30 steps.",
+        description="Differentiated steps (RaT-BPTT window); left out: the whole life, or equal parts of it of at most "
+        "30 steps. With `warm_up: pool` a learner's last window may go beyond its life.",
     )
     optimizer: Literal["adam", "sgd"] = "adam"
     lr: float = Field(default=2e-2, gt=0, le=10)
@@ -140,8 +142,8 @@ class InnerConfig(Config):
 
     @property
     def differentiated(self) -> int:
-        """Steps of the window."""
-        return self.window or min(self.steps, 30)
+        """Steps of the window; of one that is left out, so many that windows fill the life."""
+        return self.window or ceil(self.steps / ceil(self.steps / 30))
 
     def batch_of(self, users: int) -> int:
         """Synthetic users a step, of so many."""
@@ -209,5 +211,6 @@ class StopConfig(Config):
     seconds: float | None = Field(
         default=None,
         gt=0,
-        description="So long after the run began, teacher included; the learning rate falls accordingly.",
+        description="So long after the run began, teacher included; the learning rate falls accordingly. If the "
+        "teacher takes as long, there is no summary, and that is an error.",
     )

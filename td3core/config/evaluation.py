@@ -91,9 +91,10 @@ class EvaluationSpec(Config):
         min_length=1,
         description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
         "distils another summary first, Farzi's of as many synthetic users and steps, which takes as long as the job; "
-        "`farzi_small` one that moreover stores no more numbers than the job's. `own_full` and `own_soft` are `full` "
-        "and `summary` for learners with an item embedding of their own, trained from nothing. Learners of another "
-        "kind than the job's are taught by one of the job's; `summary_untaught` shows them without.",
+        "`farzi_small` one that moreover stores no more numbers than the job's, as far as its rank goes down. "
+        "`own_full` and `own_soft` are `full` and `summary` for learners with an item embedding of their own, trained "
+        "from nothing. Learners of another kind than the job's are taught by one of the job's; `summary_untaught` "
+        "shows them without, and is what rivals are compared with.",
     )
     own_embedding_size: int = Field(
         default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."
@@ -121,5 +122,6 @@ class EvaluationSpec(Config):
         default=None,
         ge=1,
         le=10_000,
-        description="Training steps on the summary and on the subsets; left out: the job's `inner.steps`.",
+        description="Training steps on the summary and on the subsets; left out: the job's `inner.steps`. Taught "
+        "learners take a number of their own.",
     )

@@ -26,12 +26,12 @@ class SamplingConfig(Config):
     )
     temperature: float | None = Field(
         default=None,
-        gt=0,
+        ge=0.001,
         le=100,
         description="What the logits are divided by, below 1 sharpens; left out: 0.6 (ancestral) or 1 (independent).",
     )
     first_temperature: float = Field(
-        default=1.0, gt=0, le=100, description="The same for the first item (ancestral)."
+        default=1.0, ge=0.001, le=100, description="The same for the first item (ancestral)."
     )
     learners: int = Field(
         default=4, ge=1, le=64, description="Learners that share the sequences among them (ancestral)."

@@ -6,8 +6,8 @@ the queries are `D / tau`, and the keys are the columns of M.
 
 Where we deviate: a learner reads S through the teacher's frozen item factor V, where Farzi's learns an embedding of its
 own; both tables start at random, and the defaults of d and tau are ours; and all the rest is what `td3core.distill`
-does for every kind: a pool of learners, some positions a step, and an alignment objective that Farzi has not. Farzi,
-too, goes back through Adam by Hessian-vector products instead of the graph of the inner loop.
+does for every kind: some positions a step, and an alignment objective that Farzi has not. Farzi, too, goes back
+through Adam by Hessian-vector products instead of the graph of the inner loop.
 """
 
 from collections.abc import Mapping

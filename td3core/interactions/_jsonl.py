@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import cast
 
@@ -85,8 +86,10 @@ def _text(value: object) -> object:
             return _NO_TEXT if any("\ud800" <= letter <= "\udfff" for letter in value) else value
         case bool():
             return _NO_TEXT
-        case int() | float():
+        case int():
             return str(value)
+        case float():  # without an exponent, as polars has it
+            return format(Decimal(repr(value)), "f").removesuffix(".0")
         case _:
             return _NO_TEXT
 

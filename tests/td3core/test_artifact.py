@@ -112,3 +112,17 @@ def test_a_file_that_is_no_archive_is_named(tmp_path: Path, archive: Path) -> No
         file.truncate(archive.stat().st_size // 2)
     with pytest.raises(InvalidArtifactError, match=r"cut\.zip"):
         load_summary(tmp_path / "cut.zip")
+
+
+@pytest.mark.parametrize(("offset", "bit"), [(8, 0), (8, 5), (10, 3)], ids=["encrypted", "patched", "method"])
+def test_a_flipped_bit_is_named(archive: Path, tmp_path: Path, offset: int, bit: int) -> None:
+    """In each entry of the archive's directory: what the zip library then raises is of many kinds."""
+    data = bytearray(archive.read_bytes())
+    start = data.find(b"PK\1\2")
+    while start >= 0:
+        data[start + offset] ^= 1 << bit
+        start = data.find(b"PK\1\2", start + 4)
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(data)
+    with pytest.raises(InvalidArtifactError):
+        load_summary(broken)

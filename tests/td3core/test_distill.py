@@ -330,6 +330,12 @@ def test_stops_when_enough_is_recovered(tiny_log: Path) -> None:
     assert run.best is not None
 
 
+def test_a_run_that_took_all_its_steps_was_not_stopped(tiny_log: Path) -> None:
+    run = distillation(tiny_log, outer={"validate_every": 6}, stop=StopConfig(recovery=1e-9, seconds=1000))
+    assert len(list(run)) == 6
+    assert run.stopped is None
+
+
 def test_stops_when_the_time_is_up(tiny_log: Path) -> None:
     run = distillation(tiny_log, stop=StopConfig(seconds=1e-9))
     assert [progress.step for progress in run] == [1]

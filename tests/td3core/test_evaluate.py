@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from td3core.artifact import load_summary
-from td3core.config import EvaluationSource, EvaluationSpec, TrendConfig
+from td3core.config import EvaluationSource, EvaluationSpec, SummaryConfig, TrendConfig
+from td3core.distill import Distillation
 from td3core.errors import InvalidCheckpointError, InvalidLogError
 from td3core.evaluate import Evaluator
 from td3core.interactions import filter_log, read_log
@@ -14,6 +15,7 @@ from td3core.pipeline import DistillationRun, EvaluationRun
 from td3core.result import EvaluationResult
 from td3core.sample import generate_sample_log
 from td3core.sequences import build_sequences, leave_last_out
+from tests.td3core.conftest import TINY_SPEC
 
 CPU = torch.device("cpu")
 
@@ -210,6 +212,40 @@ def test_another_log_is_refused(archive: Path, tmp_path: Path) -> None:
 def test_result_before_the_end_is_refused(archive: Path, tiny_log: Path) -> None:
     with pytest.raises(RuntimeError, match="iterated to its end"):
         _ = evaluation(archive, tiny_log).result
+
+
+def test_a_rival_that_diverges_leaves_the_others_alone(
+    archive: Path, tiny_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_batch = Distillation.real_batch
+
+    def poisoned(self: Distillation) -> torch.Tensor:
+        if self.summary.rank == 1:
+            self.factors.tensors["latents"].data.fill_(torch.nan)
+        return real_batch(self)
+
+    monkeypatch.setattr(Distillation, "real_batch", poisoned)
+    monkeypatch.setattr(
+        "td3core.sources.as_small",
+        lambda size, **_: SummaryConfig(kind="farzi", users=size.users, length=size.length, rank=1),
+    )
+    run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
+    list(run)
+    assert set(run.result["results"]["sasrec"]) == {"floor", "farzi"}
+    assert run.result["diverged"] == {"sasrec": ["farzi_small"]}
+
+
+def test_rivals_are_kept_as_they_come(archive: Path, tiny_log: Path, tmp_path: Path) -> None:
+    spec = {"seeds": 1, "steps": 5, "sources": ("farzi", "farzi_small")}
+    whole = evaluation(archive, tiny_log, **spec)
+    reports = list(whole)
+    first = evaluation(archive, tiny_log, **spec)
+    next(report for report in first if report.fraction > 0.8)
+    first.checkpoint(tmp_path / "checkpoint")
+    second = evaluation(archive, tiny_log, **spec)
+    second.resume(tmp_path / "checkpoint")
+    assert len(list(second)) == len(reports) - TINY_SPEC.outer.steps
+    assert second.result["results"] == whole.result["results"]
 
 
 def test_trainings_that_had_come_to_their_end_are_not_repeated(

@@ -10,7 +10,7 @@ import td3core
 from td3core.artifact import load_summary
 from td3core.config import CertificateConfig, JobSpec, StopConfig
 from td3core.distill import Distillation
-from td3core.errors import InvalidLogError
+from td3core.errors import InvalidLogError, OutOfTimeError
 from td3core.pipeline import DistillationRun
 from td3core.progress import relay
 from tests.td3core.conftest import TINY_SPEC
@@ -112,11 +112,17 @@ def test_every_validated_improvement_is_a_usable_summary(tiny_log: Path, tmp_pat
 
 
 def test_a_run_that_stops_early_says_why(tiny_log: Path) -> None:
-    spec = TINY_SPEC.model_copy(update={"stop": StopConfig(seconds=1e-6)})
+    spec = TINY_SPEC.model_copy(update={"stop": StopConfig(recovery=1e-9)})
     run = DistillationRun(tiny_log, spec, device=torch.device("cpu"))
     list(run)
-    assert run.metrics["stopped"] == {"reason": "seconds"}
-    assert run.metrics["summary"]["outer_step"] == 1
+    assert run.metrics["stopped"] == {"reason": "recovery"}
+    assert run.metrics["summary"]["outer_step"] == spec.outer.validate_every
+
+
+def test_no_time_for_a_single_step_is_an_error(tiny_log: Path) -> None:
+    spec = TINY_SPEC.model_copy(update={"stop": StopConfig(seconds=1e-6)})
+    with pytest.raises(OutOfTimeError, match=r"stop.seconds allows 1e-06 s"):
+        list(DistillationRun(tiny_log, spec, device=torch.device("cpu")))
 
 
 def test_the_last_good_summary_survives_divergence(tiny_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,3 +245,14 @@ def test_blocks_never_cut_quoted_text(
     path = tmp_path_factory.mktemp("log") / "log.csv"
     log = read(path, frame.write_csv(quote_style="always").encode(), limits=Limits(block_bytes=block))
     assert log.frame.rows() == [(user, item) for user, _, item in rows]
+
+
+@pytest.mark.parametrize("item", ["12.0", "12.50", "1e16", "1.5e300", "1e-7", "-0.0", "123456789.125", "1E5"])
+def test_a_number_is_the_same_text_wherever_it_is_read(tmp_path: Path, item: str) -> None:
+    """A user that looks like a list makes a block be read line by line."""
+    found = set[str]()
+    for user in ("deleted", "[deleted]"):
+        path = tmp_path / f"{user}.jsonl"
+        path.write_text(f'{{"user":"{user}","item":{item}}}\n')
+        found |= set(read_log(path, DataConfig()).frame["item"])
+    assert len(found) == 1
