@@ -133,6 +133,9 @@ def test_the_worker_reserves_a_gpu_and_only_loopback_is_published(
 ) -> None:
     (device,) = services["worker"]["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert device["device_ids"] == ["0"], (
+        "a count would not say which, and a second service could get the same"
+    )
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published == ["127.0.0.1:8000:8000", "127.0.0.1:3000:3000"]
     assert services["api"]["environment"]["TD3_PORT"] == "8000"
