@@ -38,8 +38,8 @@ def clean(database: Database, storage: Storage, settings: Settings) -> None:
         try:
             if number := remove(before=before):
                 log.info(f"cleaning.{what}", number=number)
-        except StorageError as error:
-            log.warning(f"cleaning.{what}_not_removed", error=str(error))
+        except StorageError:
+            log.warning(f"cleaning.{what}_not_removed", exc_info=True)
 
 
 def _expire_all(database: Database, model: type[Dataset | Summary], age: timedelta) -> int:
