@@ -91,7 +91,7 @@ def check_storage(context: Context) -> str | None:
     """It says that something is not there."""
     try:
         context.storage.exists("readyz")
-    except StorageError as error:
-        log.warning("ready.storage", error=str(error))
+    except StorageError:
+        log.warning("ready.storage", exc_info=True)
         return "does not answer"
     return None

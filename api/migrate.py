@@ -1,6 +1,7 @@
 """`python -m api.migrate`: bring the database to the newest schema; safe to run twice, and by two at once."""
 
 import argparse
+import sys
 from importlib.resources import files
 
 import structlog
@@ -8,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from api.db import WRITES, Database
@@ -19,14 +21,29 @@ log = structlog.get_logger(__name__)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply what is missing up to `revision`."""
+    """Apply what is missing up to `revision`.
+
+    Raises:
+        CommandError: There is no such revision, or the database is past it, which alembic itself passes over.
+    """
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
-        command.upgrade(_config(connection), revision)
+        config = _config(connection)
+        command.upgrade(config, revision)
+        reached, wanted = (
+            current_revision(connection),
+            ScriptDirectory.from_config(config).get_revision(revision),
+        )
+        if reached != (wanted and wanted.revision):
+            raise CommandError(f"the database is at {reached}, past {revision}; going back takes --down")
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Undo what came after `revision`."""
+    """Undo what came after `revision`.
+
+    Raises:
+        CommandError: There is no such revision, or the database is not as far as that.
+    """
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
@@ -60,12 +77,21 @@ def _lock(connection: Connection) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m api.migrate", description=__doc__)
-    parser.add_argument("--revision", default="head", help="where to stop (default: head)")
+    parser.add_argument("--revision", help="where to stop (default: the newest)")
+    parser.add_argument("--down", action="store_true", help="go back to an older --revision")
     arguments = parser.parse_args()
+    if arguments.down and arguments.revision is None:
+        parser.error("--down needs the --revision to go back to")
     settings = load_settings()
     configure_logging(level=settings.log_level, style=settings.log_format)
     database = Database(settings.database_url)
-    upgrade(database.engine, arguments.revision)
+    try:
+        if arguments.down:
+            downgrade(database.engine, arguments.revision)
+        else:
+            upgrade(database.engine, arguments.revision or "head")
+    except CommandError as error:
+        sys.exit(f"error: {error}")
     with database.engine.connect() as connection:
         log.info("migrate.done", revision=current_revision(connection))
     database.close()

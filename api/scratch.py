@@ -27,8 +27,9 @@ def scratch_folder(base: Path, *, prefix: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
-        os.close(lock)
+        with _locked(base):
+            shutil.rmtree(folder)
+            os.close(lock)
 
 
 def clear_abandoned(base: Path) -> list[str]:
@@ -52,7 +53,7 @@ def clear_abandoned(base: Path) -> list[str]:
 
 @contextmanager
 def _locked(base: Path) -> Iterator[None]:
-    """Keep others from clearing a folder between its making and its locking."""
+    """Let one at a time make, remove or clear folders: else who clears would meet unlocked ones, and vanishing ones."""
     lock = _lock(base, wait=True)
     try:
         yield

@@ -81,6 +81,13 @@ def bucket_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{s3_server.bucket}/{uuid.uuid4().hex}/below"
 
 
+@pytest.fixture
+def refusing_bucket_url(bucket_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same, but our key is wrong: every answer is a 403."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    return bucket_url
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Runs the test twice, on an empty folder and on an empty bucket."""

@@ -141,8 +141,8 @@ def _remove(database: Database, storage: Storage, old: Sequence[Checkpoint]) -> 
     try:
         for checkpoint in old:
             storage.delete(checkpoint.storage_key)
-    except StorageError as error:
-        log.warning("checkpoint.not_removed", error=str(error))
+    except StorageError:
+        log.warning("checkpoint.not_removed", exc_info=True)
         return
     with database.transaction() as session:
         checkpoints.forget(session, old)

@@ -6,11 +6,13 @@ the grace period and has no row will have none. A log that is uploaded again sha
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 import structlog
 
 from api.db import Database, now
+from api.errors import StorageError
 from api.models import Dataset, Summary
 from api.retention import BATCH, expire, referenced
 from api.settings import Settings
@@ -20,16 +22,24 @@ log = structlog.get_logger(__name__)
 
 
 def clean(database: Database, storage: Storage, settings: Settings) -> None:
-    """Expire what is past its time, and remove what nobody points at and what puts left half-way."""
+    """Expire what is past its time, and remove what nobody points at and what puts left half-way.
+
+    A bucket may allow one and refuse the other.
+    """
     for model, days in ((Dataset, settings.keep_logs_days), (Summary, settings.keep_summaries_days)):
         if days is not None and (expired := _expire_all(database, model, timedelta(days=days))):
             log.info("cleaning.expired", what=model.__tablename__, number=expired)
     with database.reading() as session:
         before = now(session) - timedelta(days=settings.orphan_days)
-    if unfinished := storage.clear_unfinished(before=before):
-        log.info("cleaning.unfinished_puts", number=unfinished)
-    if orphans := remove_orphans(database, storage, before=before):
-        log.info("cleaning.orphans", number=orphans)
+    for what, remove in (
+        ("orphans", partial(remove_orphans, database, storage)),
+        ("unfinished_puts", storage.clear_unfinished),
+    ):
+        try:
+            if number := remove(before=before):
+                log.info(f"cleaning.{what}", number=number)
+        except StorageError:
+            log.warning(f"cleaning.{what}_not_removed", exc_info=True)
 
 
 def _expire_all(database: Database, model: type[Dataset | Summary], age: timedelta) -> int:

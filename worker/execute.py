@@ -146,7 +146,7 @@ def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
     except InvalidLogError as error:
         return _failure(error.code, str(error), errors=log_faults(error), total_errors=error.total)
     except (Td3Error, StorageError) as error:
-        log.warning("run.failed", code=error.code, detail=str(error))
+        log.warning("run.failed", code=error.code, detail=str(error), exc_info=True)
         return _failure(error.code, str(error))
     except MemoryError:
         log.exception("run.out_of_memory")

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.db import Database
-from api.errors import SettingsError, StorageError
+from api.errors import SettingsError
 from api.idempotency import keys
 from api.logs import configure_logging
 from api.models import Evaluation, Job
@@ -118,8 +118,6 @@ def _repeat(work: Callable[[], None], seconds: float, stop: threading.Event) -> 
             work()
         except SQLAlchemyError as error:  # away, or not migrated yet
             log.warning("keeper.database_unavailable", error=str(error))
-        except StorageError as error:
-            log.warning("keeper.storage_unavailable", error=str(error))
         stop.wait(seconds)
 
 

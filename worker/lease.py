@@ -192,12 +192,12 @@ class Watch:
             time.sleep(min(left, CHECK_SECONDS))
 
     def warn(self, code: str, detail: str) -> None:
-        """Say in the log of the run, and in the worker's, what went wrong without ending it.
+        """Say in the log of the run, and in the worker's, what went wrong without ending it; only there with its cause.
 
         Raises:
             LeaseLostError: The run is not ours any more.
         """
-        log.warning(code, detail=detail)
+        log.warning(code, detail=detail, exc_info=True)
         try:
             with self._database.transaction() as session:
                 claims.note(session, self._lease.held, EventKind.WARNING, code=code, detail=detail)

@@ -4,13 +4,11 @@ Large files travel in parts, of which few are in memory; each carries its SHA-25
 upload whose source fails is aborted. Both libraries take credentials and `AWS_ENDPOINT_URL` from the environment.
 """
 
-import functools
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -122,8 +120,3 @@ class BucketStorage:
                     )
                     cleared += 1
         return cleared
-
-
-@functools.cache
-def _botocore_client() -> Any:
-    return botocore.session.get_session().create_client("s3", region_name=os.environ.get("AWS_REGION"))

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
@@ -46,3 +47,49 @@ def test_the_command_runs_from_any_folder(database_url: str, tmp_path: Path) -> 
     with database.engine.connect() as connection:
         assert current_revision(connection) == newest_revision()
     database.close()
+
+
+def migrate(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"TD3_DATABASE_URL": url, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "api.migrate", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def bring_to(url: str, revision: str) -> None:
+    database = Database(url)
+    upgrade(database.engine, revision)
+    database.close()
+
+
+def revision_of(url: str) -> str | None:
+    database = Database(url)
+    with database.engine.connect() as connection:
+        revision = current_revision(connection)
+    database.close()
+    return revision
+
+
+def test_the_command_goes_back_when_it_is_told_to(sqlite_url: str) -> None:
+    bring_to(sqlite_url, "head")
+    assert migrate(sqlite_url, "--down", "--revision", "0005").returncode == 0
+    assert revision_of(sqlite_url) == "0005"
+    assert migrate(sqlite_url, "--revision", "0006").returncode == 0
+    assert revision_of(sqlite_url) == "0006"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--revision", "0005"], "error: the database is at 0006, past 0005; going back takes --down"),
+        (["--revision", "base"], "error: the database is at 0006, past base; going back takes --down"),
+        (["--down"], "error: --down needs the --revision to go back to"),
+        (["--down", "--revision", "0007"], "error: Destination 0007 is not a valid downgrade target"),
+        (["--revision", "9999"], "error: Can't locate revision identified by '9999'"),
+    ],
+)
+def test_the_command_says_where_it_cannot_go(sqlite_url: str, arguments: list[str], reason: str) -> None:
+    bring_to(sqlite_url, "0006")
+    refused = migrate(sqlite_url, *arguments)
+    assert refused.returncode != 0
+    assert reason in refused.stderr
+    assert revision_of(sqlite_url) == "0006"

@@ -1,13 +1,14 @@
 """The containers agree with the code: settings, commands, files and the order in which they start."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from api.settings import Settings
 
@@ -23,13 +24,13 @@ class ComposeLoader(yaml.SafeLoader):
 ComposeLoader.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)
 
 
-def interpolated(text: str) -> str:
-    """The file as compose reads it when no variable is set."""
-    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+def interpolated(text: str, variables: Mapping[str, str]) -> str:
+    """The file as compose reads it when only these variables are set."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), text)
 
 
-def load(name: str) -> dict[str, Any]:
-    return yaml.load(interpolated((ROOT / name).read_text()), ComposeLoader)
+def load(name: str, **variables: str) -> dict[str, Any]:
+    return yaml.load(interpolated((ROOT / name).read_text(), variables), ComposeLoader)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,16 @@ def test_every_variable_is_a_setting_with_a_value_it_accepts(
             settings = Settings()
         assert settings.broker_url == "redis://valkey:6379/0"
         assert settings.database_url.endswith("@postgres:5432/td3")
+
+
+def test_any_password_of_the_database_reaches_every_service_as_it_is() -> None:
+    password = "p@ss:w%rd/?#"
+    services = load("docker-compose.yml", POSTGRES_PASSWORD=password)["services"]
+    assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == password
+    for _, environment in our_environment(services):
+        url = make_url(environment["TD3_DATABASE_URL"])
+        assert (url.username, url.password, url.host) == ("td3", None, "postgres")
+        assert environment["PGPASSWORD"] == password
 
 
 def test_the_cpu_variant_changes_services_that_exist_and_knows_its_settings(
@@ -122,6 +133,9 @@ def test_the_worker_reserves_a_gpu_and_only_loopback_is_published(
 ) -> None:
     (device,) = services["worker"]["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert device["device_ids"] == ["0"], (
+        "a count would not say which, and a second service could get the same"
+    )
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published == ["127.0.0.1:8000:8000", "127.0.0.1:3000:3000"]
     assert services["api"]["environment"]["TD3_PORT"] == "8000"

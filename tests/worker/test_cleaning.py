@@ -77,3 +77,21 @@ def test_by_default_nothing_expires(database: Database, settings: Settings, stor
     clean(database, storage, settings)
     with database.reading() as session:
         assert session.scalars(select(Dataset).where(Dataset.expired_at.is_not(None))).all() == []
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_orphans_go_even_where_unfinished_puts_are_refused(
+    database: Database,
+    settings: Settings,
+    storage: Storage,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(storage, "orphan", tmp_path)
+    os.utime(settings.data_dir / "storage" / "orphan", (0, 0))
+    unfinished = settings.data_dir / "storage" / ".unfinished"
+    unfinished.rmdir()
+    unfinished.write_text("not a folder")
+    clean(database, storage, settings)
+    assert keys(storage) == []
+    assert caplog.messages == ["cleaning.unfinished_puts_not_removed"]

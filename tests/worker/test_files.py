@@ -1,11 +1,14 @@
+import logging
 import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from api.db import Database
 from api.errors import StorageError
-from api.models import Job, RunState
+from api.models import Event, Job, RunState
+from api.runs.events import EventKind
 from api.settings import Settings
 from tests.worker.test_checkpoints import kinds
 from tests.worker.test_execute import succeed
@@ -83,3 +86,32 @@ def test_patience_ends(database: Database, queued_job: str, settings: Settings, 
         error = session.get_one(Job, queued_job).error
     assert error is not None
     assert error["code"] == "storage_unavailable"
+
+
+def test_what_a_bucket_says_of_a_refusal_stays_in_the_log(
+    database: Database,
+    queued_job: str,
+    settings: Settings,
+    refusing_bucket_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither the job's error nor its warnings have it."""
+
+    def work(attempt: Attempt) -> Finish:
+        attempt.files.fetch("files/x", attempt.folder / "x")
+        raise AssertionError("it was let in")
+
+    refused = {"storage_url": refusing_bucket_url, "storage_patience_seconds": 0.1}
+    assert (
+        execute(Job, queued_job, work, settings=settings.model_copy(update=refused), worker="w")
+        is RunState.FAILED
+    )
+    detail = "files/x could not be looked up: PermissionDeniedError"
+    with database.reading() as session:
+        error = session.get_one(Job, queued_job).error
+        warnings = session.scalars(select(Event.data).where(Event.kind == EventKind.WARNING)).all()
+    assert error == {"code": "storage_unavailable", "detail": detail}
+    assert {"code": "storage.waiting", "detail": detail} in warnings
+    for name in ("storage.waiting", "run.failed"):
+        record = next(record for record in caplog.records if record.getMessage() == name)
+        assert "403 Forbidden" in logging.Formatter().format(record)

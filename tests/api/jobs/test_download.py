@@ -1,4 +1,5 @@
 import hashlib
+import logging
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ from api.models import DEFAULT_TENANT, Job, RunState, Summary
 from api.settings import Settings
 from api.storage import open_storage
 from tests.api.jobs.test_submit import problem
+from tests.api.live import running_api
 
 ARCHIVE = bytes(range(256)) * 8000
 SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
@@ -139,3 +141,22 @@ def test_a_job_that_ended_without_one(
 def test_an_archive_that_storage_lost(api: httpx.Client, url: str, settings: Settings) -> None:
     open_storage(settings.storage_url).delete("k/archive")
     problem(api.get(url), 503, "storage_unavailable")
+
+
+def test_what_a_bucket_says_of_a_refusal_stays_in_the_log(
+    database: Database,
+    settings: Settings,
+    queued_job: str,
+    bucket_url: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = settings.model_copy(update={"storage_url": bucket_url})
+    add_summary(database, settings, queued_job, tmp_path)
+    request.getfixturevalue("refusing_bucket_url")
+    with running_api(settings) as api:
+        answer = problem(api.get(f"/jobs/{queued_job}/summary"), 503, "storage_unavailable")
+    assert answer["detail"] == "k/archive could not be read: PermissionDeniedError"
+    (failed,) = (record for record in caplog.records if record.getMessage() == "request.failed")
+    assert "SignatureDoesNotMatch" in logging.Formatter().format(failed)

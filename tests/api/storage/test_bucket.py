@@ -84,6 +84,31 @@ def test_a_bucket_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         storage.exists("k")
 
 
+def test_clients_do_not_read_what_the_bucket_says(refusing_bucket_url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    storage = open_storage(refusing_bucket_url)
+    for work, message in (
+        (lambda: storage.put_file("k", tmp_path / "file"), "k could not be stored: PermissionDeniedError"),
+        (lambda: storage.read("k", start=0, end=1), "k could not be read: PermissionDeniedError"),
+        (lambda: list(storage.list()), "the storage could not be listed: GenericError"),
+        (
+            lambda: storage.clear_unfinished(before=datetime.now(UTC)),
+            "unfinished uploads could not be cleared: ClientError",
+        ),
+    ):
+        with pytest.raises(StorageError) as raised:
+            work()
+        assert str(raised.value) == message
+        assert "SignatureDoesNotMatch" in str(raised.value.__cause__)
+
+
+def test_an_object_that_is_not_there_is_said_so_in_a_word(storage: Storage) -> None:
+    """What obstore raises then has no number of the system's, but the whole answer."""
+    with pytest.raises(StorageError) as raised:
+        storage.read("k", start=0, end=1)
+    assert str(raised.value) == "k could not be read: FileNotFoundError"
+
+
 @pytest.mark.usefixtures("bucket_url")
 def test_a_bucket_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
