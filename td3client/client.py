@@ -71,12 +71,12 @@ class Client:
             ServiceProblem: The log or the spec was refused; `errors` lists why.
             UnreachableError: The service does not answer.
         """
-        wishes = {"deadline_seconds": deadline_seconds, "force": force}
+        wishes = {"deadline_seconds": deadline_seconds, "force": force or None}
         with log.open("rb") as dataset:
             # The spec goes first, so that a wrong one is refused before the log travels.
             return self._create(
                 "/jobs",
-                params={name: value for name, value in wishes.items() if value} or None,
+                params={name: value for name, value in wishes.items() if value is not None} or None,
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),

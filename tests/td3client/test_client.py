@@ -39,6 +39,17 @@ def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_pat
     assert b"user,item\n1,2\n" in body
 
 
+def test_a_deadline_of_zero_is_sent_for_the_service_to_refuse(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    refusal = Answer.json({"detail": "too short"}, status=422, content_type="application/problem+json")
+    scripted.script = {"POST /jobs?deadline_seconds=0": [refusal], "POST /jobs": [job("queued")]}
+    with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="too short"):
+        client.submit(log, deadline_seconds=0)
+
+
 def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user,item\n")
