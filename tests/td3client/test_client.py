@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from embedded.process import free_port
-from td3client import Client, DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
+from td3client import (
+    Client,
+    ClientError,
+    DamagedDownloadError,
+    RunFailedError,
+    ServiceProblem,
+    UnreachableError,
+)
 from tests.td3client.scripted import Answer, ScriptedService
 
 ARCHIVE = bytes(range(256)) * 40
@@ -181,6 +188,18 @@ def test_a_damaged_download_never_gets_the_name(scripted: ScriptedService, tmp_p
     with Client(scripted.url) as client, pytest.raises(DamagedDownloadError, match=SHA256):
         client.download_summary("job_1", tmp_path / "s.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_into_a_folder_that_is_not_there_names_it(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    folder = tmp_path / "nowhere"
+    with (
+        Client(scripted.url) as client,
+        pytest.raises(ClientError, match=f"s.zip in the folder {folder}: No such file or directory"),
+    ):
+        client.download_summary("job_1", folder / "s.zip")
 
 
 def test_download_of_an_unfinished_job_tells_the_services_reason(
