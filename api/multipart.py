@@ -19,6 +19,8 @@ from python_multipart.multipart import parse_options_header
 
 from api.disk import naming_errors
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
+from api.jobs.spec import parse_spec
+from td3core.config import JobSpec
 
 BATCH = 1 << 20
 """Bytes that travel to the parsing thread at once."""
@@ -38,7 +40,7 @@ class Upload:
     name: str | None
     size: int
     sha256: str
-    spec: bytes | None
+    spec: JobSpec
 
 
 async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> Upload:
@@ -48,6 +50,7 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
         UnsupportedBodyError: It is not multipart/form-data.
         BadRequestError: It is cut off or breaks the rules of multipart.
         InvalidRequestError: A part is missing, unknown or there twice.
+        InvalidSpecError: The spec is wrong; a log that comes after it is not taken.
         TooLargeError: The log or the spec is too large.
         StorageFullError: The disk is full.
         ClientDisconnect: The client went away.
@@ -61,8 +64,9 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
                 await run_in_threadpool(reader.feed, batch)
             with _receiving():
                 return reader.result()
-        except ServiceError:
-            await drain(body)
+        except ServiceError as error:
+            if not await drain(body):
+                error.headers["Connection"] = "close"
             raise
 
 
@@ -75,7 +79,8 @@ class FormReader:
         self._file = path.open("wb")
         self._hash = hashlib.sha256()
         self._size = 0
-        self._spec = bytearray()
+        self._spec_text = bytearray()
+        self._spec = parse_spec(None)
         self._name: str | None = None
         self._seen: set[str] = set()
         self._part = ""
@@ -91,6 +96,7 @@ class FormReader:
                 "on_header_end": self._on_header_end,
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
         )
@@ -124,7 +130,7 @@ class FormReader:
             name=self._name,
             size=self._size,
             sha256=self._hash.hexdigest(),
-            spec=bytes(self._spec) if SPEC in self._seen else None,
+            spec=self._spec,
         )
 
     def _on_part_begin(self) -> None:
@@ -162,8 +168,8 @@ class FormReader:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         piece = memoryview(data)[start:end]
         if self._part == SPEC:
-            self._spec += piece
-            if len(self._spec) > MAX_SPEC_BYTES:
+            self._spec_text += piece
+            if len(self._spec_text) > MAX_SPEC_BYTES:
                 raise TooLargeError(f"The spec is larger than {MAX_SPEC_BYTES} bytes.")
             return
         self._size += len(piece)
@@ -171,6 +177,11 @@ class FormReader:
             raise _log_too_large(self._max_bytes)
         self._hash.update(piece)
         self._file.write(piece)
+
+    def _on_part_end(self) -> None:
+        """A wrong spec is refused before a log that follows it has travelled."""
+        if self._part == SPEC:
+            self._spec = parse_spec(bytes(self._spec_text))
 
     def _on_end(self) -> None:
         self._ended = True
@@ -193,14 +204,18 @@ async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(pending)
 
 
-async def drain(body: AsyncIterator[bytes]) -> None:
-    """Read on for a moment: a client that is still sending would see a reset instead of the answer."""
+async def drain(body: AsyncIterator[bytes]) -> bool:
+    """Read on for a moment, and say whether that was all: a client that is still sending may see a reset instead of
+    the answer.
+    """
     drained = 0
     with anyio.move_on_after(DRAIN_SECONDS):
         async for piece in body:
             drained += len(piece)
             if drained > DRAIN_BYTES:
-                return
+                return False
+        return True
+    return False
 
 
 def _boundary(request: Request) -> bytes:

@@ -79,7 +79,7 @@ class Client:
         """
         wishes = {"deadline_seconds": deadline_seconds, "force": force or None}
         with log.open("rb") as dataset:
-            # The spec goes first, so that a wrong one is refused before the log travels.
+            # The spec goes first, so that a wrong one is refused before the whole log has travelled.
             return self._create(
                 "/jobs",
                 params={name: value for name, value in wishes.items() if value is not None} or None,
