@@ -207,5 +207,7 @@ def load_settings() -> Settings:
         problems = [
             f"TD3_{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
             for problem in error.errors()
+            # A default that follows from a wrong variable is not wrong itself.
+            if problem["type"] != "default_factory_not_called"
         ]
         raise SettingsError("; ".join(problems)) from None

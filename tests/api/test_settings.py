@@ -30,6 +30,12 @@ def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "TD3_LOG_LEVEL='LOUD'" in str(caught.value)
 
 
+def test_only_wrong_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_PORT", "abc")
+    with pytest.raises(SettingsError, match=r"^TD3_PORT='abc': [^;]*$"):
+        load_settings()
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
     assert "secret" not in repr(settings)
