@@ -1,6 +1,7 @@
 """`python -m api.migrate`: bring the database to the newest schema; safe to run twice, and by two at once."""
 
 import argparse
+import sys
 from importlib.resources import files
 
 import structlog
@@ -11,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from api.db import WRITES, Database
+from api.errors import SettingsError
 from api.logs import configure_logging
 from api.settings import load_settings
 
@@ -62,7 +64,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api.migrate", description=__doc__)
     parser.add_argument("--revision", default="head", help="where to stop (default: head)")
     arguments = parser.parse_args()
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
     configure_logging(level=settings.log_level, style=settings.log_format)
     database = Database(settings.database_url)
     upgrade(database.engine, arguments.revision)
