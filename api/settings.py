@@ -156,7 +156,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TD3_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         description="Where traces go by OTLP over HTTP: `http://collector:4318`; left out: nowhere.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
     )

@@ -29,3 +29,4 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, module: str) -> None:
 def test_help_lists_the_settings() -> None:
     done = subprocess.run([sys.executable, "-m", "api", "--help"], capture_output=True, text=True, check=True)
     assert "TD3_LEASE_SECONDS" in done.stdout
+    assert "None" not in done.stdout
