@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ByteSize, Field, ValidationError
+from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from api.db import Limits
 from api.errors import SettingsError
@@ -163,6 +166,17 @@ class Settings(BaseSettings):
         default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_of_a_known_database(cls, url: str) -> str:
+        try:
+            known = make_url(url).get_backend_name() in ("sqlite", "postgresql", "postgres")
+        except (ArgumentError, ValueError):
+            known = False
+        if not known:
+            raise ValueError("expected sqlite:///file or postgresql://user@host/database")
+        return url
+
     @property
     def database_limits(self) -> Limits:
         """What the service allows itself of PostgreSQL; migrations, which may take long, do not ask."""
@@ -207,9 +221,16 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [
-            f"TD3_{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
+            _one_line(problem)
             for problem in error.errors()
             # A default that follows from a wrong variable is not wrong itself.
             if problem["type"] != "default_factory_not_called"
         ]
         raise SettingsError("; ".join(problems)) from None
+
+
+def _one_line(problem: ErrorDetails) -> str:
+    """`TD3_PORT='many': reason`; what may hold a password is not shown."""
+    name = str(problem["loc"][0])
+    given = f"={problem['input']!r}" if Settings.model_fields[name].repr else ""
+    return f"TD3_{name.upper()}{given}: {problem['msg'].removeprefix('Value error, ')}"

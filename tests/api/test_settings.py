@@ -36,6 +36,17 @@ def test_only_wrong_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None
         load_settings()
 
 
+@pytest.mark.parametrize("url", ["foo", "mysql://u:secret@h/d", "postgresql://u:secret@h:port/d"])
+def test_the_url_of_another_database_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TD3_DATABASE_URL", url)
+    with pytest.raises(
+        SettingsError, match=r"^TD3_DATABASE_URL: expected sqlite:///\S+ or postgresql://\S+$"
+    ):
+        load_settings()
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
     assert "secret" not in repr(settings)
