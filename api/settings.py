@@ -1,9 +1,9 @@
 """What the service can be told from outside; nothing else reads the environment."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator
+from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
@@ -96,7 +96,9 @@ class Settings(BaseSettings):
         description="How much of a larger log is validated before the answer.",
     )
     lease_seconds: float = Field(default=60, gt=0, description="How long a silent worker keeps its run.")
-    heartbeat_seconds: float = Field(default=10, gt=0, description="How often a worker extends its lease.")
+    heartbeat_seconds: float = Field(
+        default=10, gt=0, description="How often a worker extends its lease; at most a third of it."
+    )
     sweep_seconds: float = Field(
         default=10, gt=0, description="How often the keeper looks for what was left behind."
     )
@@ -177,6 +179,15 @@ class Settings(BaseSettings):
             raise ValueError("expected sqlite:///file or postgresql://user@host/database")
         return url
 
+    @model_validator(mode="after")
+    def _lease_outlives_a_lost_heartbeat(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError(
+                f"TD3_HEARTBEAT_SECONDS={self.heartbeat_seconds:g} with TD3_LEASE_SECONDS={self.lease_seconds:g}: "
+                "a heartbeat is at most a third of the lease, or runs lose their lease"
+            )
+        return self
+
     @property
     def database_limits(self) -> Limits:
         """What the service allows itself of PostgreSQL; migrations, which may take long, do not ask."""
@@ -230,7 +241,10 @@ def load_settings() -> Settings:
 
 
 def _one_line(problem: ErrorDetails) -> str:
-    """`TD3_PORT='many': reason`; what may hold a password is not shown."""
+    """`TD3_PORT='many': reason`; what may hold a password is not shown, and rules of two variables name them."""
+    reason = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return reason
     name = str(problem["loc"][0])
     given = f"={problem['input']!r}" if Settings.model_fields[name].repr else ""
-    return f"TD3_{name.upper()}{given}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"TD3_{name.upper()}{given}: {reason}"

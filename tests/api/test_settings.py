@@ -47,6 +47,14 @@ def test_the_url_of_another_database_is_refused_without_showing_it(
         load_settings()
 
 
+def test_a_lease_without_room_for_lost_heartbeats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_LEASE_SECONDS", "5")
+    with pytest.raises(SettingsError, match=r"^TD3_HEARTBEAT_SECONDS=10 with TD3_LEASE_SECONDS=5: "):
+        load_settings()
+    monkeypatch.setenv("TD3_LEASE_SECONDS", "30")
+    assert load_settings().lease_seconds == 30
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
     assert "secret" not in repr(settings)
