@@ -143,7 +143,9 @@ class Settings(BaseSettings):
         "RLIMIT_DATA); left out: no limit.",
     )
     device: str = Field(
-        default="auto", description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ..."
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ...",
     )
     torch_threads: int = Field(
         default=1,

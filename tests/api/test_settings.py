@@ -55,6 +55,13 @@ def test_a_lease_without_room_for_lost_heartbeats_is_refused(monkeypatch: pytest
     assert load_settings().lease_seconds == 30
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:one", "CPU", "mps"])
+def test_a_device_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("TD3_DEVICE", device)
+    with pytest.raises(SettingsError, match=f"^TD3_DEVICE='{device}': "):
+        load_settings()
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
     assert "secret" not in repr(settings)
