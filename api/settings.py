@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from api.db import Limits
@@ -16,9 +16,14 @@ Queue = Literal["cpu", "gpu"]
 """What a run needs of a worker."""
 
 
-def _in_data_dir(name: str, scheme: str) -> Any:
-    """Default factory for the URL of something that lives in the data folder."""
-    return lambda known: f"{scheme}{(known['data_dir'].absolute() / name).as_posix()}"
+def _database_in_data_dir(known: dict[str, Any]) -> str:
+    """A URL that means this file, also where the folder's name has what URLs give a meaning to, such as `#`."""
+    path = known["data_dir"].absolute() / "td3.sqlite3"
+    return URL.create("sqlite", database=path.as_posix()).render_as_string()
+
+
+def _storage_in_data_dir(known: dict[str, Any]) -> str:
+    return (known["data_dir"].absolute() / "storage").as_uri()
 
 
 class Settings(BaseSettings):
@@ -36,7 +41,7 @@ class Settings(BaseSettings):
         description="Folder of the embedded database and storage, and of work in progress.",
     )
     database_url: str = Field(
-        default_factory=_in_data_dir("td3.sqlite3", "sqlite:///"),
+        default_factory=_database_in_data_dir,
         repr=False,
         description="`sqlite:///...` or `postgresql://...`; left out: a file in the data folder.",
     )
@@ -60,7 +65,7 @@ class Settings(BaseSettings):
         description="`redis://host:port/db` of a Redis or Valkey; the embedded profile runs one.",
     )
     storage_url: str = Field(
-        default_factory=_in_data_dir("storage", "file://"),
+        default_factory=_storage_in_data_dir,
         repr=False,
         description="`file:///folder`, or `s3://bucket/prefix` with credentials and endpoint in `AWS_...`.",
     )

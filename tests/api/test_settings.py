@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from api.db import make_engine
 from api.errors import SettingsError
 from api.settings import Settings, load_settings
+from api.storage import open_storage
 
 
 def test_the_defaults_suit_the_embedded_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -14,6 +16,21 @@ def test_the_defaults_suit_the_embedded_profile(monkeypatch: pytest.MonkeyPatch,
     assert settings.storage_url == f"file://{tmp_path}/storage"
     with pytest.raises(SettingsError, match="TD3_BROKER_URL is not set"):
         _ = settings.required_broker_url
+
+
+def test_a_data_folder_of_any_name_holds_database_and_storage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my data#1?%41 ü"
+    monkeypatch.setenv("TD3_DATA_DIR", str(folder))
+    settings = load_settings()
+    engine = make_engine(settings.database_url)
+    engine.connect().close()
+    engine.dispose()
+    (tmp_path / "log").write_text("x")
+    open_storage(settings.storage_url).put_file("key", tmp_path / "log")
+    assert list(tmp_path.rglob("td3.sqlite3")) == [folder / "td3.sqlite3"]
+    assert list(tmp_path.rglob("key")) == [folder / "storage" / "key"]
 
 
 def test_sizes_may_carry_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
