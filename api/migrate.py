@@ -13,6 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from api.db import WRITES, Database
+from api.errors import SettingsError
 from api.logs import configure_logging
 from api.settings import load_settings
 
@@ -82,7 +83,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.down and arguments.revision is None:
         parser.error("--down needs the --revision to go back to")
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
     configure_logging(level=settings.log_level, style=settings.log_format)
     database = Database(settings.database_url)
     try:

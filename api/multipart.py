@@ -19,7 +19,8 @@ from python_multipart.multipart import parse_options_header
 from api.body import drain
 from api.disk import naming_errors
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
-from api.spec import MAX_SPEC_BYTES
+from api.spec import MAX_SPEC_BYTES, parse_spec
+from td3core.config import JobSpec
 
 BATCH = 1 << 20
 """Bytes that travel to the parsing thread at once."""
@@ -36,7 +37,7 @@ class Upload:
     name: str | None
     size: int
     sha256: str
-    spec: bytes | None
+    spec: JobSpec
 
 
 async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> Upload:
@@ -46,6 +47,7 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
         UnsupportedBodyError: It is not multipart/form-data.
         BadRequestError: It is cut off or breaks the rules of multipart.
         InvalidRequestError: A part is missing, unknown or there twice.
+        InvalidSpecError: The spec is wrong; a log that comes after it is not taken.
         TooLargeError: The log or the spec is too large.
         StorageFullError: The disk is full.
         ClientDisconnect: The client went away.
@@ -59,8 +61,8 @@ async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> U
                 await run_in_threadpool(reader.feed, batch)
             with _receiving():
                 return reader.result()
-        except ServiceError:
-            await drain(body)
+        except ServiceError as error:
+            await drain(body, error)
             raise
 
 
@@ -73,7 +75,8 @@ class FormReader:
         self._file = path.open("wb")
         self._hash = hashlib.sha256()
         self._size = 0
-        self._spec = bytearray()
+        self._spec_text = bytearray()
+        self._spec = parse_spec(JobSpec, None)
         self._name: str | None = None
         self._seen: set[str] = set()
         self._part = ""
@@ -89,6 +92,7 @@ class FormReader:
                 "on_header_end": self._on_header_end,
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
         )
@@ -122,7 +126,7 @@ class FormReader:
             name=self._name,
             size=self._size,
             sha256=self._hash.hexdigest(),
-            spec=bytes(self._spec) if SPEC in self._seen else None,
+            spec=self._spec,
         )
 
     def _on_part_begin(self) -> None:
@@ -160,8 +164,8 @@ class FormReader:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         piece = memoryview(data)[start:end]
         if self._part == SPEC:
-            self._spec += piece
-            if len(self._spec) > MAX_SPEC_BYTES:
+            self._spec_text += piece
+            if len(self._spec_text) > MAX_SPEC_BYTES:
                 raise TooLargeError(f"The spec is larger than {MAX_SPEC_BYTES} bytes.")
             return
         self._size += len(piece)
@@ -169,6 +173,11 @@ class FormReader:
             raise _log_too_large(self._max_bytes)
         self._hash.update(piece)
         self._file.write(piece)
+
+    def _on_part_end(self) -> None:
+        """A wrong spec is refused before a log that follows it has travelled."""
+        if self._part == SPEC:
+            self._spec = parse_spec(JobSpec, bytes(self._spec_text))
 
     def _on_end(self) -> None:
         self._ended = True

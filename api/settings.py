@@ -1,10 +1,13 @@
 """What the service can be told from outside; nothing else reads the environment."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, ByteSize, Field, ValidationError
+from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from api.db import Limits
 from api.errors import SettingsError
@@ -13,9 +16,14 @@ Queue = Literal["cpu", "gpu"]
 """What a run needs of a worker."""
 
 
-def _in_data_dir(name: str, scheme: str) -> Any:
-    """Default factory for the URL of something that lives in the data folder."""
-    return lambda known: f"{scheme}{(known['data_dir'].absolute() / name).as_posix()}"
+def _database_in_data_dir(known: dict[str, Any]) -> str:
+    """A URL that means this file, also where the folder's name has what URLs give a meaning to, such as `#`."""
+    path = known["data_dir"].absolute() / "td3.sqlite3"
+    return URL.create("sqlite", database=path.as_posix()).render_as_string()
+
+
+def _storage_in_data_dir(known: dict[str, Any]) -> str:
+    return (known["data_dir"].absolute() / "storage").as_uri()
 
 
 class Settings(BaseSettings):
@@ -33,7 +41,7 @@ class Settings(BaseSettings):
         description="Folder of the embedded database and storage, and of work in progress.",
     )
     database_url: str = Field(
-        default_factory=_in_data_dir("td3.sqlite3", "sqlite:///"),
+        default_factory=_database_in_data_dir,
         repr=False,
         description="`sqlite:///...` or `postgresql://...`; left out: a file in the data folder.",
     )
@@ -57,7 +65,7 @@ class Settings(BaseSettings):
         description="`redis://host:port/db` of a Redis or Valkey; the embedded profile runs one.",
     )
     storage_url: str = Field(
-        default_factory=_in_data_dir("storage", "file://"),
+        default_factory=_storage_in_data_dir,
         repr=False,
         description="`file:///folder`, or `s3://bucket/prefix` with credentials and endpoint in `AWS_...`.",
     )
@@ -85,7 +93,8 @@ class Settings(BaseSettings):
     validate_whole_bytes: ByteSize = Field(
         default=ByteSize(256 * 2**20),
         ge=0,
-        description="Logs up to this size are validated whole before the answer, larger ones at their head.",
+        description="Logs up to this size, as sent and in memory, are validated whole before the answer, "
+        "larger ones at their head.",
     )
     validate_head_bytes: ByteSize = Field(
         default=ByteSize(4 * 2**20),
@@ -93,7 +102,9 @@ class Settings(BaseSettings):
         description="How much of a larger log is validated before the answer.",
     )
     lease_seconds: float = Field(default=60, gt=0, description="How long a silent worker keeps its run.")
-    heartbeat_seconds: float = Field(default=10, gt=0, description="How often a worker extends its lease.")
+    heartbeat_seconds: float = Field(
+        default=10, gt=0, description="How often a worker extends its lease; at most a third of it."
+    )
     sweep_seconds: float = Field(
         default=10, gt=0, description="How often the keeper looks for what was left behind."
     )
@@ -138,7 +149,9 @@ class Settings(BaseSettings):
         "RLIMIT_DATA); left out: no limit.",
     )
     device: str = Field(
-        default="auto", description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ..."
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ...",
     )
     torch_threads: int = Field(
         default=1,
@@ -156,10 +169,32 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TD3_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         description="Where traces go by OTLP over HTTP: `http://collector:4318`; left out: nowhere.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_of_a_known_database(cls, url: str) -> str:
+        try:
+            known = make_url(url).get_backend_name() in ("sqlite", "postgresql", "postgres")
+        except (ArgumentError, ValueError):
+            known = False
+        if not known:
+            raise ValueError("expected sqlite:///file or postgresql://user@host/database")
+        return url
+
+    @model_validator(mode="after")
+    def _lease_outlives_a_lost_heartbeat(self) -> Self:
+        if self.heartbeat_seconds * 3 > self.lease_seconds:
+            raise ValueError(
+                f"TD3_HEARTBEAT_SECONDS={self.heartbeat_seconds:g} with TD3_LEASE_SECONDS={self.lease_seconds:g}: "
+                "a heartbeat is at most a third of the lease, or runs lose their lease"
+            )
+        return self
 
     @property
     def database_limits(self) -> Limits:
@@ -205,7 +240,19 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = [
-            f"TD3_{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
+            _one_line(problem)
             for problem in error.errors()
+            # A default that follows from a wrong variable is not wrong itself.
+            if problem["type"] != "default_factory_not_called"
         ]
         raise SettingsError("; ".join(problems)) from None
+
+
+def _one_line(problem: ErrorDetails) -> str:
+    """`TD3_PORT='many': reason`; what may hold a password is not shown, and rules of two variables name them."""
+    reason = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return reason
+    name = str(problem["loc"][0])
+    given = f"={problem['input']!r}" if Settings.model_fields[name].repr else ""
+    return f"TD3_{name.upper()}{given}: {reason}"

@@ -22,9 +22,10 @@ def main() -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         settings = load_settings()
-        console.print(f"Starting TD3 Service; its data and logs are in {settings.data_dir.resolve()}")
+        data_dir = settings.data_dir.resolve()
+        console.print(f"Starting TD3 Service; its data and logs are in {escape(str(data_dir))}")
         with running_service(
-            data_dir=settings.data_dir,
+            data_dir=data_dir,
             environment=os.environ,
             host=settings.host,
             port=settings.port or None,
@@ -33,7 +34,7 @@ def main() -> int:
             console.print(
                 f"[bold green]Ready[/] at {service.url}; the API is described at {service.url}/docs"
             )
-            console.print(f"Logs: {service.log_dir}/*.log. Ctrl-C stops everything.")
+            console.print(f"Logs: {escape(str(service.log_dir))}/*.log. Ctrl-C stops everything.")
             while True:
                 time.sleep(WATCH_SECONDS)
                 service.check_alive()

@@ -78,7 +78,9 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
         console.print(f"   ready at {service.url}")
 
         synthetic = " (synthetic, made by python -m td3core.sample)" if log == SAMPLE_LOG else ""
-        console.print(f"[bold]2.[/] Submitting {log}{synthetic}; spec {spec}, the rest by default")
+        console.print(
+            f"[bold]2.[/] Submitting {escape(str(log))}{synthetic}; spec {spec}, the rest by default"
+        )
         job = client.submit(log, spec)
         job = follow(console, client.wait(job["id"], poll=POLL_SECONDS), title="   job")
         profile = job["dataset"]["profile"] or {}

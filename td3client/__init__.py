@@ -4,6 +4,7 @@ from td3client.client import Client
 from td3client.errors import (
     ClientError,
     DamagedDownloadError,
+    NotSavedError,
     RunFailedError,
     ServiceProblem,
     UnreachableError,
@@ -17,6 +18,7 @@ __all__ = [
     "Evaluation",
     "Event",
     "Job",
+    "NotSavedError",
     "RunFailedError",
     "ServiceProblem",
     "UnreachableError",

@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from td3client.certificate import certificate
 from td3client.client import DEFAULT_URL, Client
-from td3client.display import event_line, follow, jobs_table
+from td3client.display import event_line, follow, job_line
 from td3client.errors import ClientError
 
 app = typer.Typer(
     help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
 )
-console = Console(soft_wrap=True)
-messages = Console(soft_wrap=True, stderr=True)
+# Names, paths and messages are printed as they are: none of them is markup.
+console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="Where the service listens.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, job_…")]
@@ -49,7 +50,7 @@ def submit(
         job = client.submit(log, _read_spec(spec), deadline_seconds=deadline, force=force)
         if job.get("deduplicated"):
             messages.print("An identical job was there already; --force runs it again.")
-        console.print(job["id"], highlight=False)
+        console.print(job["id"])
         if wait:
             follow(console, client.wait(job["id"]), title="job")
 
@@ -76,7 +77,7 @@ def download(
 ) -> None:
     """Fetch the summary of a job that succeeded, taking up an interrupted download."""
     with Client(url) as client:
-        console.print(str(client.download_summary(job_id, path)), highlight=False)
+        console.print(str(client.download_summary(job_id, path)))
 
 
 @app.command()
@@ -91,7 +92,7 @@ def evaluate(
         evaluation = client.evaluate(job_id, _read_spec(spec))
         evaluation = follow(console, client.wait_evaluation(evaluation["id"]), title="evaluation")
         for part in certificate(evaluation, cutoff=cutoff):
-            console.print(part, highlight=False)
+            console.print(part)
 
 
 @app.command()
@@ -103,7 +104,7 @@ def events(
     """Print what happened to a job or an evaluation, one line an event."""
     with Client(url) as client:
         for event in client.events(run_id, follow=follow):
-            console.print(event_line(event), highlight=False, markup=False)
+            console.print(event_line(event))
 
 
 @app.command()
@@ -132,9 +133,10 @@ def jobs(
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """List jobs."""
+    """List jobs, one line a job."""
     with Client(url) as client:
-        console.print(jobs_table(client.jobs(limit=limit)["items"]))
+        for job in client.jobs(limit=limit)["items"]:
+            console.print(job_line(job))
 
 
 def _read_spec(given: str | None) -> dict[str, Any] | None:
@@ -154,5 +156,5 @@ def main() -> None:
     try:
         app()
     except ClientError as error:
-        Console(stderr=True, soft_wrap=True).print("[bold red]Error:[/]", escape(str(error)), highlight=False)
+        messages.print(Text("Error:", style="bold red"), str(error))
         sys.exit(1)

@@ -12,7 +12,13 @@ from typing import Any, Self, TypeVar
 import httpx
 from httpx_sse import EventSource, connect_sse
 
-from td3client.errors import DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
+from td3client.errors import (
+    DamagedDownloadError,
+    NotSavedError,
+    RunFailedError,
+    ServiceProblem,
+    UnreachableError,
+)
 from td3client.resources import FINISHED, Evaluation, Event, Job, Page, Run, Summary
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -71,12 +77,12 @@ class Client:
             ServiceProblem: The log or the spec was refused; `errors` lists why.
             UnreachableError: The service does not answer.
         """
-        wishes = {"deadline_seconds": deadline_seconds, "force": force}
+        wishes = {"deadline_seconds": deadline_seconds, "force": force or None}
         with log.open("rb") as dataset:
-            # The spec goes first, so that a wrong one is refused before the log travels.
+            # The spec goes first, so that a wrong one is refused before the whole log has travelled.
             return self._create(
                 "/jobs",
-                params={name: value for name, value in wishes.items() if value} or None,
+                params={name: value for name, value in wishes.items() if value is not None} or None,
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
@@ -191,6 +197,7 @@ class Client:
         Raises:
             ServiceProblem: The job has no summary (yet).
             DamagedDownloadError: What arrived is not what the service announced.
+            NotSavedError: The folder is not there or takes no file, or the disk is full.
         """
         summary = self.job(job_id)["summary"]
         target = path / f"{job_id}.zip" if path.is_dir() else path
@@ -198,19 +205,26 @@ class Client:
         if summary is None:
             self._call("GET", f"/jobs/{job_id}/summary")  # answers with the reason
             raise RunFailedError(job_id, "has no summary", None)
+        try:
+            self._fetch(summary, part)
+            with part.open("rb") as archive:
+                actual = hashlib.file_digest(archive, "sha256").hexdigest()
+            if actual != summary["sha256"]:
+                part.unlink()
+                raise DamagedDownloadError(target, expected=summary["sha256"], actual=actual)
+            return part.replace(target)
+        except OSError as error:
+            raise NotSavedError(target, error) from error
+
+    def _fetch(self, summary: Summary, part: Path) -> None:
+        """Fetch what `part` lacks, again where the connection breaks."""
         for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
             try:
                 self._append_rest(summary, part)
-                break
+                return
             except UnreachableError:
                 if attempt == DOWNLOAD_ATTEMPTS:
                     raise
-        with part.open("rb") as archive:
-            actual = hashlib.file_digest(archive, "sha256").hexdigest()
-        if actual != summary["sha256"]:
-            part.unlink()
-            raise DamagedDownloadError(target, expected=summary["sha256"], actual=actual)
-        return part.replace(target)
 
     def _append_rest(self, summary: Summary, part: Path) -> None:
         """Fetch what `part` lacks; the whole if the server's archive is not the one it was begun with."""

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-from rich.table import Table
 
 from td3client.resources import Event, Job, Run
 
@@ -28,7 +27,7 @@ def _follow_bar(console: Console, runs: Iterable[R], title: str) -> R:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=1.0, detail="")
@@ -50,7 +49,8 @@ def _follow_lines(console: Console, runs: Iterable[R], title: str) -> R:
         now = time.monotonic()
         if shown is None or shown[0] != _stage(run) or now - shown[1] >= PLAIN_SECONDS:
             shown = (_stage(run), now)
-            console.print(f"{title} {_stage(run)} {run['progress']:4.0%} {_detail(run)}", highlight=False)
+            line = f"{title} {_stage(run)} {run['progress']:4.0%} {_detail(run)}"
+            console.print(line, highlight=False, markup=False, emoji=False)
     return _last(run)
 
 
@@ -105,10 +105,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def jobs_table(jobs: Iterable[Job]) -> Table:
-    """One line a job."""
-    table = Table("job", "state", "progress", "log", "created")
-    for job in jobs:
-        state = _stage(job) if job["state"] == "running" else job["state"]
-        table.add_row(job["id"], state, f"{job['progress']:.0%}", job["dataset"]["name"], job["created_at"])
-    return table
+def job_line(job: Job) -> str:
+    """Id, state or stage, progress, time of creation and name of the log; a table would cut ids to fit 80 columns."""
+    name = job["dataset"]["name"] or ""
+    return f"{job['id']} {_stage(job):10} {job['progress']:4.0%} {job['created_at'][:19]} {name}".rstrip()

@@ -49,6 +49,13 @@ class DamagedDownloadError(ClientError):
         )
 
 
+class NotSavedError(ClientError):
+    """What was downloaded could not be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"cannot save {path.name} in the folder {path.parent}: {error.strerror}")
+
+
 def _one_line(error: Mapping[str, Any]) -> str:
     """`line 3, column rating, got 'abc': not a number`, with the parts that are there."""
     parts = [f"{key} {error[key]}" for key in ("line", "column", "field") if error.get(key) is not None]

@@ -35,7 +35,7 @@ class Run(TypedDict):
 class Dataset(TypedDict):
     """The log as the service received it."""
 
-    name: str
+    name: str | None
     bytes: int
     sha256: str
     profile: dict[str, Any] | None

@@ -8,7 +8,7 @@ from celery.exceptions import SecurityWarning
 
 from api.errors import SettingsError
 from worker.metrics import serving_run_metrics
-from worker.resources import served_queues
+from worker.resources import check_device, served_queues
 
 
 def main() -> None:
@@ -20,6 +20,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         from worker.app import app, settings
+
+        check_device(settings)
     except SettingsError as error:
         sys.exit(f"error: {error}")
     # Celery warns of root because messages of pickles would run code; ours are JSON.

@@ -49,8 +49,6 @@ from api.multipart import Upload, receive_upload
 from api.openapi import answer
 from api.pagination import Cursor, Limit, Page
 from api.problems import documented, example
-from api.spec import parse_spec
-from td3core.config import JobSpec
 from td3core.interactions import LogProfile
 
 log = structlog.get_logger(__name__)
@@ -161,33 +159,32 @@ async def create_job(
             guard = await stack.enter_async_context(
                 guarded(context, tenant_id=tenant, route="POST /jobs", key=key)
             )
-        except KeyInUseError:
-            await drain(request.stream())
+        except KeyInUseError as error:
+            await drain(request.stream(), error)
             raise
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
         upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
-        spec = parse_spec(JobSpec, upload.spec)
+        spec = upload.spec
         asked = digest(upload.sha256, upload.name, spec.model_dump(mode="json"), deadline_seconds, force)
         if answered := guard.replay(asked):
             return answered
         profile = await run_sync(datasets.validate, upload, spec.data, settings, limiter=context.validations)
         keep = partial(guard.keep, request=asked)
         deadline = None if deadline_seconds is None else timedelta(seconds=deadline_seconds)
-        return await run_in_threadpool(_accept, context, tenant, upload, spec, profile, deadline, force, keep)
+        return await run_in_threadpool(_accept, context, tenant, upload, profile, deadline, force, keep)
 
 
 def _accept(
     context: Context,
     tenant: str,
     upload: Upload,
-    spec: JobSpec,
     profile: LogProfile | None,
     deadline: timedelta | None,
     force: bool,
     keep: Callable[[Session, Answer], None],
 ) -> Response:
     """Keep the log, write the job unless there is an identical one, and only then send its message."""
-    fingerprint = service.fingerprint_of(upload, spec)
+    fingerprint = service.fingerprint_of(upload)
     stored = datasets.store(upload, context.database, context.storage, tenant_id=tenant)
     with context.database.transaction() as session:
         hurried = deadline is not None
@@ -195,7 +192,7 @@ def _accept(
         deduplicated = job is not None
         if job is None:
             dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
-            job = service.submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline)
+            job = service.submit(session, dataset, upload.spec, fingerprint=fingerprint, deadline=deadline)
         body = SubmittedJob.answer(job, deduplicated=deduplicated)
         given = Answer(200 if deduplicated else 202, body.links["self"], body.model_dump(mode="json"))
         keep(session, given)

@@ -30,10 +30,10 @@ from td3core.config import JobSpec
 from td3core.version import VERSION
 
 
-def fingerprint_of(upload: Upload, spec: JobSpec) -> str:
+def fingerprint_of(upload: Upload) -> str:
     """What identical jobs have in common; of the log's name only what its format is recognised by."""
     suffixes = Path(upload.name or "").suffixes[-2:]
-    return digest(upload.sha256, "".join(suffixes).lower(), spec.model_dump(mode="json"), VERSION)
+    return digest(upload.sha256, "".join(suffixes).lower(), upload.spec.model_dump(mode="json"), VERSION)
 
 
 def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: bool) -> Job | None:

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from api.db import make_engine
 from api.errors import SettingsError
 from api.settings import Settings, load_settings
+from api.storage import open_storage
 
 
 def test_the_defaults_suit_the_embedded_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -14,6 +16,21 @@ def test_the_defaults_suit_the_embedded_profile(monkeypatch: pytest.MonkeyPatch,
     assert settings.storage_url == f"file://{tmp_path}/storage"
     with pytest.raises(SettingsError, match="TD3_BROKER_URL is not set"):
         _ = settings.required_broker_url
+
+
+def test_a_data_folder_of_any_name_holds_database_and_storage(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my data#1?%41 ü"
+    monkeypatch.setenv("TD3_DATA_DIR", str(folder))
+    settings = load_settings()
+    engine = make_engine(settings.database_url)
+    engine.connect().close()
+    engine.dispose()
+    (tmp_path / "log").write_text("x")
+    open_storage(settings.storage_url).put_file("key", tmp_path / "log")
+    assert list(tmp_path.rglob("td3.sqlite3")) == [folder / "td3.sqlite3"]
+    assert list(tmp_path.rglob("key")) == [folder / "storage" / "key"]
 
 
 def test_sizes_may_carry_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +45,38 @@ def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings()
     assert "TD3_PORT='99999': Input should be less than or equal to 65535" in str(caught.value)
     assert "TD3_LOG_LEVEL='LOUD'" in str(caught.value)
+
+
+def test_only_wrong_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_PORT", "abc")
+    with pytest.raises(SettingsError, match=r"^TD3_PORT='abc': [^;]*$"):
+        load_settings()
+
+
+@pytest.mark.parametrize("url", ["foo", "mysql://u:secret@h/d", "postgresql://u:secret@h:port/d"])
+def test_the_url_of_another_database_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TD3_DATABASE_URL", url)
+    with pytest.raises(
+        SettingsError, match=r"^TD3_DATABASE_URL: expected sqlite:///\S+ or postgresql://\S+$"
+    ):
+        load_settings()
+
+
+def test_a_lease_without_room_for_lost_heartbeats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_LEASE_SECONDS", "5")
+    with pytest.raises(SettingsError, match=r"^TD3_HEARTBEAT_SECONDS=10 with TD3_LEASE_SECONDS=5: "):
+        load_settings()
+    monkeypatch.setenv("TD3_LEASE_SECONDS", "30")
+    assert load_settings().lease_seconds == 30
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:one", "CPU", "mps"])
+def test_a_device_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("TD3_DEVICE", device)
+    with pytest.raises(SettingsError, match=f"^TD3_DEVICE='{device}': "):
+        load_settings()
 
 
 def test_secrets_are_not_shown() -> None:

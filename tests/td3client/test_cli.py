@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -79,13 +80,34 @@ def test_waiting_for_a_job_that_fails_ends_with_its_reason(scripted: ScriptedSer
     assert done.stderr == "Error: job_1 failed: the outer loss is NaN [at step 3]\n"
 
 
-def test_status_is_json_and_jobs_a_table(scripted: ScriptedService) -> None:
-    scripted.script = {
-        "GET /jobs/job_1": [Answer.json(RUN)],
-        "GET /jobs?limit=20": [Answer.json({"items": [RUN], "next_cursor": None})],
-    }
+def test_status_is_json(scripted: ScriptedService) -> None:
+    scripted.script = {"GET /jobs/job_1": [Answer.json(RUN)]}
     assert json.loads(td3("status", "job_1", url=scripted.url).stdout) == RUN
-    assert "clicks.csv" in td3("jobs", url=scripted.url).stdout
+
+
+def test_jobs_are_lines_with_ids_and_names_in_full(scripted: ScriptedService) -> None:
+    first, second = (f"job_{digit * 32}" for digit in "12")
+    items = [
+        {**RUN, "id": first, "dataset": {"name": "[run1] of :key: and a name that is long.csv"}},
+        {**RUN, "id": second, "state": "queued", "progress": 0.0, "dataset": {"name": None}},
+    ]
+    scripted.script = {"GET /jobs?limit=20": [Answer.json({"items": items, "next_cursor": None})]}
+    assert td3("jobs", url=scripted.url).stdout.splitlines() == [
+        f"{first} distilling  50% 2026-01-02T03:04:05 [run1] of :key: and a name that is long.csv",
+        f"{second} queued       0% 2026-01-02T03:04:05",
+    ]
+
+
+def test_download_prints_the_path_as_it_is(scripted: ScriptedService, tmp_path: Path) -> None:
+    summary = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest(), "href": "/jobs/job_1/summary"}
+    scripted.script = {
+        "GET /jobs/job_1": [Answer.json({**RUN, "state": "succeeded", "summary": summary})],
+        "GET /jobs/job_1/summary": [Answer(b"{}")],
+    }
+    folder = tmp_path / "[bk]"
+    folder.mkdir()
+    done = td3("download", "job_1", str(folder), url=scripted.url)
+    assert done.stdout == f"{folder / 'job_1.zip'}\n", done.stderr
 
 
 def test_events_are_lines(scripted: ScriptedService) -> None:

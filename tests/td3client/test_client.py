@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from embedded.process import free_port
-from td3client import Client, DamagedDownloadError, RunFailedError, ServiceProblem, UnreachableError
+from td3client import (
+    Client,
+    ClientError,
+    DamagedDownloadError,
+    RunFailedError,
+    ServiceProblem,
+    UnreachableError,
+)
 from tests.td3client.scripted import Answer, ScriptedService
 
 ARCHIVE = bytes(range(256)) * 40
@@ -37,6 +44,17 @@ def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_pat
     assert body.index(b'name="spec"') < body.index(b'name="dataset"; filename="clicks.csv"')
     assert b'{"summary": {"users": 30}}' in body
     assert b"user,item\n1,2\n" in body
+
+
+def test_a_deadline_of_zero_is_sent_for_the_service_to_refuse(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    refusal = Answer.json({"detail": "too short"}, status=422, content_type="application/problem+json")
+    scripted.script = {"POST /jobs?deadline_seconds=0": [refusal], "POST /jobs": [job("queued")]}
+    with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="too short"):
+        client.submit(log, deadline_seconds=0)
 
 
 def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, tmp_path: Path) -> None:
@@ -170,6 +188,18 @@ def test_a_damaged_download_never_gets_the_name(scripted: ScriptedService, tmp_p
     with Client(scripted.url) as client, pytest.raises(DamagedDownloadError, match=SHA256):
         client.download_summary("job_1", tmp_path / "s.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_into_a_folder_that_is_not_there_names_it(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    folder = tmp_path / "nowhere"
+    with (
+        Client(scripted.url) as client,
+        pytest.raises(ClientError, match=f"s.zip in the folder {folder}: No such file or directory"),
+    ):
+        client.download_summary("job_1", folder / "s.zip")
 
 
 def test_download_of_an_unfinished_job_tells_the_services_reason(

@@ -144,3 +144,15 @@ def test_from_the_log_to_the_summary_and_its_evaluation(
     assert set(results) == {"summary", "floor"}
     assert len(results["summary"]["ndcg@10"]["values"]) == 1
     assert list(settings.work_dir.iterdir()) == []
+
+
+@pytest.mark.skipif(any(Path("/dev").glob("nvidia[0-9]*")), reason="this machine has a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_worker_whose_gpu_is_not_there_says_so_and_takes_no_run(
+    api: httpx.Client, database: Database, workers: Workers, device: str
+) -> None:
+    job_id = submit(api).json()["id"]
+    worker = workers.start("only", TD3_DEVICE=device)
+    assert worker.wait(60) == 1
+    assert f"error: TD3_DEVICE='{device}': torch sees no such GPU" in worker.log_tail()
+    assert (job(database, job_id).state, job(database, job_id).attempt) == ("queued", 0)

@@ -3,6 +3,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,26 @@ def test_each_wrong_field_of_the_spec_is_named(
     api: httpx.Client, database: Database, settings: Settings, spec: Any, errors: list[dict[str, Any]]
 ) -> None:
     assert problem(submit(api, spec=spec), 422, "invalid_spec")["errors"] == errors
+    assert nothing_left(settings, database)
+
+
+def test_a_wrong_spec_is_refused_before_the_whole_log_has_come(
+    api: httpx.Client, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.body.DRAIN_SECONDS", 0.1)
+    begun = (
+        b'--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{"foo": 1}\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.csv"\r\n\r\n' + b"y" * 2**20
+    )
+    assert api.base_url.port
+    with closing(HTTPConnection(api.base_url.host, api.base_url.port, timeout=10)) as connection:
+        connection.putrequest("POST", "/jobs")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+        connection.putheader("Content-Length", str(2 * len(begun)))
+        connection.endheaders(begun)
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)["code"]) == (422, "invalid_spec")
+        assert answer.headers["Connection"] == "close"
     assert nothing_left(settings, database)
 
 
