@@ -105,7 +105,9 @@ class Checkpoints:
         try:
             self._save(run, progress)
         except (OSError, StorageError, OperationalError) as error:
-            self._watch.warn("checkpoint.not_kept", f"A checkpoint could not be kept: {error}")
+            # Clients read it, and the database's own words hold its address.
+            reason = "the database does not answer" if isinstance(error, OperationalError) else error
+            self._watch.warn("checkpoint.not_kept", f"A checkpoint could not be kept: {reason}")
         finally:
             self._file.unlink(missing_ok=True)
         ended = time.monotonic()
