@@ -138,7 +138,7 @@ def test_bad_lines_of_json(tmp_path: Path) -> None:
         (6, "user", None),
         (7, "user", "true"),
         (7, "item", "[1]"),
-        (8, "ts", "nan"),
+        (8, "ts", "NaN"),
         (10, None, "[" * 99 + "…"),
         (11, "user", r'"a\ud800"'),
     ]
