@@ -103,7 +103,9 @@ class Settings(BaseSettings):
     )
     lease_seconds: float = Field(default=60, gt=0, description="How long a silent worker keeps its run.")
     heartbeat_seconds: float = Field(
-        default=10, gt=0, description="How often a worker extends its lease; at most a third of it."
+        default_factory=lambda known: min(10.0, known["lease_seconds"] / 3),
+        gt=0,
+        description="How often a worker extends its lease; left out: 10, or a third of a lease shorter than 30.",
     )
     sweep_seconds: float = Field(
         default=10, gt=0, description="How often the keeper looks for what was left behind."

@@ -67,7 +67,6 @@ SPEC_BODY: dict[str, Any] = {
             TooLargeError,
             InvalidRequestError,
             InvalidSpecError,
-            InvalidSpecError,
             KeyReusedError,
         ),
     },

@@ -64,8 +64,15 @@ def test_the_url_of_another_database_is_refused_without_showing_it(
         load_settings()
 
 
+def test_a_shorter_lease_has_a_faster_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().heartbeat_seconds == 10
+    monkeypatch.setenv("TD3_LEASE_SECONDS", "6")
+    assert load_settings().heartbeat_seconds == 2
+
+
 def test_a_lease_without_room_for_lost_heartbeats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TD3_LEASE_SECONDS", "5")
+    monkeypatch.setenv("TD3_HEARTBEAT_SECONDS", "10")
     with pytest.raises(SettingsError, match=r"^TD3_HEARTBEAT_SECONDS=10 with TD3_LEASE_SECONDS=5: "):
         load_settings()
     monkeypatch.setenv("TD3_LEASE_SECONDS", "30")
