@@ -200,10 +200,11 @@ async def _database_error(request: Request, error: Exception) -> Response:
     )
 
 
-async def _unstorable(request: Request, _error: Exception) -> Response:
+async def _unstorable(request: Request, error: Exception) -> Response:
     """PostgreSQL takes no NUL in a text, not even in one that is only looked for."""
+    log.warning("request.unstorable", exc_info=error)
     return await _service_error(
-        request, BadRequestError("The request holds a character that no id or name can have.")
+        request, BadRequestError("The request holds what no id or name can have, such as a NUL character.")
     )
 
 

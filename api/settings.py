@@ -191,7 +191,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _lease_outlives_a_lost_heartbeat(self) -> Self:
-        if self.heartbeat_seconds * 3 > self.lease_seconds:
+        if self.heartbeat_seconds > self.lease_seconds / 3:
             raise ValueError(
                 f"TD3_HEARTBEAT_SECONDS={self.heartbeat_seconds:g} with TD3_LEASE_SECONDS={self.lease_seconds:g}: "
                 "a heartbeat is at most a third of the lease, or runs lose their lease"

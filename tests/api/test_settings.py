@@ -66,8 +66,9 @@ def test_the_url_of_another_database_is_refused_without_showing_it(
 
 def test_a_shorter_lease_has_a_faster_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().heartbeat_seconds == 10
-    monkeypatch.setenv("TD3_LEASE_SECONDS", "6")
-    assert load_settings().heartbeat_seconds == 2
+    for lease in ("6", *(f"{tenths / 10}" for tenths in range(1, 300))):
+        monkeypatch.setenv("TD3_LEASE_SECONDS", lease)
+        assert load_settings().heartbeat_seconds == float(lease) / 3
 
 
 def test_a_lease_without_room_for_lost_heartbeats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,3 +196,24 @@ def test_a_masked_student_takes_as_many_steps_more_as_it_is_asked_for_fewer_posi
     learner = build_learner(LearnerConfig(kind="bert4rec", embedding_size=8, max_length=20))
     training = StudentTraining(cycles(), KEYS, learner=learner, labeller=None, config=mixed(), seed=0)
     assert training.steps == 5 * mixed().steps
+
+
+def test_a_masked_labeller_rules_how_many_steps_it_takes() -> None:
+    """It is asked for a fifth of the positions at a time, whatever the student could be asked for."""
+    items = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    sasrec, bert4rec = (
+        build_learner(LearnerConfig(kind=kind, embedding_size=4, inner_size=4, max_length=6))
+        for kind in ("sasrec", "bert4rec")
+    )
+    parameters = bert4rec.initialise(
+        1, generator=torch.Generator().manual_seed(1), dtype=items.dtype, device=items.device
+    )
+    training = StudentTraining(
+        torch.randn(3, 6, 4),
+        items,
+        learner=sasrec,
+        labeller=Labeller(bert4rec, parameters, items),
+        config=StudentConfig(steps=10),
+        seed=0,
+    )
+    assert training.steps == 10 * bert4rec.objective.passes > 10 * sasrec.objective.passes
