@@ -8,10 +8,10 @@ import structlog
 
 from api.app import create_app
 from api.errors import SettingsError
-from api.logs import configure_logging
-from api.server import Server
+from api.http.server import Server
 from api.settings import Settings, load_settings
-from api.tracing import configure_tracing
+from api.telemetry.logs import configure_logging
+from api.telemetry.tracing import configure_tracing
 
 SHUTDOWN_SECONDS = 8
 """How long open requests may take to end once the server is told to stop."""

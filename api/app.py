@@ -8,19 +8,21 @@ import anyio
 import structlog
 from fastapi import APIRouter, FastAPI
 
-from api import health, openapi, problems, scratch
-from api.context import open_context
 from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
+from api.health import routes as health
+from api.http import openapi, problems
+from api.http.context import open_context
+from api.http.openapi import answer
+from api.http.request_log import RequestLogMiddleware
 from api.jobs import download
 from api.jobs import routes as job_routes
 from api.metrics import routes as metric_routes
 from api.metrics.database import DatabaseCollector
 from api.metrics.http import HttpMetrics, HttpMetricsMiddleware
 from api.metrics.routes import new_registry
-from api.openapi import answer
-from api.request_log import RequestLogMiddleware
 from api.settings import Settings, load_settings
+from api.storage import scratch
 from api.workers import routes as worker_routes
 from td3core.version import VERSION
 

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, text
 
 from api.db import WRITES, Database
 from api.errors import SettingsError
-from api.logs import configure_logging
 from api.settings import load_settings
+from api.telemetry.logs import configure_logging
 
 _ADVISORY_LOCK = 0x7D3
 log = structlog.get_logger(__name__)

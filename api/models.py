@@ -14,8 +14,9 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from api import correlation, ids
+from api import ids
 from api.db import UtcDateTime
+from api.telemetry import correlation
 
 DEFAULT_TENANT = "default"
 

@@ -14,10 +14,10 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
-from api.correlation import continued
 from api.db import Database, now
 from api.models import OutboxMessage, Run
-from api.tracing import tracer
+from api.telemetry.correlation import continued
+from api.telemetry.tracing import tracer
 
 GRACE = timedelta(seconds=5)
 """How long whoever commits a message has for sending it before the keeper does."""

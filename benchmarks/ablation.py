@@ -18,16 +18,16 @@ from rich.table import Table
 from benchmarks.machine import surroundings
 from benchmarks.quality import follow
 from td3core.config import JobSpec
-from td3core.distill import Distillation
-from td3core.embedded import EmbeddedTraining
+from td3core.data.sequences import Sequences, build_sequences, leave_last_out
 from td3core.errors import DivergedError, Td3Error
+from td3core.evaluation.fidelity import Figures, spreads
 from td3core.factors import expected_embeddings
-from td3core.fidelity import Figures, spreads
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, build_learner
-from td3core.ranking import RankingTask
-from td3core.sequences import Sequences, build_sequences, leave_last_out
-from td3core.train import LogTraining, Trained
+from td3core.outer.distillation import Distillation
+from td3core.ranking.task import RankingTask
+from td3core.training.embeddings import EmbeddedTraining
+from td3core.training.log import LogTraining, Trained
 
 METRIC = "ndcg@10"
 Changes = dict[str, dict[str, Any]]

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from td3core.factors import Factors, FarziFactors, TuckerFactors
+from td3core.inner.unroll import Batch
 from td3core.learners import Learner
-from td3core.unroll import Batch
 
 
 def direct_summary(factors: Factors, items: Tensor) -> Tensor:

@@ -30,15 +30,15 @@ from benchmarks.direct import direct_unroll
 from benchmarks.floor import operations, operations_a_second
 from benchmarks.machine import surroundings
 from benchmarks.memory import peak_memory
-from td3core.batches import supervise
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
-from td3core.distill import Distillation
+from td3core.data.batches import supervise
+from td3core.data.sequences import Sequences, leave_last_out
 from td3core.factors import mapped
+from td3core.inner.unroll import Batch, Cohort
 from td3core.learners import build_learner
-from td3core.ranking import RankingTask
-from td3core.sequences import Sequences, leave_last_out
-from td3core.train import Trained
-from td3core.unroll import Batch, Cohort
+from td3core.outer.distillation import Distillation
+from td3core.ranking.task import RankingTask
+from td3core.training.log import Trained
 
 _USERS = 500
 _CANDIDATES = OuterConfig().candidates or 2048

@@ -77,7 +77,7 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
         client = stack.enter_context(Client(service.url))
         console.print(f"   ready at {service.url}")
 
-        synthetic = " (synthetic, made by python -m td3core.sample)" if log == SAMPLE_LOG else ""
+        synthetic = " (synthetic, made by python -m td3core.data.sample)" if log == SAMPLE_LOG else ""
         console.print(
             f"[bold]2.[/] Submitting {escape(str(log))}{synthetic}; spec {spec}, the rest by default"
         )

@@ -12,11 +12,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.queue import make_celery
 from api.settings import load_settings
-from api.tracing import configure_tracing
+from api.telemetry.logs import configure_logging
+from api.telemetry.tracing import configure_tracing
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute

@@ -20,7 +20,7 @@ from worker.files import Files, MissingObjectError
 from worker.lease import Watch
 
 if TYPE_CHECKING:
-    from td3core.run import Run as Work
+    from td3core.runs import Run as Work
 
 BATCH = 500
 MOST_OVERHEAD = 0.05

@@ -17,7 +17,7 @@ from worker.follow import follow, starting
 def distil_job(attempt: Attempt) -> Finish:
     """Run the job and put its archive into storage; the finish makes it the job's summary."""
     starting(attempt, "reading")
-    from td3core.pipeline import DistillationRun
+    from td3core.runs import DistillationRun
     from worker.device import naming_memory_errors, prepare_device
 
     with attempt.database.reading() as session:

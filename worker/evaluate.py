@@ -15,7 +15,7 @@ from worker.follow import follow, starting
 def evaluate_job(attempt: Attempt) -> Finish:
     """Run the evaluation; the finish writes its results."""
     starting(attempt, "evaluating")
-    from td3core.pipeline import EvaluationRun
+    from td3core.runs import EvaluationRun
     from worker.device import naming_memory_errors, prepare_device
 
     with attempt.database.reading() as session:

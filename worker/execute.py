@@ -11,14 +11,14 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from api import scratch, tracing
 from api.db import Database
 from api.errors import LeaseLostError, StorageError, log_faults
 from api.models import Run, RunState
 from api.runs import claims, deadline
 from api.runs.claims import Claim
 from api.settings import Settings
-from api.storage import open_storage
+from api.storage import open_storage, scratch
+from api.telemetry import tracing
 from td3core.errors import InvalidLogError, Td3Error
 from worker.checkpoints import Checkpoints
 from worker.files import Files

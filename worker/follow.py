@@ -8,7 +8,7 @@ from worker.execute import Attempt
 from worker.lease import RunPausedError, Watch, WorkerStoppingError
 
 if TYPE_CHECKING:
-    from td3core.run import Run
+    from td3core.runs import Run
 
 
 def starting(attempt: Attempt, stage: Stage) -> None:

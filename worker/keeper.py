@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db import Database
 from api.errors import SettingsError
 from api.idempotency import keys
-from api.logs import configure_logging
 from api.models import Evaluation, Job
 from api.outbox import Outbox
 from api.queue import make_celery
@@ -26,7 +25,8 @@ from api.runs.deadline import sweep_overdue
 from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
 from api.storage import open_storage
-from api.tracing import configure_tracing
+from api.telemetry.logs import configure_logging
+from api.telemetry.tracing import configure_tracing
 from api.workers import service as workers
 from worker.checkpoints import remove_ended
 from worker.cleaning import clean

@@ -23,10 +23,10 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MultiProcessValue
 
-from api import scratch
 from api.metrics.database import RUNS, kind_of
 from api.models import RunState
 from api.settings import Settings
+from api.storage import scratch
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client finds the files, in this process and in those it starts."""

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from opentelemetry.trace import Span, SpanKind
 
-from api.correlation import continued
 from api.metrics.database import kind_of
 from api.runs.claims import Claim
-from api.tracing import tracer
+from api.telemetry.correlation import continued
+from api.telemetry.tracing import tracer
 from worker.metrics import LEASE_LOST, RunMetrics, run_metrics
 
 

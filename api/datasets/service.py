@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from api.db import Database, now
 from api.errors import StorageError
+from api.http.multipart import Upload
 from api.ids import new_id
 from api.models import Dataset
-from api.multipart import Upload
 from api.settings import Settings
 from api.storage import Storage
 from td3core.config import DataConfig

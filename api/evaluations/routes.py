@@ -6,9 +6,6 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.auth import Tenant
-from api.body import read_body
-from api.context import Service
 from api.errors import (
     AlreadyFinishedError,
     EvaluationNotFoundError,
@@ -25,12 +22,15 @@ from api.errors import (
 )
 from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
+from api.http.auth import Tenant
+from api.http.body import read_body
+from api.http.context import Service
+from api.http.openapi import answer
+from api.http.pagination import Cursor, Limit, Page
+from api.http.problems import documented
+from api.http.spec import MAX_SPEC_BYTES, parse_spec
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
-from api.openapi import answer
-from api.pagination import Cursor, Limit, Page
-from api.problems import documented
-from api.spec import MAX_SPEC_BYTES, parse_spec
 from td3core.config import EvaluationSpec
 
 log = structlog.get_logger(__name__)

@@ -7,10 +7,10 @@ from api import outbox, retention
 from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.evaluations.schemas import EvaluationOut
+from api.http.pagination import Page, page_of
 from api.ids import new_id
 from api.jobs import service as jobs
 from api.models import Evaluation, RunState
-from api.pagination import Page, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind

@@ -12,16 +12,16 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.auth import Tenant
-from api.context import Service
 from api.errors import EvaluationNotFoundError, JobNotFoundError
 from api.evaluations import service as evaluations
 from api.events.feed import Feed
 from api.events.schemas import PAGE_EXAMPLE, STREAM_EXAMPLE, EventOut, EventPage
+from api.http.auth import Tenant
+from api.http.context import Service
+from api.http.openapi import answer
+from api.http.problems import documented
 from api.jobs import service as jobs
 from api.models import Event, Run
-from api.openapi import answer
-from api.problems import documented
 from api.runs import events
 
 STREAM = "text/event-stream"

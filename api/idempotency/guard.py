@@ -15,9 +15,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.context import Context
 from api.db import Database
 from api.errors import KeyReusedError
+from api.http.context import Context
 from api.idempotency import keys
 from api.idempotency.keys import Answer, Answered, Held
 

@@ -6,8 +6,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from api.auth import Tenant
-from api.context import Context, Service
 from api.errors import (
     ExpiredError,
     JobNotFinishedError,
@@ -16,10 +14,12 @@ from api.errors import (
     RangeError,
     StorageError,
 )
+from api.http.auth import Tenant
+from api.http.context import Context, Service
+from api.http.problems import documented
+from api.http.ranges import not_modified, requested_slice
 from api.jobs import service
 from api.models import Summary
-from api.problems import documented
-from api.ranges import not_modified, requested_slice
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

@@ -12,10 +12,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from sqlalchemy.orm import Session
 
-from api import scratch
-from api.auth import Tenant
-from api.body import drain
-from api.context import Context, Service
 from api.datasets import service as datasets
 from api.errors import (
     AlreadyFinishedError,
@@ -31,6 +27,13 @@ from api.errors import (
     TooLargeError,
     UnsupportedBodyError,
 )
+from api.http.auth import Tenant
+from api.http.body import drain
+from api.http.context import Context, Service
+from api.http.multipart import Upload, receive_upload
+from api.http.openapi import answer
+from api.http.pagination import Cursor, Limit, Page
+from api.http.problems import documented, example
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
 from api.jobs import service
@@ -45,10 +48,7 @@ from api.jobs.schemas import (
     SubmittedJob,
 )
 from api.models import RunState
-from api.multipart import Upload, receive_upload
-from api.openapi import answer
-from api.pagination import Cursor, Limit, Page
-from api.problems import documented, example
+from api.storage import scratch
 from td3core.interactions import LogProfile
 
 log = structlog.get_logger(__name__)

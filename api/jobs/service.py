@@ -16,12 +16,12 @@ from api.errors import (
     JobNotFoundError,
     JobWithoutSummaryError,
 )
+from api.http.multipart import Upload
+from api.http.pagination import Page, page_of
 from api.idempotency.keys import digest
 from api.ids import new_id
 from api.jobs.schemas import JobOut
 from api.models import Dataset, Job, RunState, Summary
-from api.multipart import Upload
-from api.pagination import Page, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind

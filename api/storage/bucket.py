@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from api.disk import naming_errors
 from api.storage.base import CHUNK, StoredObject, checked, read_chunks, write_file
+from api.storage.disk import naming_errors
 
 PART = 8 << 20
 PARTS_AT_ONCE = 2

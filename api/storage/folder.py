@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from api.disk import naming_errors
 from api.storage.base import CHUNK, StoredObject, checked, read_chunks, write_file
+from api.storage.disk import naming_errors
 
 UNFINISHED = ".unfinished"
 """Folder of copies in the making."""

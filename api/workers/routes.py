@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from api.auth import Tenant
-from api.context import Service
-from api.openapi import answer
+from api.http.auth import Tenant
+from api.http.context import Service
+from api.http.openapi import answer
 from api.workers import service
 from api.workers.schemas import WORKERS_EXAMPLE, Workers
 

@@ -4,11 +4,11 @@ import sys
 
 from celery.signals import setup_logging
 
-from api.logs import configure_logging
 from api.models import Job
 from api.queue import QUEUE, make_celery
 from api.runs import claims
 from api.settings import load_settings
+from api.telemetry.logs import configure_logging
 from worker.execute import Attempt, Finish, execute
 from worker.pool import TaskPool
 

@@ -27,11 +27,11 @@ from benchmarks.quality import follow
 from benchmarks.third_party.sources import Items, Source, cut, source_sequences
 from td3core import DistillationRun, Summary, load_summary
 from td3core.config import JobSpec
+from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.errors import Td3Error
-from td3core.fidelity import spread
+from td3core.evaluation.fidelity import spread
 from td3core.interactions import filter_log, read_log
-from td3core.metrics import ranking_metrics, target_ranks
-from td3core.sequences import Sequences, Split, build_sequences, leave_last_out
+from td3core.ranking.metrics import ranking_metrics, target_ranks
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-bench"
 MODEL: dict[str, Any] = {

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td3core.config import SamplingConfig
-from td3core.embedded import random_users
-from td3core.export import sequences_amounting_to
-from td3core.sequences import Sequences
-from td3core.summary import Summary
+from td3core.data.sequences import Sequences
+from td3core.evaluation.users import random_users
+from td3core.summary.export import sequences_amounting_to
+from td3core.summary.summary import Summary
 
 Source = Literal["users", "users_cut", "ancestral", "independent", "full"]
 Items = list[NDArray[np.int64]]

@@ -14,8 +14,7 @@ from typing import Protocol, Self, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-from td3core.candidates import Catalogue
-from td3core.catalogue import expected_embedding
+from td3core.catalogue import Catalogue, expected_embedding
 
 
 class Factors(Protocol):

@@ -5,7 +5,7 @@ a latent summary D (mu x zeta x d) and a token decoder M (d x items), `S = softm
 the queries are `D / tau`, and the keys are the columns of M.
 
 Where we deviate: a learner reads S through the teacher's frozen item factor V, where Farzi's learns an embedding of its
-own; both tables start at random, and the defaults of d and tau are ours; and all the rest is what `td3core.distill`
+own; both tables start at random, and the defaults of d and tau are ours; and all the rest is what `td3core.outer`
 does for every kind: some positions a step, and an alignment objective that Farzi has not. Farzi, too, goes back
 through Adam by Hessian-vector products instead of the graph of the inner loop.
 """

@@ -10,7 +10,7 @@ import pytest
 
 from embedded.service import Service, running_service
 from td3client import Client
-from td3core.sample import generate_sample_log
+from td3core.data.sample import generate_sample_log
 
 # A worker that vanishes is noticed in seconds.
 BRISK = {

@@ -127,5 +127,7 @@ def check_logs(service: Service, run: str, *, trace_id: str) -> None:
     assert {(line["run"], line["attempt"]) for line in told} == {(run, 1)}
     assert {line["trace_id"] for line in (accepted, served, *told)} == {trace_id}
     broken = [line["logger"] for line in written["api"] if line.get("request_id") == "order-68"]
-    assert broken == ["api.request_log", "api.problems", "uvicorn.error"], "the last has the traceback"
+    assert broken == ["api.http.request_log", "api.http.problems", "uvicorn.error"], (
+        "the last has the traceback"
+    )
     assert "celery.worker.strategy" in {line["logger"] for line in written["worker"]}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 
 from api.app import create_app
-from api.server import Server
+from api.http.server import Server
 from api.settings import Settings
 
 

@@ -2,9 +2,9 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.context import open_context
 from api.db import Database
 from api.errors import SettingsError
+from api.http.context import open_context
 from api.migrate import downgrade, newest_revision
 from api.models import Job
 from api.settings import Settings

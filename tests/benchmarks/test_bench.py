@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from benchmarks import __main__ as bench
 from benchmarks import ablation, plots, sweep
 from benchmarks.speed import Problem
-from td3core.sample import generate_sample_log
+from td3core.data.sample import generate_sample_log
 
 TINY = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},

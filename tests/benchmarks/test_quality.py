@@ -6,7 +6,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from benchmarks import quality
-from td3core.sample import generate_sample_log
+from td3core.data.sample import generate_sample_log
 
 SPEC = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},

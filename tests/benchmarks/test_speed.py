@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import speed
 from benchmarks.floor import operations
 from benchmarks.memory import peak_memory
-from td3core.catalogue import expected_embedding
+from td3core.catalogue.sums import expected_embedding
 
 
 def run(command, *arguments: str) -> str:

@@ -13,9 +13,9 @@ from benchmarks.third_party import __main__ as third_party
 from benchmarks.third_party.sources import Source, cut, source_sequences
 from td3core import DistillationRun, Summary
 from td3core.config import JobSpec
+from td3core.data.sample import generate_sample_log
+from td3core.data.sequences import Split, build_sequences, leave_last_out
 from td3core.interactions import filter_log, read_log
-from td3core.sample import generate_sample_log
-from td3core.sequences import Split, build_sequences, leave_last_out
 
 SPEC = JobSpec.model_validate(
     {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from td3core.config import JobSpec
-from td3core.sample import generate_sample_log
+from td3core.data.sample import generate_sample_log
 from tests.chaos.fleet import Fleet, running_fleet
 from tests.servers.postgres import PostgresProcess, postgres_process
 
@@ -40,7 +40,7 @@ class Undisturbed:
         """The bytes that the job must end in, whatever happens to it."""
         path = self._folder / f"{spec['seed']}-{spec['outer']['steps']}.zip"
         if not path.exists():
-            from td3core.pipeline import DistillationRun
+            from td3core.runs.distillation import DistillationRun
             from worker.device import prepare_device
 
             device = prepare_device("cpu", threads=1)

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from td3core.candidates import Catalogue
-from td3core.compiled import compiled
+from td3core.catalogue.candidates import Catalogue
 from td3core.config import JobSpec, LearnerConfig, SummaryConfig
+from td3core.data.sample import generate_sample_log
 from td3core.errors import CompilerError
+from td3core.inner.compiled import compiled
 from td3core.learners import Learner, SASRec, build_learner
-from td3core.pipeline import DistillationRun
-from td3core.sample import generate_sample_log
+from td3core.runs.distillation import DistillationRun
 
 TINY_SPEC = JobSpec.model_validate(
     {

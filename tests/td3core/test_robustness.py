@@ -11,11 +11,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from td3core.artifact import load_summary
 from td3core.config import EvaluationSource, EvaluationSpec, JobSpec
 from td3core.errors import DivergedError, LogTooSmallError, MissingColumnError
-from td3core.pipeline import DistillationRun, EvaluationRun
-from td3core.summary import Summary
+from td3core.runs.distillation import DistillationRun
+from td3core.runs.evaluation import EvaluationRun
+from td3core.summary.artifact import load_summary
+from td3core.summary.summary import Summary
 
 CPU = torch.device("cpu")
 SOURCES: tuple[EvaluationSource, ...] = (

@@ -10,7 +10,7 @@ from api.models import RunState
 from api.runs import claims
 from td3core.checkpoint import State
 from td3core.progress import Progress
-from td3core.run import Run
+from td3core.runs.base import Run
 from worker.execute import Attempt, Finish, Work
 from worker.follow import follow, starting
 

@@ -172,7 +172,7 @@ def test_each_wrong_field_of_the_spec_is_named(
 def test_a_wrong_spec_is_refused_before_the_whole_log_has_come(
     api: httpx.Client, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.body.DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr("api.http.body.DRAIN_SECONDS", 0.1)
     begun = (
         b'--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{"foo": 1}\r\n'
         b'--x\r\nContent-Disposition: form-data; name="dataset"; filename="a.csv"\r\n\r\n' + b"y" * 2**20

@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 
 from td3core.config import DataConfig
 from td3core.errors import BadRowsError, LogTooSmallError
-from td3core.interactions import (
-    InteractionLog,
-    LogProfile,
-    check_size,
-    filter_log,
-    profile_log,
-    validate_log,
-)
+from td3core.interactions import InteractionLog, LogProfile, check_size, filter_log, profile_log, validate_log
 
 
 def log_of(*sequences: str) -> InteractionLog:

@@ -1,0 +1,1 @@
+"""Whether the service is alive, and whether what it stands on can be reached."""

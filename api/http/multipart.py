@@ -1,0 +1,234 @@
+"""A multipart body taken as a stream: the log to a file in constant memory, hashed on the way, and the spec.
+
+The framework's own UploadFile would write the whole body to a temporary file before the route sees any of it,
+and read it again from there.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
+from api.http.body import drain
+from api.http.spec import MAX_SPEC_BYTES, parse_spec
+from api.storage.disk import naming_errors
+from td3core.config import JobSpec
+
+BATCH = 1 << 20
+"""Bytes that travel to the parsing thread at once."""
+OVERHEAD = 1 << 20
+"""What a body may have beyond the log itself and the spec: boundaries and headers."""
+DATASET, SPEC = "dataset", "spec"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What the client sent."""
+
+    path: Path
+    name: str | None
+    size: int
+    sha256: str
+    spec: JobSpec
+
+
+async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> Upload:
+    """Read the body of `request`, leaving the log in `folder`.
+
+    Raises:
+        UnsupportedBodyError: It is not multipart/form-data.
+        BadRequestError: It is cut off or breaks the rules of multipart.
+        InvalidRequestError: A part is missing, unknown or there twice.
+        InvalidSpecError: The spec is wrong; a log that comes after it is not taken.
+        TooLargeError: The log or the spec is too large.
+        StorageFullError: The disk is full.
+        ClientDisconnect: The client went away.
+    """
+    boundary = _boundary(request)
+    _check_length(request, max_bytes)
+    body = request.stream()
+    with _receiving(), FormReader(boundary, folder / "log", max_bytes=max_bytes) as reader:
+        try:
+            async for batch in _batches(body):
+                await run_in_threadpool(reader.feed, batch)
+            with _receiving():
+                return reader.result()
+        except ServiceError as error:
+            await drain(body, error)
+            raise
+
+
+class FormReader:
+    """Feeds python-multipart's streaming parser and keeps what its callbacks tell."""
+
+    def __init__(self, boundary: bytes, path: Path, *, max_bytes: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._spec_text = bytearray()
+        self._spec = parse_spec(JobSpec, None)
+        self._name: str | None = None
+        self._seen: set[str] = set()
+        self._part = ""
+        self._header, self._value = bytearray(), bytearray()
+        self._disposition = b""
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def __enter__(self) -> "FormReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body."""
+        try:
+            with _receiving():
+                self._parser.write(data)
+        except FormParserError as error:
+            raise BadRequestError(f"The body is not valid multipart/form-data: {error}") from error
+
+    def result(self) -> Upload:
+        """What came, once the body has ended."""
+        if not self._ended:
+            raise BadRequestError("The body ends before its closing boundary.")
+        if DATASET not in self._seen:
+            raise InvalidRequestError(
+                "The part `dataset` is missing: it carries the log as a file.",
+                errors=[{"field": DATASET, "expected": "the log, as a file"}],
+            )
+        self._file.flush()
+        return Upload(
+            path=self._path,
+            name=self._name,
+            size=self._size,
+            sha256=self._hash.hexdigest(),
+            spec=self._spec,
+        )
+
+    def _on_part_begin(self) -> None:
+        self._disposition = b""
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._header.clear()
+        self._value.clear()
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition.decode("latin-1"))
+        self._part = _text(options.get(b"name", b""))
+        if self._part not in (DATASET, SPEC):
+            raise InvalidRequestError(
+                f"There is a part {self._part[:100]!r}; only `dataset` and `spec` are known.",
+                errors=[{"field": self._part[:100], "expected": "a part named `dataset` or `spec`"}],
+            )
+        if self._part in self._seen:
+            raise InvalidRequestError(
+                f"The part `{self._part}` is there twice.",
+                errors=[{"field": self._part, "expected": "one part of this name"}],
+            )
+        self._seen.add(self._part)
+        if self._part == DATASET:
+            self._name = _file_name(_text(options.get(b"filename", b"")))
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        piece = memoryview(data)[start:end]
+        if self._part == SPEC:
+            self._spec_text += piece
+            if len(self._spec_text) > MAX_SPEC_BYTES:
+                raise TooLargeError(f"The spec is larger than {MAX_SPEC_BYTES} bytes.")
+            return
+        self._size += len(piece)
+        if self._size > self._max_bytes:
+            raise _log_too_large(self._max_bytes)
+        self._hash.update(piece)
+        self._file.write(piece)
+
+    def _on_part_end(self) -> None:
+        """A wrong spec is refused before a log that follows it has travelled."""
+        if self._part == SPEC:
+            self._spec = parse_spec(JobSpec, bytes(self._spec_text))
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+def _receiving() -> AbstractContextManager[None]:
+    """Closing the file may fail as writing to it does, for what is left in its buffer."""
+    return naming_errors("the log could not be received")
+
+
+async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join the server's small pieces, so that few of them have to change threads."""
+    pending = bytearray()
+    async for piece in body:
+        pending += piece
+        if len(pending) >= BATCH:
+            yield bytes(pending)
+            pending.clear()
+    if pending:
+        yield bytes(pending)
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind != b"multipart/form-data":
+        raise UnsupportedBodyError(
+            f"The body is {_text(kind) or 'of no stated type'}; expected multipart/form-data with a part "
+            "`dataset` (the log) and optionally a part `spec` (JSON).",
+            headers={"Accept": "multipart/form-data"},
+        )
+    if not options.get(b"boundary"):
+        raise BadRequestError("The Content-Type names no boundary.")
+    return options[b"boundary"]
+
+
+def _check_length(request: Request, max_bytes: int) -> None:
+    """Refuse at once what says itself that it is too large."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > max_bytes + MAX_SPEC_BYTES + OVERHEAD:
+        raise _log_too_large(max_bytes)
+
+
+def _log_too_large(max_bytes: int) -> TooLargeError:
+    return TooLargeError(f"The log is larger than the {max_bytes} bytes this service takes.")
+
+
+def _file_name(sent: str) -> str | None:
+    """The last part of the client's path, without what cannot be shown."""
+    name = "".join(c for c in sent.replace("\\", "/").rpartition("/")[2] if c.isprintable())
+    return name[-255:] or None
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,307 @@
+"""RFC 9457 problem documents: what every error looks like to a client, on every path."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from api.db import ran_full
+from api.errors import BadRequestError, DatabaseError, ServiceError, StorageFullError, log_faults
+from api.http.request_log import HEADER
+from td3core.errors import InvalidLogError
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_VALUE = 200
+MOST_ERRORS = 100
+UNPROCESSABLE = 422
+RETRY_AFTER = "5"
+
+log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong, after RFC 9457."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`urn:td3:problem:` and the code.")
+    title: str = Field(description="What kind of problem this is.")
+    status: int
+    detail: str = Field(description="What went wrong this time.")
+    instance: str = Field(description="The path that was asked for.")
+    code: str = Field(description="The kind of problem, for programs.")
+    request_id: str | None = Field(default=None, description="Finds this request in the service's logs.")
+    errors: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="One entry a fault: `line`, `column`, `value`, `reason` in a log; `field`, `got` and "
+        "`expected` or `reason` in a spec or a request.",
+    )
+
+
+def problem_response(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    errors: Sequence[Mapping[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
+    **extensions: Any,
+) -> JSONResponse:
+    """Build the answer that carries a problem."""
+    problem = Problem(
+        type=f"urn:td3:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        code=code,
+        request_id=request.scope.get("state", {}).get("request_id"),
+        errors=[dict(error) for error in errors] or None,
+        **extensions,
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_none=True), int(status), headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` end in a problem document."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(InvalidLogError, _invalid_log)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DataError, _unstorable)
+    app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(PoolTimeoutError, _database_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Say of each of pydantic's errors which field it means, what came and what was expected."""
+    return [_field_error(error) for error, _ in zip(errors, range(MOST_ERRORS), strict=False)]
+
+
+def documented(
+    *errors: type[ServiceError], examples: Mapping[int, Mapping[str, Any]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of the problems a route may answer with, and more `examples` by status."""
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        status: {
+            "description": " ".join(error.title() + "." for error in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        name: {"value": value}
+                        for name, value in (
+                            *((error.code, example(error)) for error in kinds),
+                            *(examples or {}).get(status, {}).items(),
+                        )
+                    },
+                }
+            },
+        }
+        for status, kinds in by_status.items()
+    }
+
+
+def example(error: type[ServiceError]) -> dict[str, Any]:
+    """A problem document of this kind."""
+    return {
+        "type": f"urn:td3:problem:{error.code}",
+        "title": error.title(),
+        "status": error.status,
+        "detail": error.title() + ".",
+        "instance": "/jobs",
+        "code": error.code,
+        "request_id": "0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
+    }
+
+
+# Cross-field validators of `td3core.config` report as "<field> <what came> <what is wrong>".
+_CROSS_FIELD = re.compile(r"(?P<field>[a-z][a-z0-9_.]*) (?P<got>\S+) (?P<reason>.+)")
+
+
+def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
+    path = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    expected, got = error["msg"], error.get("input")
+    if error["type"] == "value_error":
+        expected = expected.removeprefix("Value error, ")
+        if match := _CROSS_FIELD.fullmatch(expected):
+            path.append(match["field"])
+            return {"field": ".".join(path), "got": _number(match["got"]), "reason": match["reason"]}
+    elif error["type"] == "extra_forbidden":
+        expected = "no field of this name"
+    elif error["type"] == "missing":
+        return {"field": ".".join(path), "expected": expected}
+    elif error["type"] == "json_invalid":
+        fault = error.get("ctx", {}).get("error", expected)
+        return {"field": "", "expected": "JSON", "reason": f"not valid JSON: {fault}"}
+    return {"field": ".".join(path), "got": _short(got), "expected": expected}
+
+
+def _number(text: str) -> int | float | str:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _short(value: Any) -> Any:
+    """The value as it came, or as much of it as helps."""
+    if value is None or isinstance(value, bool | int | float):
+        return value if value == value and value not in (float("inf"), float("-inf")) else repr(value)
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request.failed", code=error.code, detail=error.detail, exc_info=error)
+    return problem_response(
+        request,
+        status=error.status,
+        code=error.code,
+        title=error.title(),
+        detail=error.detail,
+        errors=error.errors,
+        headers=error.headers,
+    )
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    """It is away, locked or full: the client may try again."""
+    log.error("request.database_unavailable", exc_info=error)
+    if isinstance(error, DBAPIError) and ran_full(error):
+        return await _service_error(request, StorageFullError("The database has no space left."))
+    return await _service_error(
+        request,
+        DatabaseError("The database does not answer; try again later.", headers={"Retry-After": RETRY_AFTER}),
+    )
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    """PostgreSQL takes no NUL in a text, not even in one that is only looked for."""
+    log.warning("request.unstorable", exc_info=error)
+    return await _service_error(
+        request, BadRequestError("The request holds what no id or name can have, such as a NUL character.")
+    )
+
+
+async def _invalid_log(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidLogError)
+    return problem_response(
+        request,
+        status=UNPROCESSABLE,
+        code=error.code,
+        title=(type(error).__doc__ or "").rstrip("."),
+        detail=str(error),
+        errors=log_faults(error),
+        total_errors=error.total,
+    )
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = field_errors(error.errors())
+    return problem_response(
+        request,
+        status=UNPROCESSABLE,
+        code="invalid_request",
+        title="The request does not say what it must",
+        detail=summarise(errors),
+        errors=errors,
+    )
+
+
+def summarise(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The first fault in words, and how many more there are."""
+    first = errors[0]
+    more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+    if "reason" in first:
+        words = (first["field"], str(first.get("got", "")), first["reason"])
+        return " ".join(word for word in words if word) + more
+    got = f" (got {first['got']!r})" if "got" in first else ""
+    return f"{first['field'] or 'the body'}: {first['expected']}{got}{more}"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: unknown paths, methods that do not exist there, broken bodies."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    detail = {
+        HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {request.url.path}.",
+    }.get(status, str(error.detail))
+    return problem_response(
+        request,
+        status=status,
+        code=re.sub(r"\W+", "_", status.phrase.lower()),
+        title=status.phrase,
+        detail=detail,
+        headers=headers,
+    )
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that exist at this path; the framework names only those of the first route that fits."""
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
+
+
+async def _gone(request: Request, _error: Exception) -> Response:
+    """The client left in the middle of its request; nobody reads this answer."""
+    log.info("request.abandoned", path=request.url.path)
+    return problem_response(
+        request,
+        status=HTTPStatus.BAD_REQUEST,
+        code="client_disconnected",
+        title="The client closed the connection",
+        detail="The connection ended before the request did.",
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours; the framework raises it again after this answer, and the server logs the traceback.
+
+    It answers from outside of our middleware, so the request id is added here.
+    """
+    request_id = request.scope["state"]["request_id"]
+    log.error("request.failed", request_id=request_id, path=request.url.path, error=type(error).__name__)
+    return problem_response(
+        request,
+        status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        code=ServiceError.code,
+        title="The service failed",
+        detail="Something unforeseen happened. The service's log has the details, under the request id.",
+        headers={HEADER: request_id},
+    )

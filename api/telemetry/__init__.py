@@ -1,0 +1,1 @@
+"""Log lines and traces, joined by the request that caused them."""

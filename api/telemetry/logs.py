@@ -1,0 +1,65 @@
+"""Structured logs: our events and the libraries' lines through one formatter, on standard error."""
+
+import logging
+import sys
+import types
+from typing import Literal
+
+import structlog
+
+from api.telemetry import correlation
+
+LogStyle = Literal["auto", "json", "console"]
+
+
+def configure_logging(*, level: str, style: LogStyle) -> None:
+    """Set up structlog and the root logger; what is bound to the context goes into every line."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        correlation.add_trace,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(style)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    # Its lines repeat what our own say.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
+) -> None:
+    """What ends the process is a line like all others; Ctrl-C is nothing to report."""
+    if issubclass(kind, Exception):
+        structlog.get_logger("uncaught").critical("process.failed", exc_info=(kind, error, traceback))
+
+
+def _renderers(style: LogStyle) -> list[structlog.typing.Processor]:
+    """Show tracebacks without local variables, which may hold what users sent us."""
+    if style == "console" or (style == "auto" and sys.stderr.isatty()):
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]

@@ -1,0 +1,18 @@
+"""Item sequences of a log: the leave-last-out split, and batches of them as tensors."""
+
+from td3core.data.batches import EndlessChunks, Histories, Supervised, chunk_batches, latest_items, supervise
+from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out, popularity
+
+__all__ = [
+    "EndlessChunks",
+    "Histories",
+    "Sequences",
+    "Split",
+    "Supervised",
+    "build_sequences",
+    "chunk_batches",
+    "latest_items",
+    "leave_last_out",
+    "popularity",
+    "supervise",
+]

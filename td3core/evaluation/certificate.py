@@ -1,0 +1,60 @@
+"""The quick form of the fidelity certificate, that goes into every artefact.
+
+A few learners on the summary and on what it competes with, scored on the validation items. Teacher and summary were
+chosen by these very items, so that the figures flatter both a little; an evaluation on the test items does not. There
+are no seconds in it: the same seed gives the same bytes.
+"""
+
+from collections.abc import Generator
+
+import torch
+
+from td3core.config import EvaluationSource, EvaluationSpec
+from td3core.data import Split
+from td3core.errors import DivergedError
+from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
+from td3core.evaluation.sources import Sources
+from td3core.progress import Progress, relay
+from td3core.results import QuickCertificate
+from td3core.summary import Summary
+from td3core.training import Trained
+
+_TRAINED: tuple[EvaluationSource, ...] = ("summary", "floor", "random", "longest", "coreset")
+
+
+def quick_certificate(
+    summary: Summary,
+    split: Split,
+    teacher: Trained,
+    *,
+    learners: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Generator[Progress, None, QuickCertificate]:
+    """Train and score so many learners a source."""
+    job = summary.manifest.spec
+    spec = EvaluationSpec(split="valid", cutoffs=(10,), seeds=learners)
+    sources = Sources(summary, split, spec, device=device, dtype=dtype)
+    rows: dict[str, list[Figures]] = {"full": [sources.scored_teacher(teacher)]}
+    diverged: list[str] = []
+    report = Progress("packing", 0, len(_TRAINED) * learners)
+    for done, source in enumerate(_TRAINED):
+        figures: list[Figures] = []
+        try:
+            for seed in range(learners):
+                report = Progress("packing", done * learners + seed, report.steps)
+                trial = yield from relay(sources.trial(job.learner, source, seed), lambda _, now=report: now)
+                figures.append(trial.figures)
+        except DivergedError:  # a rival's failure is no reason to lose the summary
+            diverged.append(source)
+        else:
+            rows[source] = figures
+    results = {source: spreads(figures) for source, figures in rows.items()}
+    return QuickCertificate(
+        learner=job.learner.kind,
+        seeds=tuple(range(learners)),
+        results=results,
+        recovery=recoveries(results),
+        comparison=comparisons(results),
+        diverged=tuple(diverged),
+    )

@@ -1,0 +1,219 @@
+"""What a summary is worth: fresh learners trained on it, beside the full log, the floor and rivals of the same size.
+
+See `sources` for what they are trained on, and `result` for what comes of it.
+"""
+
+import statistics
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import torch
+
+from td3core.checkpoint import State
+from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
+from td3core.data import Split
+from td3core.errors import DivergedError
+from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
+from td3core.evaluation.rival import Rival
+from td3core.evaluation.sources import Sources, Trial
+from td3core.evaluation.timing import compare_seconds
+from td3core.evaluation.trend import configurations, trend_of
+from td3core.progress import Progress, relay
+from td3core.results import EvaluationResult, Size, Spread, Timing, Trend
+from td3core.summary import Summary
+
+_WORK: dict[EvaluationSource, float] = {"full": 20.0, "own_full": 30.0, "own_soft": 10.0}
+_TAUGHT_WORK = 10.0
+_OTHER_WORK = 0.2
+_RIVAL_WORK = 70.0  # about how the time divides, for the progress alone
+
+
+class _Unit(NamedTuple):
+    """One training."""
+
+    config: LearnerConfig
+    source: EvaluationSource
+    seed: int
+
+
+class Evaluator:
+    """Trains and scores learners on the sources of one evaluation."""
+
+    def __init__(
+        self,
+        summary: Summary,
+        split: Split,
+        spec: EvaluationSpec,
+        *,
+        size: Size | None = None,
+        distil_seconds: float | None = None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.spec = spec
+        self.size = size
+        self.distil_seconds = distil_seconds
+        self.learner = summary.manifest.spec.learner
+        self._sources = Sources(summary, split, spec, device=device, dtype=dtype)
+        self._units = list(dict.fromkeys((*self._compared(), *self._trend_units())))
+        self._trials: dict[_Unit, Trial] = {}
+        self._diverged: set[tuple[LearnerConfig, EvaluationSource]] = set()
+        self._done = 0
+        """How many of the units have come to their end."""
+
+    def state(self) -> State:
+        """Return the trainings that have come to their end; None for one that diverged."""
+        done = self._units[: self._done]
+        return {
+            "rivals": {
+                source: None if rival is None else rival._asdict()
+                for source, rival in self._sources.rivals.items()
+            },
+            "trials": [self._trials[unit]._asdict() if unit in self._trials else None for unit in done],
+        }
+
+    def restore(self, state: State) -> None:
+        """Take these for done."""
+        self._sources.rivals = {
+            source: None if rival is None else Rival(**rival) for source, rival in state["rivals"].items()
+        }
+        self._done = len(state["trials"])
+        for unit, trial in zip(self._units, state["trials"], strict=False):
+            if trial is None:
+                self._diverged.add((unit.config, unit.source))
+            else:
+                self._trials[unit] = Trial.restored(trial)
+
+    def run(self) -> Generator[Progress, None, EvaluationResult]:
+        """Evaluate every learner on every source, seed after seed."""
+        rivals = _RIVAL_WORK * len(self._sources.rival_configs)
+        total = rivals + self._work(self._units)
+        report = Progress("evaluating", 0, len(self._units))
+        if set(self._sources.rival_configs) - set(self._sources.rivals):
+            yield from relay(self._sources.distil_rivals(), partial(_within, report, share=rivals / total))
+        done = self._units[: self._done]
+        report = replace(report, step=len(done), fraction=(rivals + self._work(done)) / total)
+        for unit in self._units[self._done :]:
+            share = self._work([unit]) / total
+            work = self._sources.trial(unit.config, unit.source, unit.seed)
+            losses: dict[str, float] = {}
+            try:
+                trial = yield from relay(work, partial(_within, report, share=share))
+            except DivergedError:  # no reason to lose the others
+                self._diverged.add((unit.config, unit.source))
+            else:
+                self._trials[unit] = trial
+                losses = {f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)}
+            self._done += 1
+            report = replace(report, step=self._done, losses=losses, fraction=report.fraction + share)
+            yield report
+        return self._result()
+
+    def _work(self, units: Sequence[_Unit]) -> float:
+        return sum(
+            _TAUGHT_WORK
+            if unit.source == "summary" and unit.config != self.learner
+            else _WORK.get(unit.source, _OTHER_WORK)
+            for unit in units
+        )
+
+    def _configs(self) -> dict[str, LearnerConfig]:
+        kinds = dict.fromkeys(self.spec.learners)
+        return {kind: self.learner.model_copy(update={"kind": kind}) for kind in kinds}
+
+    def _seeds(self, count: int) -> range:
+        return range(self.spec.seed, self.spec.seed + count)
+
+    def _compared(self) -> Iterator[_Unit]:
+        for config in self._configs().values():
+            for seed in self._seeds(self.spec.seeds):
+                for source in dict.fromkeys(self.spec.sources):
+                    yield _Unit(config, source, seed)
+
+    def _trend_units(self) -> Iterator[_Unit]:
+        if self.spec.trend is not None:
+            for config in configurations(self.spec.trend, self.learner):
+                for seed in self._seeds(self.spec.trend.seeds):
+                    yield _Unit(config, "full", seed)
+                    yield _Unit(config, "summary", seed)
+
+    def _result(self) -> EvaluationResult:
+        configs = self._configs()
+        results = {
+            kind: {source: self._spreads(config, source, self.spec.seeds) for source in self._sound(config)}
+            for kind, config in configs.items()
+        }
+        return EvaluationResult(
+            results=results,
+            recovery={kind: recoveries(by_source) for kind, by_source in results.items()},
+            own_recovery={kind: recoveries(by_source, own=True) for kind, by_source in results.items()},
+            comparison={
+                kind: comparisons(by_source, ours=self._like_rivals(kind))
+                for kind, by_source in results.items()
+            },
+            diverged={
+                kind: tuple(source for source in self.spec.sources if (config, source) in self._diverged)
+                for kind, config in configs.items()
+            },
+            seconds={
+                kind: {source: self._mean_seconds(config, source) for source in self._sound(config)}
+                for kind, config in configs.items()
+            },
+            timing={
+                kind: self._timing(config)
+                for kind, config in configs.items()
+                if {"summary", "full"} <= set(self._sound(config))
+            },
+            trend=self._trend(),
+            size=self.size,
+            seeds=tuple(self._seeds(self.spec.seeds)),
+            split=self.spec.split,
+            protocol=self.spec.protocol,
+            exclude_seen=self._sources.exclude_seen,
+        )
+
+    def _like_rivals(self, kind: str) -> str:
+        """Name the source that trains on the summary as rivals are trained on: untaught."""
+        return "summary" if kind == self.learner.kind else "summary_untaught"
+
+    def _sound(self, config: LearnerConfig) -> tuple[EvaluationSource, ...]:
+        """Return the sources on which no learner diverged."""
+        sources = dict.fromkeys(self.spec.sources)
+        return tuple(source for source in sources if (config, source) not in self._diverged)
+
+    def _of(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> list[Trial]:
+        return [self._trials[_Unit(config, source, seed)] for seed in self._seeds(seeds)]
+
+    def _spreads(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> dict[str, Spread]:
+        return spreads([trial.figures for trial in self._of(config, source, seeds)])
+
+    def _mean_seconds(self, config: LearnerConfig, source: EvaluationSource) -> float:
+        return statistics.fmean(trial.seconds for trial in self._of(config, source, self.spec.seeds))
+
+    def _timing(self, config: LearnerConfig) -> Timing:
+        return compare_seconds(
+            summary=[trial.curve[-1] for trial in self._of(config, "summary", self.spec.seeds)],
+            full=[trial.curve for trial in self._of(config, "full", self.spec.seeds)],
+            distil=self.distil_seconds,
+        )
+
+    def _trend(self) -> Trend | None:
+        if self.spec.trend is None:
+            return None
+        seeds = self.spec.trend.seeds
+        rows = [
+            (config, self._spreads(config, "summary", seeds), self._spreads(config, "full", seeds))
+            for config in configurations(self.spec.trend, self.learner)
+            if not {(config, "summary"), (config, "full")} & self._diverged
+        ]
+        return trend_of(rows) if rows else None
+
+
+def _ndcg(figures: Figures) -> Iterator[str]:
+    return (name for name in figures if name.startswith("ndcg"))
+
+
+def _within(before: Progress, part: float, *, share: float) -> Progress:
+    return replace(before, fraction=before.fraction + part * share)

@@ -1,0 +1,113 @@
+"""Other summaries of the same log, with which the one that is evaluated is compared.
+
+Farzi is distilled as the job was, from a teacher trained as the job's was (an artefact keeps of that one only the item
+factor), with the same number of synthetic users and steps, learner, and outer steps. What it stores then grows with the
+catalogue, so there are two of it: as wide as it is by default, and with no more numbers than the summary itself, as
+far as its rank goes down.
+"""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from math import prod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from td3core.config import EvaluationSource, JobSpec, SummaryConfig
+from td3core.data import Sequences
+from td3core.errors import DivergedError
+from td3core.factors import expected_embeddings, factor_shapes
+from td3core.learners import build_learner
+from td3core.outer import Distillation
+from td3core.progress import Progress, relay
+from td3core.ranking import RankingTask
+from td3core.training import LogTraining
+
+_TEACHER_SHARE = 0.3  # about what of the time the teacher takes
+
+
+class Rival(NamedTuple):
+    """What learners are trained on."""
+
+    embeddings: Float[Tensor, "mu zeta d3"]
+    items: Float[Tensor, "items d3"]
+    lr_factor: float
+    """On the learning rate."""
+
+
+def as_wide(summary: SummaryConfig) -> SummaryConfig:
+    """Return a Farzi of as many synthetic users and steps; of a summary that is one already, the same again."""
+    if summary.kind == "farzi":
+        return summary
+    return SummaryConfig(kind="farzi", users=summary.users, length=summary.length)
+
+
+def as_small(summary: SummaryConfig, *, n_items: int, embedding_size: int) -> SummaryConfig:
+    """Return a Farzi of as many synthetic users and steps and, as far as its rank goes down, no more numbers."""
+    shapes = factor_shapes(summary, n_items=n_items, embedding_size=embedding_size)
+    numbers = sum(map(prod, shapes.values()))
+    rank = numbers // (summary.users * summary.length + n_items)
+    return as_wide(summary).model_copy(update={"rank": max(1, rank)})
+
+
+def distil_rivals(
+    summaries: Mapping[EvaluationSource, SummaryConfig],
+    rivals: dict[EvaluationSource, Rival | None],
+    job: JobSpec,
+    train: Sequences,
+    validation: RankingTask,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Generator[float, None, None]:
+    """Distil from the same teacher each that `rivals` has not yet, and put it there; yield the fraction done.
+
+    One that diverged before it had a summary is None.
+    """
+    learner = build_learner(job.learner)
+    started = time.monotonic()
+    teacher = yield from relay(
+        LogTraining(
+            learner,
+            train,
+            validation,
+            config=job.teacher,
+            dropout=job.learner.dropout,
+            seed=job.seed,
+            stage="evaluating",
+            device=device,
+            dtype=dtype,
+        ).run(),
+        lambda progress: _TEACHER_SHARE * _part(progress),
+    )
+    teacher_seconds = time.monotonic() - started
+    share = (1 - _TEACHER_SHARE) / len(summaries)
+    for number, (name, summary) in enumerate(summaries.items()):
+        if name in rivals:
+            continue
+        distillation = Distillation(
+            learner=learner,
+            teacher=teacher,
+            train=train,
+            task=validation,
+            summary=summary,
+            inner=job.inner,
+            outer=job.outer,
+            stop=job.stop,
+            seed=job.seed,
+            started=time.monotonic() - teacher_seconds,
+        )
+        with suppress(DivergedError):
+            for progress in distillation:
+                yield _TEACHER_SHARE + share * (number + _part(progress))
+        best = distillation.best
+        rivals[name] = best and Rival(
+            expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor
+        )
+
+
+def _part(progress: Progress) -> float:
+    return progress.step / progress.steps

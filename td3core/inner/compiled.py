@@ -1,0 +1,117 @@
+"""Compiling functions that differentiate, twice if they like.
+
+PyTorch's compiler differentiates what it compiles once, and the way back through a training step needs two
+derivatives. So a function is traced first, with its calls of autograd, to a flat graph of operations, and that graph is
+compiled as one that needs no derivative (Ansel et al., "PyTorch 2", ASPLOS 2024).
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from td3core.catalogue import Catalogue
+from td3core.errors import CompilerError
+
+MOST_OPERATIONS = 3000
+"""A longer graph, as that of a recurrent learner over its steps, takes minutes to compile."""
+
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+
+def compiled(function: Callable[..., R], *, required: bool = False) -> Callable[..., R]:
+    """Return the function, compiled at its first call with tensors of new shapes.
+
+    Its arguments are a catalogue, whose candidates may be others in number at each call, and tensors, None, and named
+    tuples of these, as its results are. Where the graph is too long or the compiler fails, the function stays as it is.
+
+    Raises:
+        CompilerError: At a call, with `required`, instead of the function staying as it is.
+    """
+    known: dict[object, Callable[..., R]] = {}
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> R:
+        catalogue: Catalogue = arguments[0]
+        varying = len(catalogue) if catalogue.rows is not None else 0
+        leaves = list(_leaves(arguments))
+        key = tuple(leaf if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves[varying:])
+        if key not in known:
+            try:
+                known[key] = _compile(function, arguments, varying)
+            except CompilerError as error:
+                if required:
+                    raise
+                log.warning("Not compiled: %s", error)
+                known[key] = function
+        return known[key](*arguments)
+
+    return call
+
+
+def _compile(function: Callable[..., R], arguments: tuple[Any, ...], varying: int) -> Callable[..., R]:
+    """Trace the function with these arguments; the first size of the first `varying` tensors is not fixed."""
+    results: list[R] = []
+
+    def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
+        results.append(function(*_filled(arguments, iter(tensors))))
+        return _tensors(results[-1])
+
+    with _Few():  # much faster than to trace for nothing
+        flat(*_tensors(arguments))
+    graph = make_fx(flat)(*_tensors(arguments))
+    for tensor in _tensors(arguments)[:varying]:
+        torch._dynamo.mark_dynamic(tensor, 0)  # pyright: ignore[reportPrivateUsage] - its only name
+    fast = torch.compile(graph, fullgraph=True, options={"cpp.threads": torch.get_num_threads()})
+    shape = results[0]
+
+    @torch.no_grad()
+    def call(*arguments: Any) -> R:
+        return _filled(shape, iter(fast(*_tensors(arguments))))
+
+    try:
+        call(*arguments)
+    except RuntimeError as error:  # which all errors of the compiler are
+        raise CompilerError(" ".join(str(error).splitlines()[:2])) from error
+    return call
+
+
+def _leaves(nested: Any) -> Iterator[Tensor | None]:
+    """Yield the tensors and None of nested tuples, in order."""
+    if isinstance(nested, tuple):
+        for part in cast(tuple[Any, ...], nested):
+            yield from _leaves(part)
+    else:
+        yield nested
+
+
+def _tensors(nested: Any) -> tuple[Tensor, ...]:
+    return tuple(leaf for leaf in _leaves(nested) if leaf is not None)
+
+
+def _filled(like: Any, tensors: Iterator[Tensor]) -> Any:
+    """Return tuples nested like these, with these tensors in them."""
+    if isinstance(like, tuple):
+        parts = [_filled(part, tensors) for part in cast(tuple[Any, ...], like)]
+        return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+    return None if like is None else next(tensors)
+
+
+class _Few(TorchDispatchMode):
+    """Refuses more than `MOST_OPERATIONS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._done += 1
+        if self._done > MOST_OPERATIONS:
+            raise CompilerError(f"more than {MOST_OPERATIONS} operations are too many to compile")
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,146 @@
+"""The ranking task of leave-last-out evaluation: predict each user's held-out item."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from td3core.data import Histories, Split, latest_items
+from td3core.errors import LogTooSmallError
+from td3core.learners.base import Learner
+from td3core.ranking.metrics import ranking_metrics, target_ranks
+
+_USERS_A_BLOCK = 512
+_SCORES_A_BLOCK = 1 << 24
+_NEGATIVES = 100
+
+
+def predict_next(
+    learner: Learner,
+    parameters: Float[Tensor, "learners parameters"],
+    items: Float[Tensor, "items d3"],
+    histories: Histories,
+    *,
+    reach: int | None = None,
+) -> Float[Tensor, "learners users d3"]:
+    """Return each learner's prediction of what comes after each history, of which it reads at most `reach` steps."""
+    rows, lengths = histories.latest(min(reach or learner.max_length, learner.max_length))
+    sequences = functional.pad(
+        rows[:, : int(lengths.max())], (0, 1)
+    )  # some item stands for the one to predict
+    embeddings = items[sequences.clamp(max=items.shape[0] - 1)]
+    outputs = learner(
+        parameters,
+        embeddings.expand(parameters.shape[0], *embeddings.shape),
+        lengths[None, :, None],
+        lengths=lengths[None] + 1,
+    )
+    return outputs[:, :, 0]
+
+
+class RankingTask:
+    """Held-out items of one split, under one protocol.
+
+    `full` ranks the target among all items. `uni100` ranks it among 100 items drawn uniformly, without replacement,
+    from those the user never interacted with; it flatters, and is here to compare with papers.
+
+    Raises:
+        LogTooSmallError: a user has had every item, so that `uni100` has none to draw.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        part: Literal["valid", "test"],
+        max_length: int,
+        cutoffs: tuple[int, ...],
+        protocol: Literal["full", "uni100"] = "full",
+        exclude_seen: bool = False,
+        generator: torch.Generator | None = None,
+        device: torch.device,
+    ) -> None:
+        history = split.history(part)
+        self.cutoffs = cutoffs
+        self.exclude_seen = exclude_seen
+        self.histories = latest_items(history, length=max_length, device=device)
+        self.targets: Int[Tensor, " users"] = torch.from_numpy(getattr(split, part)).to(device)
+        self._history = history
+        self._candidates: Int[Tensor, "users 101"] | None = None
+        if protocol == "uni100":
+            if generator is None:
+                raise ValueError("the uni100 protocol draws negatives and needs a generator")
+            self._candidates = self._draw_candidates(split, generator).to(device)
+
+    @torch.no_grad()
+    def evaluate(
+        self,
+        learner: Learner,
+        parameters: Float[Tensor, "learners parameters"],
+        items: Float[Tensor, "items d3"],
+        *,
+        reach: int | None = None,
+    ) -> list[dict[str, float]]:
+        """Return HR, NDCG and MRR at the cut-offs, for each learner; it reads at most `reach` steps of a history."""
+        blocks: list[Int[Tensor, "learners users"]] = []
+        for users in self._blocks(len(items)):
+            histories = Histories(*(part[users] for part in self.histories))
+            predictions = predict_next(learner, parameters, items, histories, reach=reach)
+            seen = self._seen(users, len(items))
+            blocks.append(torch.stack([self._ranks(row @ items.T, users, seen) for row in predictions]))
+        return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
+
+    def evaluate_scores(self, scores: Float[Tensor, " items"]) -> dict[str, float]:
+        """Return the metrics of scores that are the same for every user, such as popularity."""
+        ranks = [
+            self._ranks(scores.expand(len(self.targets[users]), -1), users, self._seen(users, len(scores)))
+            for users in self._blocks(len(scores))
+        ]
+        return ranking_metrics(torch.cat(ranks), self.cutoffs)
+
+    def _blocks(self, n_items: int) -> Iterator[slice]:
+        """Cut the users so that the scores of a block stay few, however many items there are."""
+        size = max(1, min(_USERS_A_BLOCK, _SCORES_A_BLOCK // n_items))
+        for start in range(0, len(self.targets), size):
+            yield slice(start, min(start + size, len(self.targets)))
+
+    def _ranks(
+        self,
+        scores: Float[Tensor, "users items"],
+        users: slice,
+        seen: Bool[Tensor, "users items"] | None,
+    ) -> Int[Tensor, " users"]:
+        targets = self.targets[users]
+        if self._candidates is not None:
+            return target_ranks(scores.gather(1, self._candidates[users]), torch.zeros_like(targets))
+        return target_ranks(scores, targets, excluded=seen)
+
+    def _seen(self, users: slice, n_items: int) -> Bool[Tensor, "users items"] | None:
+        """Mark the whole history of each user, if it is to be left out."""
+        if not self.exclude_seen or self._candidates is not None:
+            return None
+        seen = torch.zeros(users.stop - users.start, n_items, dtype=torch.bool)
+        for row, user in zip(seen, range(users.start, users.stop), strict=True):
+            row[torch.from_numpy(self._history.of(user))] = True
+        return seen.to(self.targets.device)
+
+    def _draw_candidates(self, split: Split, generator: torch.Generator) -> Int[Tensor, "users 101"]:
+        """Return each user's target, then the negatives (fewer distinct ones are topped up by repetition)."""
+        rows: list[Tensor] = []
+        everything = split.history("test")
+        for user, target in enumerate(self.targets.cpu()):
+            weights = torch.ones(split.train.n_items)
+            weights[torch.from_numpy(everything.of(user))] = 0
+            weights[int(split.test[user])] = 0
+            unseen = int(weights.count_nonzero())
+            if not unseen:
+                raise LogTooSmallError(
+                    f"user {split.train.user_ids[user]} has had all {len(weights)} items, so that protocol uni100 has "
+                    "no negative to draw: take protocol full"
+                )
+            drawn = torch.multinomial(weights, min(unseen, _NEGATIVES), generator=generator)
+            rows.append(torch.cat((target[None], drawn.repeat(-(-_NEGATIVES // len(drawn)))[:_NEGATIVES])))
+        return torch.stack(rows)

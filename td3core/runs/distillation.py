@@ -1,0 +1,222 @@
+"""A job from the log to the artefact, and an evaluation of one: iterators of progress."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from td3core.checkpoint import State
+from td3core.config import JobSpec
+from td3core.data import Sequences, leave_last_out
+from td3core.errors import DivergedError, OutOfTimeError
+from td3core.evaluation import quick_certificate
+from td3core.interactions import LogProfile
+from td3core.learners import Learner, build_learner
+from td3core.outer import Candidate, Distillation
+from td3core.progress import Progress, Stage, relay
+from td3core.ranking import RankingTask
+from td3core.runs.base import Run
+from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
+from td3core.training import LogTraining, Trained
+from td3core.version import VERSION
+
+_STAGES: dict[Stage, tuple[float, float]] = {
+    "reading": (0.0, 0.01),
+    "teacher": (0.01, 0.3),
+    "distilling": (0.3, 0.95),
+    "packing": (0.95, 1.0),
+}  # where each stage of a distillation begins and ends in the fraction of the whole
+_VALIDATION_CUTOFF = 10
+
+
+@final
+class DistillationRun(Run):
+    """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`.
+
+    A run that was left and taken up again gives the same bytes as one that never stopped.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        spec: JobSpec,
+        *,
+        log_name: str | None = None,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
+        self.spec = spec
+        self.profile: LogProfile | None = None
+        """The log after the filters; none before it was read."""
+        self._summary: Summary | None = None
+        self._training: LogTraining | None = None
+        self._distillation: Distillation | None = None
+        self._stopped: dict[str, str] = {}
+        """Why the distillation ended before its last step."""
+
+    @property
+    def summary(self) -> Summary:
+        """The best summary so far: there is one from the first validation on, and each is as usable as the last.
+
+        Raises:
+            RuntimeError: nothing was validated yet.
+        """
+        if self._summary is None:
+            raise RuntimeError("the run has no summary before its first validation")
+        return self._summary
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the artefact says of itself, and the seconds of each stage, which would differ where bytes must not."""
+        return {**self.summary.manifest.metrics, "seconds": dict(self.seconds)}
+
+    def save(self, path: Path) -> None:
+        """Write the artefact."""
+        save_summary(self.summary, path)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"spec": self.spec.model_dump(mode="json")}
+
+    def _work(self) -> State:
+        if self._distillation is not None:
+            return {
+                "teacher": self._distillation.teacher._asdict(),
+                "distillation": self._distillation.state(),
+                "stopped": self._stopped,
+            }
+        if self._training is not None:
+            return {"training": self._training.state()}
+        return self._begun
+
+    def _run(self, started: float) -> Generator[Progress, None, None]:
+        yield from relay(self._stages(started), _placed)
+
+    def _stages(self, started: float) -> Generator[Progress, None, None]:
+        yield Progress("reading", 0, 1)
+        given, kept, sequences = self._read(self.spec.data)
+        self.profile = kept
+        dataset = DatasetInfo(name=self.log_name, sha256=self._log_sha256, given=given, kept=kept)
+        split = leave_last_out(sequences)
+        learner = build_learner(self.spec.learner)
+        task = RankingTask(
+            split,
+            part="valid",
+            max_length=learner.max_length,
+            cutoffs=(_VALIDATION_CUTOFF,),
+            exclude_seen=self.spec.data.exclude_seen,
+            device=self.device,
+        )
+        yield Progress("reading", 1, 1)
+        if "teacher" in self._begun:
+            teacher = Trained.restored(self._begun["teacher"])
+        else:
+            teacher = yield from self._train_teacher(learner, split.train, task)
+            self._check_time(started)
+        distillation = Distillation(
+            learner=learner,
+            teacher=teacher,
+            train=split.train,
+            task=task,
+            summary=self.spec.summary,
+            inner=self.spec.inner,
+            outer=self.spec.outer,
+            stop=self.spec.stop,
+            seed=self.spec.seed,
+            started=started,
+        )
+        if "distillation" in self._begun:
+            distillation.restore(self._begun["distillation"])
+            self._stopped = self._begun["stopped"]
+        self._distillation, self._begun = distillation, {}
+        yield from self._distil(distillation, lambda best: self._pack(best, teacher, sequences, dataset))
+        yield Progress("packing", 0, 1)
+        if self._stopped:
+            self._summary = self.summary.with_metrics(stopped=self._stopped)
+        if self.spec.certificate.learners:
+            certificate = yield from quick_certificate(
+                self.summary,
+                split,
+                teacher,
+                learners=self.spec.certificate.learners,
+                device=self.device,
+                dtype=self.dtype,
+            )
+            self._summary = self.summary.with_metrics(certificate=certificate.model_dump(mode="json"))
+        yield Progress("packing", 1, 1)
+
+    def _check_time(self, started: float) -> None:
+        """Refuse to give a summary that nothing was learned for."""
+        taken, allowed = time.monotonic() - started, self.spec.stop.seconds
+        if allowed is not None and taken >= allowed:
+            raise OutOfTimeError(
+                f"the teacher was trained after {taken:.0f} s, and stop.seconds allows {allowed:g} s in all: "
+                "nothing was distilled"
+            )
+
+    def _train_teacher(
+        self, learner: Learner, train: Sequences, task: RankingTask
+    ) -> Generator[Progress, None, Trained]:
+        training = LogTraining(
+            learner,
+            train,
+            task,
+            config=self.spec.teacher,
+            dropout=self.spec.learner.dropout,
+            seed=self.spec.seed,
+            stage="teacher",
+            device=self.device,
+            dtype=self.dtype,
+        )
+        if "training" in self._begun:
+            training.restore(self._begun["training"])
+        self._training, self._begun = training, {}
+        return (yield from training.run())
+
+    def _distil(
+        self, distillation: Distillation, pack: Callable[[Candidate], Summary]
+    ) -> Generator[Progress, None, None]:
+        """Distil to the end, so that there always is the best summary so far."""
+        if distillation.best is not None:
+            self._summary = pack(distillation.best)
+        if self._stopped:  # a distillation that diverged must not be gone on with
+            return
+        try:
+            for progress in distillation:
+                if distillation.best is not None and progress.step == distillation.best.step:
+                    self._summary = pack(distillation.best)
+                yield progress
+        except DivergedError as error:
+            if distillation.best is None:
+                raise
+            self._stopped = {"reason": "diverged", "detail": str(error)}
+        if distillation.stopped is not None:
+            self._stopped = {"reason": distillation.stopped}
+
+    def _pack(self, best: Candidate, teacher: Trained, sequences: Sequences, dataset: DatasetInfo) -> Summary:
+        metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
+        return Summary(
+            factors=best.factors,
+            items=teacher.items,
+            item_ids=tuple(sequences.item_ids.to_list()),
+            manifest=Manifest(
+                code_version=VERSION,
+                seed=self.spec.seed,
+                spec=self.spec,
+                dataset=dataset,
+                lr_factor=best.lr_factor,
+                metrics={
+                    "teacher": {metric: teacher.score},
+                    "summary": {metric: best.score, "outer_step": best.step},
+                },
+                usage=usage(self.spec.summary.kind),
+            ),
+        )
+
+
+def _placed(progress: Progress) -> Progress:
+    begin, end = _STAGES[progress.stage]
+    return replace(progress, fraction=begin + (end - begin) * progress.step / progress.steps)

@@ -1,0 +1,90 @@
+"""An evaluation of an artefact on its log, as an iterator of progress."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from td3core.checkpoint import State
+from td3core.config import EvaluationSpec
+from td3core.data import leave_last_out
+from td3core.errors import InvalidLogError
+from td3core.evaluation import Evaluator
+from td3core.progress import Progress
+from td3core.results import EvaluationResult, Size
+from td3core.runs.base import Run, sha256_of
+from td3core.summary import load_summary
+
+
+@final
+class EvaluationRun(Run):
+    """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
+
+    One that was left and taken up again does not repeat the trainings that had come to their end, but for the teacher
+    of rivals that it has yet to distil.
+    """
+
+    def __init__(
+        self,
+        artifact: Path,
+        log: Path,
+        spec: EvaluationSpec,
+        *,
+        log_name: str | None = None,
+        distil_seconds: float | None = None,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
+        self.artifact = artifact
+        self.spec = spec
+        self.distil_seconds = distil_seconds
+        self._evaluator: Evaluator | None = None
+        self._result: EvaluationResult | None = None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What was found, ready for JSON.
+
+        Raises:
+            RuntimeError: the run has not come to its end.
+        """
+        if self._result is None:
+            raise RuntimeError("the run has no result before it was iterated to its end")
+        return self._result.model_dump(mode="json")
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"spec": self.spec.model_dump(mode="json"), "artifact": sha256_of(self.artifact)}
+
+    def _work(self) -> State:
+        return self._begun if self._evaluator is None else self._evaluator.state()
+
+    def _run(self, started: float) -> Generator[Progress, None, None]:
+        yield Progress("evaluating", 0, 1)
+        summary = load_summary(self.artifact)
+        _, kept, sequences = self._read(summary.manifest.spec.data)
+        if tuple(sequences.item_ids.to_list()) != summary.item_ids:
+            raise InvalidLogError(
+                f"the log has {sequences.n_items} items after its filters, and they are not the "
+                f"{len(summary.item_ids)} of the summary: it is not the log that was distilled"
+            )
+        evaluator = Evaluator(
+            summary,
+            leave_last_out(sequences),
+            self.spec,
+            size=Size(
+                summary_bytes=self.artifact.stat().st_size,
+                summary_parameters=sum(tensor.numel() for tensor in summary.factors.tensors.values()),
+                item_parameters=summary.items.numel(),
+                log_bytes=self.log.stat().st_size,
+                log_interactions=kept.interactions,
+            ),
+            distil_seconds=self.distil_seconds,
+            device=self.device,
+            dtype=self.dtype,
+        )
+        if self._begun:
+            evaluator.restore(self._begun)
+        self._evaluator, self._begun = evaluator, {}
+        self._result = yield from evaluator.run()

@@ -1,0 +1,112 @@
+"""Save and load a summary: one zip archive of safetensors, Parquet and JSON.
+
+The same summary gives the same bytes: members are stored in a fixed order with a fixed date. Nothing is ever unpickled.
+"""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+import polars as pl
+import safetensors.torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from td3core.errors import InvalidArtifactError
+from td3core.factors import Factors, factor_shapes, named_factors
+from td3core.summary.manifest import FORMAT, FORMAT_VERSION, Manifest
+from td3core.summary.summary import Summary
+
+_FACTORS, _ITEMS, _MANIFEST = "factors.safetensors", "items.parquet", "manifest.json"
+_OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_LARGEST_MEMBER = 16 << 30  # bytes; an archive that claims more is not one of ours
+
+
+def save_summary(summary: Summary, path: Path) -> None:
+    """Write the archive."""
+    tensors = {**summary.factors.tensors, "items": summary.items}
+    table = io.BytesIO()
+    rows = pl.Series("row", range(len(summary.item_ids)), dtype=pl.Int64)
+    pl.DataFrame([rows, pl.Series("item_id", summary.item_ids, dtype=pl.String)]).write_parquet(table)
+    members = {
+        _FACTORS: safetensors.torch.save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        ),
+        _ITEMS: table.getvalue(),
+    }
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    manifest = summary.manifest.model_copy(update={"files": hashes})
+    members[_MANIFEST] = manifest.model_dump_json(indent=2).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _OLDEST_ZIP_DATE), data)
+
+
+def load_summary(path: Path | str) -> Summary:
+    """Read an archive that `save_summary` or the service wrote.
+
+    Raises:
+        InvalidArtifactError: the file is missing, damaged or of another format; the message says which.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: _read(archive, name) for name in (_MANIFEST, _FACTORS, _ITEMS)}
+    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise InvalidArtifactError(f"{path} cannot be read as a zip archive: {error}") from error
+    manifest = _parse_manifest(members[_MANIFEST])
+    for name in (_FACTORS, _ITEMS):
+        found = hashlib.sha256(members[name]).hexdigest()
+        if found != manifest.files.get(name):
+            raise InvalidArtifactError(
+                f"{name} is damaged: its SHA-256 is {found}, the manifest says {manifest.files.get(name)}"
+            )
+    item_ids = _parse_items(members[_ITEMS])
+    factors, items = _parse_factors(members[_FACTORS], manifest, len(item_ids))
+    return Summary(factors, items, item_ids, manifest)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise InvalidArtifactError(f"the archive has no {name}; it holds {archive.namelist()}") from None
+    if info.file_size > _LARGEST_MEMBER:
+        raise InvalidArtifactError(f"{name} claims {info.file_size} bytes; {_LARGEST_MEMBER} is the most")
+    return archive.read(info)
+
+
+def _parse_manifest(data: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the document"
+        raise InvalidArtifactError(
+            f"{_MANIFEST}: {field}: {first['msg']} (this version reads {FORMAT} version {FORMAT_VERSION})"
+        ) from error
+
+
+def _parse_items(data: bytes) -> tuple[str, ...]:
+    try:
+        table = pl.read_parquet(io.BytesIO(data), columns=["row", "item_id"])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InvalidArtifactError(f"{_ITEMS}: {error}") from error
+    if table["row"].to_list() != list(range(table.height)):
+        raise InvalidArtifactError(f"{_ITEMS}: the rows do not run from 0 to {table.height - 1}")
+    return tuple(table["item_id"].cast(pl.String).to_list())
+
+
+def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Factors, Tensor]:
+    try:
+        tensors = safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise InvalidArtifactError(f"{_FACTORS}: {error}") from error
+    size, d3 = manifest.spec.summary, manifest.spec.learner.embedding_size
+    expected = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != expected:
+        raise InvalidArtifactError(f"{_FACTORS}: the shapes are {shapes}, the manifest asks for {expected}")
+    return named_factors(size, tensors), tensors["items"]

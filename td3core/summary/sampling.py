@@ -1,0 +1,99 @@
+"""Drawing discrete item sequences from a summary.
+
+- *independent*: step t of synthetic user m from `S_{m,t}`, whatever the other steps gave. What S says of which items
+  go together is lost: its distributions are broad, and two items of the same taste meet by chance.
+- *ancestral*: the first item from `S_{m,0}`, and each one after it from what a learner that was trained on the summary
+  predicts after those before it, `softmax(V o / temperature)`. The learner has seen how the expected embedding of a
+  step depends on the others, so the sequences hang together.
+
+Both need nothing but the summary.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from td3core.data import Histories
+from td3core.factors import Factors
+from td3core.learners import Learner
+from td3core.ranking import predict_next
+
+_SCORES_A_BLOCK = 1 << 26
+
+Logits = Callable[[slice, Int[Tensor, "sequences drawn"]], Float[Tensor, "sequences items"]]
+
+
+@torch.no_grad()
+def draw_independent(
+    factors: Factors,
+    *,
+    items: Float[Tensor, "items d3"],
+    users: Int[Tensor, " sequences"],
+    length: int,
+    temperature: float,
+    distinct: bool,
+    generator: torch.Generator,
+) -> Int[Tensor, "sequences length"]:
+    """Draw the first `length` steps of each of these synthetic users, every step on its own."""
+    queries, keys = factors.queries(), factors.keys(items)
+
+    def logits(rows: slice, drawn: Tensor) -> Tensor:
+        return queries[users[rows], drawn.shape[1]] @ keys.T / temperature
+
+    return _draw(logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator)
+
+
+@torch.no_grad()
+def draw_ancestral(
+    factors: Factors,
+    *,
+    items: Float[Tensor, "items d3"],
+    users: Int[Tensor, " sequences"],
+    learner: Learner,
+    parameters: Float[Tensor, "1 parameters"],
+    length: int,
+    temperature: float,
+    first_temperature: float,
+    distinct: bool,
+    generator: torch.Generator,
+) -> Int[Tensor, "sequences length"]:
+    """Draw the first item of each of these synthetic users from `S_{m,0}`, the others as the learner predicts.
+
+    The learner is shown the latest items, as many as come before the last step of the summary: it was never trained
+    to continue longer histories.
+    """
+    first, keys = factors.queries()[:, 0], factors.keys(items)
+    reach = max(1, factors.shape[1] - 1)
+
+    def logits(rows: slice, drawn: Tensor) -> Tensor:
+        if not drawn.shape[1]:
+            return first[users[rows]] @ keys.T / first_temperature
+        known = drawn[:, -reach:]
+        lengths = torch.full((len(known),), known.shape[1], device=known.device)
+        (outputs,) = predict_next(learner, parameters, items, Histories(known, lengths))
+        return outputs @ items.T / temperature
+
+    return _draw(logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator)
+
+
+def _draw(
+    logits: Logits, sequences: int, *, length: int, items: int, distinct: bool, generator: torch.Generator
+) -> Int[Tensor, "sequences length"]:
+    """Draw step by step, as many sequences at once as scores of the whole catalogue fit into a block."""
+    device = generator.device
+    block = max(1, _SCORES_A_BLOCK // items)
+    blocks: list[Tensor] = []
+    for start in range(0, sequences, block):
+        rows = slice(start, min(start + block, sequences))
+        drawn = torch.empty(rows.stop - start, 0, dtype=torch.int64, device=device)
+        taken = torch.zeros(len(drawn), items, dtype=torch.bool, device=device)
+        for _ in range(length):
+            chances = logits(rows, drawn).masked_fill(taken, -torch.inf).softmax(-1)
+            choice = torch.multinomial(chances, 1, generator=generator)
+            drawn = torch.cat((drawn, choice), 1)
+            if distinct:
+                taken.scatter_(1, choice, True)
+        blocks.append(drawn)
+    return torch.cat(blocks)

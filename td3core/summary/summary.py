@@ -1,0 +1,236 @@
+"""The synthetic sequence summary, as the one who trains on it holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from td3core.config import LearnerConfig, SamplingConfig, StudentConfig
+from td3core.data import Histories
+from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
+from td3core.learners import Learner, build_learner
+from td3core.ranking import predict_next
+from td3core.summary.manifest import Manifest
+from td3core.summary.sampling import draw_ancestral, draw_independent
+from td3core.training import EmbeddedTraining, StudentTraining, train_labeller
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary:
+    """The learned factors, the item factor V, and the ids behind V's rows."""
+
+    factors: Factors
+    items: Float[Tensor, "items d3"]
+    item_ids: tuple[str, ...]
+    manifest: Manifest
+
+    def __repr__(self) -> str:
+        users, length = self.factors.shape
+        name = self.manifest.dataset.name
+        return f"Summary(users={users}, length={length}, items={len(self.item_ids)}, log={name!r})"
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
+        """Return the same summary on another device or in another precision."""
+        dtype = dtype or self.items.dtype
+        factors = mapped(self.factors, lambda factor: factor.to(device, dtype))
+        return replace(self, factors=factors, items=self.items.to(device, dtype))
+
+    @property
+    def reach(self) -> int:
+        """Steps of a history that a learner trained on the summary reads: as many as it was trained on."""
+        return self.factors.shape[1] - 1
+
+    def with_metrics(self, **metrics: Any) -> "Summary":
+        """Return the same summary with more said of it in its manifest."""
+        manifest = self.manifest.model_copy(update={"metrics": {**self.manifest.metrics, **metrics}})
+        return replace(self, manifest=manifest)
+
+    def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
+        """Return S: at every step of every synthetic user a distribution over the items."""
+        return soft_sequences(self.factors, self.items)
+
+    def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
+        """Return X = S V, what a learner on the shared item factor consumes."""
+        return expected_embeddings(self.factors, self.items)
+
+    def sample(self, n: int, *, seed: int = 0, sampling: SamplingConfig | None = None) -> list[list[str]]:
+        """Draw `n` sequences of item ids, going round the synthetic users.
+
+        Raises:
+            ValueError: `n` is below one, or the sequences are longer than the catalogue or the summary allows.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        sampling = sampling or SamplingConfig()
+        length = self.sampled_length(sampling)
+        device = self.items.device
+        generator = torch.Generator(device).manual_seed(seed)
+        users = torch.arange(n, device=device) % self.factors.shape[0]
+        if sampling.method == "independent":
+            shares = [
+                draw_independent(
+                    self.factors,
+                    items=self.items,
+                    users=users,
+                    length=length,
+                    temperature=sampling.divisor,
+                    distinct=sampling.distinct,
+                    generator=generator,
+                )
+            ]
+        else:
+            shares = [
+                draw_ancestral(
+                    self.factors,
+                    items=self.items,
+                    users=share,
+                    learner=trained.learner,
+                    parameters=trained.parameters,
+                    length=length,
+                    temperature=sampling.divisor,
+                    first_temperature=sampling.first_temperature,
+                    distinct=sampling.distinct,
+                    generator=generator,
+                )
+                for number, share in enumerate(users.chunk(sampling.learners))
+                for trained in (self.train(seed=seed + number),)
+            ]
+        return [[self.item_ids[item] for item in sequence] for share in shares for sequence in share.tolist()]
+
+    def sampled_length(self, sampling: SamplingConfig) -> int:
+        """Return how many items each sequence would have.
+
+        Raises:
+            ValueError: it is more than the catalogue (`distinct`) or the summary (`independent`) allows.
+        """
+        steps, items = self.factors.shape[1], len(self.item_ids)
+        length = sampling.length
+        if length is None:
+            length = steps if sampling.method == "independent" else max(2, steps // 2)
+            length = min(length, items) if sampling.distinct else length
+        if sampling.method == "independent" and length > steps:
+            raise ValueError(f"independent sequences of {length} items: the summary has {steps} steps")
+        if sampling.distinct and length > items:
+            raise ValueError(f"{length} distinct items do not exist in a catalogue of {items}")
+        return length
+
+    def train(
+        self,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        learner: LearnerConfig | None = None,
+        taught: bool | None = None,
+        own_embedding: bool = False,
+        student: StudentConfig | None = None,
+    ) -> "Recommender":
+        """Train a fresh learner on the summary; by default one of the distillation's, as in its inner loop.
+
+        A learner of another kind, or with an embedding of its own, is taught by such a learner (see `student`), unless
+        `taught` says otherwise. It stands on the shared item factor, unless `own_embedding` is set or its embedding is
+        of another size: then it learns an item embedding from nothing.
+
+        Raises:
+            ValueError: the number of steps is negative, the learner's length does not fit the summary, or an own
+                embedding is to be trained untaught.
+            DivergedError: a student's loss is not finite.
+        """
+        if steps is not None and steps < 0:
+            raise ValueError(f"steps {steps} is negative")
+        spec = self.manifest.spec
+        config = learner or spec.learner
+        if config.max_length < self.factors.shape[1]:
+            raise ValueError(
+                f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
+            )
+        own_embedding = own_embedding or config.embedding_size != self.items.shape[1]
+        if taught is None:
+            taught = own_embedding or config.kind != spec.learner.kind
+        built = build_learner(config)
+        if taught:
+            training = self.student_training(
+                built, student or StudentConfig(), own_embedding=own_embedding, seed=seed
+            )
+            training.run(training.steps if steps is None else steps)
+            return Recommender(built, training.parameters, training.items, self.item_ids, self.reach)
+        if own_embedding:
+            raise ValueError("a learner with an item embedding of its own cannot do without a teacher")
+        steps = spec.inner.steps if steps is None else steps
+        training = EmbeddedTraining(
+            self.expected_embeddings(),
+            items=self.items,
+            learner=built,
+            inner=spec.inner,
+            steps=steps,
+            seed=seed,
+            lr_factor=self.manifest.lr_factor,
+        )
+        training.run(steps)
+        return Recommender(built, training.parameters, self.items, self.item_ids, self.reach)
+
+    def student_training(
+        self, learner: Learner, config: StudentConfig, *, own_embedding: bool, seed: int
+    ) -> StudentTraining:
+        """Begin training a student; its labeller, if it has one, is trained first."""
+        labeller = None
+        if config.targets == "labelled":
+            labeller = train_labeller(
+                self.expected_embeddings(),
+                items=self.items,
+                learner=build_learner(self.manifest.spec.learner),
+                inner=self.manifest.spec.inner,
+                lr_factor=self.manifest.lr_factor,
+                seed=seed,
+            )
+        return StudentTraining(
+            self.factors.queries(),
+            self.factors.keys(self.items),
+            learner=learner,
+            labeller=labeller,
+            config=config,
+            seed=seed,
+            items=None if own_embedding else self.items,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Recommender:
+    """A trained learner that speaks the client's item ids."""
+
+    learner: Learner
+    parameters: Float[Tensor, "1 parameters"]
+    items: Float[Tensor, "items d3"]
+    item_ids: tuple[str, ...]
+    reach: int
+    """How many of the latest items it reads of a history."""
+
+    @torch.no_grad()
+    def recommend(
+        self, history: Sequence[str], *, k: int = 10, exclude_seen: bool = True
+    ) -> list[tuple[str, float]]:
+        """Return the `k` best next items with their scores, best first, for a history of item ids, oldest first.
+
+        Raises:
+            ValueError: no item of the history is in the catalogue. Single unknown items are passed over.
+        """
+        row_of = {item: row for row, item in enumerate(self.item_ids)}
+        rows = [row_of[item] for item in history if item in row_of]
+        if not rows:
+            raise ValueError(f"none of the {len(history)} items of the history is in the catalogue")
+        known = torch.tensor([rows], device=self.items.device)
+        histories = Histories(known, torch.tensor([len(rows)], device=self.items.device))
+        scores = (
+            self.items
+            @ predict_next(self.learner, self.parameters, self.items, histories, reach=self.reach)[0, 0]
+        )
+        if exclude_seen:
+            scores[rows] = -torch.inf
+        best = scores.topk(min(k, len(self.item_ids)))
+        return [
+            (self.item_ids[row], score)
+            for row, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            if score > -torch.inf
+        ]

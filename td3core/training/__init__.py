@@ -1,0 +1,7 @@
+"""Ordinary trainings: on a log, on embedded sequences, and of students that a summary teaches."""
+
+from td3core.training.embeddings import EmbeddedTraining
+from td3core.training.log import LogTraining, Trained, ask
+from td3core.training.students import StudentTraining, train_labeller
+
+__all__ = ["EmbeddedTraining", "LogTraining", "StudentTraining", "Trained", "ask", "train_labeller"]

@@ -1,0 +1,62 @@
+"""Training a fresh learner on embedded sequences, the item factor frozen: a summary, or real users as they are."""
+
+from itertools import islice
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from td3core.config import InnerConfig
+from td3core.inner import build_inner_loop, draw_batches
+from td3core.learners import Learner
+
+
+class EmbeddedTraining:
+    """A learner in a training of `steps` steps; `run` takes it some of them on.
+
+    However many at a time: all batches are drawn at once, so that the users take turns over the whole training.
+    """
+
+    def __init__(
+        self,
+        embeddings: Float[Tensor, "mu zeta d3"],
+        *,
+        items: Float[Tensor, "items d3"],
+        learner: Learner,
+        inner: InnerConfig,
+        steps: int,
+        seed: int,
+        lr_factor: float = 1.0,
+        lengths: Int[Tensor, " mu"] | None = None,
+    ) -> None:
+        self.embeddings = embeddings
+        generator = torch.Generator(items.device).manual_seed(seed)
+        self._loop = build_inner_loop(inner, learner=learner, items=items, steps=steps)
+        self._loop.lr_factor = lr_factor
+        self._cohort = self._loop.start(1, generator=generator)
+        users, length = embeddings.shape[:2]
+        self._batches = iter(
+            draw_batches(
+                learner.objective,
+                steps=steps,
+                learners=1,
+                users=users,
+                batch_users=inner.batch_of(users),
+                length=length,
+                supervision=inner.supervision if lengths is None else "all",
+                positions=inner.positions if lengths is None else None,
+                lengths=lengths,
+                generator=generator,
+                device=embeddings.device,
+            )
+        )
+
+    @property
+    def parameters(self) -> Float[Tensor, "1 parameters"]:
+        """The weights as they are now."""
+        return self._cohort.parameters
+
+    def run(self, steps: int) -> None:
+        """Take so many of the steps."""
+        for batch in islice(self._batches, steps):
+            self._cohort = self._loop.step(self._cohort, self.embeddings, batch)

@@ -1,0 +1,238 @@
+"""Ordinary training: on a real log (the teacher, the full-data ceiling) and on fixed embedded sequences."""
+
+import math
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from td3core.catalogue import mean_cross_entropy
+from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
+from td3core.config import TeacherConfig
+from td3core.data import Sequences, Supervised, chunk_batches, supervise
+from td3core.errors import DivergedError
+from td3core.learners.base import Dropout, Learner
+from td3core.learners.layers import INITIAL_STD
+from td3core.progress import Progress, Stage
+from td3core.ranking import RankingTask
+from td3core.stopwatch import Mark, Stopwatch
+
+_REPORT_EVERY = 10  # steps
+
+
+class Trained(NamedTuple):
+    """A learner with the item embedding it was trained beside."""
+
+    items: Float[Tensor, "items d3"]
+    parameters: Float[Tensor, "1 parameters"]
+    score: float
+    """Validation NDCG at the task's first cut-off."""
+    trajectory: Float[Tensor, "epochs parameters"] | None = None
+    """Weights after each epoch up to this one."""
+    curve: tuple[Mark, ...] = ()
+    """How it went, epoch after epoch, those after the best one included."""
+
+    @classmethod
+    def restored(cls, state: State) -> "Trained":
+        """Put together again what `_asdict` made a state of."""
+        return cls(**state)._replace(curve=tuple(Mark(*mark) for mark in state["curve"]))
+
+
+def next_item_loss(
+    learner: Learner,
+    parameters: Float[Tensor, "1 parameters"],
+    items: Float[Tensor, "items d3"],
+    batch: Supervised,
+    dropout: Dropout | None = None,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of the items that the learner is asked for; differentiable by all weights."""
+    (outputs,) = ask(learner, parameters, items, batch, dropout)
+    return mean_cross_entropy(outputs, items, batch.targets)
+
+
+def ask(
+    learner: Learner,
+    parameters: Float[Tensor, "learners parameters"],
+    items: Float[Tensor, "items d3"],
+    batch: Supervised,
+    dropout: Dropout | None = None,
+) -> Float[Tensor, "learners questions d3"]:
+    """Return the predictions of the batch's targets."""
+    embeddings = functional.embedding(batch.items, items)
+    outputs = learner(
+        parameters,
+        embeddings.expand(len(parameters), *embeddings.shape),
+        None if batch.positions is None else batch.positions[None],
+        lengths=batch.lengths[None],
+        dropout=dropout,
+    )
+    return outputs[:, batch.real]
+
+
+class LogTraining:
+    """Training of weights and item embedding on a log until the validation NDCG stops rising.
+
+    Between two reports it can be left for another, fresh one to go on from its `state`.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        train: Sequences,
+        task: RankingTask,
+        *,
+        config: TeacherConfig,
+        dropout: float,
+        seed: int,
+        stage: Stage,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.learner = learner
+        self.train = train
+        self.task = task
+        self.config = config
+        self.stage: Stage = stage
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._shuffle = np.random.default_rng(seed)
+        self._dropout = Dropout(dropout, self._generator)
+        self._items = torch.empty(train.n_items, learner.embedding_size, dtype=dtype, device=device)
+        self._items.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
+        drawn = learner.initialise(1, generator=self._generator, dtype=dtype, device=device)
+        self._parameters = drawn.requires_grad_()
+        self._optimizer = torch.optim.Adam(
+            [self._items, self._parameters], lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        self._watch = Stopwatch(device)
+        self._epoch = 0
+        self._drawn_from: Mapping[str, Any] = {}
+        """What the batches of this epoch were drawn from."""
+        self._step = 0
+        """Batches of this epoch that are done."""
+        self._epoch_steps = 0
+        """Batches of the first epoch; where chunks are cut is drawn, so that others differ a little."""
+        self._total = torch.zeros((), dtype=dtype, device=device)
+        """Of the losses of this epoch."""
+        self._best: Trained | None = None
+        self._misses = 0
+        self._trajectory: list[Float[Tensor, " parameters"]] = []
+        self._curve: list[Mark] = []
+
+    def state(self) -> State:
+        """Return all that lives across steps and epochs."""
+        return {
+            "epoch": self._epoch,
+            "drawn_from": self._drawn_from,
+            "step": self._step,
+            "epoch_steps": self._epoch_steps,
+            "total": self._total,
+            "misses": self._misses,
+            "seconds": self._watch.seconds,
+            "best": None if self._best is None else self._best._asdict(),
+            "trajectory": self._trajectory,
+            "curve": self._curve,
+            "items": self._items,
+            "parameters": self._parameters,
+            "optimizer": optimizer_state(self._optimizer),
+            "generator": self._generator.get_state(),
+        }
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        """Go on where a training of the same arguments was."""
+        self._epoch, self._step, self._epoch_steps = state["epoch"], state["step"], state["epoch_steps"]
+        self._shuffle.bit_generator.state = state["drawn_from"]
+        self._total, self._misses = state["total"], state["misses"]
+        self._watch.seconds = state["seconds"]
+        self._best = None if state["best"] is None else Trained.restored(state["best"])
+        self._trajectory = state["trajectory"]
+        self._curve = [Mark(*mark) for mark in state["curve"]]
+        self._items.copy_(state["items"])
+        self._parameters.copy_(state["parameters"])
+        restore_optimizer(self._optimizer, state["optimizer"])
+        restore_generator(self._generator, state["generator"])
+
+    def run(self) -> Generator[Progress, None, Trained]:
+        """Train to the end, and return the best.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
+        while self._epoch < self.config.max_epochs and self._misses < self.config.patience:
+            self._watch.start()
+            self._set_rate()
+            self._drawn_from = self._shuffle.bit_generator.state
+            yield from self._run_epoch(self._draw_batches())
+            self._watch.stop()
+            if not torch.isfinite(self._total):
+                raise DivergedError(
+                    f"the training loss was {float(self._total)} in epoch {self._epoch + 1}: lower teacher.lr"
+                )
+            self._end_epoch()
+        assert self._best is not None
+        return self._best._replace(curve=tuple(self._curve))
+
+    def _set_rate(self) -> None:
+        """Set the learning rate on its cosine over the epochs."""
+        part = self._epoch / self.config.max_epochs
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.lr * (1 + math.cos(math.pi * part)) / 2
+
+    def _draw_batches(self) -> list[Int[Tensor, "chunks steps"]]:
+        return [
+            chunks
+            for _ in range(self.learner.objective.passes)
+            for chunks in chunk_batches(
+                self.train,
+                length=self.learner.max_length,
+                batch_size=self.config.batch_size,
+                generator=self._shuffle,
+                device=self._items.device,
+            )
+        ]
+
+    def _run_epoch(self, batches: list[Int[Tensor, "chunks steps"]]) -> Generator[Progress, None, None]:
+        """Take a step on each batch that is not done yet."""
+        self._epoch_steps = self._epoch_steps or len(batches)
+        metric = f"ndcg@{self.task.cutoffs[0]}"
+        for index in range(self._step, len(batches)):
+            batch = supervise(
+                batches[index],
+                self.learner.objective,
+                n_items=self.train.n_items,
+                generator=self._generator,
+            )
+            loss = next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout)
+            self._optimizer.zero_grad()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            self._optimizer.step()
+            self._total += loss.detach()
+            self._step = index + 1
+            if index % _REPORT_EVERY == 0:
+                losses = {"train": float(loss.detach())}
+                if self._best is not None:
+                    losses[metric] = self._best.score
+                step = self._epoch * self._epoch_steps + index * self._epoch_steps // len(batches)
+                self._watch.stop()
+                yield Progress(self.stage, step, self.config.max_epochs * self._epoch_steps, losses)
+                self._watch.start()
+
+    def _end_epoch(self) -> None:
+        """Validate, and keep what is best."""
+        items, parameters = self._items.detach(), self._parameters.detach()
+        (figures,) = self.task.evaluate(self.learner, parameters, items)
+        score = figures[f"ndcg@{self.task.cutoffs[0]}"]
+        self._trajectory.append(parameters[0].clone())
+        self._curve.append(Mark(self._watch.seconds, score))
+        if self._best is None or score > self._best.score:
+            trajectory = torch.stack(self._trajectory)
+            self._best = Trained(items.clone(), parameters.clone(), score, trajectory)
+            self._misses = 0
+        else:
+            self._misses += 1
+        self._epoch, self._step = self._epoch + 1, 0
+        self._total = torch.zeros_like(self._total)

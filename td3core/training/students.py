@@ -1,0 +1,190 @@
+"""Students: learners that a learner of the distillation's kind teaches what it has from the summary.
+
+The summary is made to teach learners of one kind on the shared item factor, so what it has to tell of real sequences is
+in them and not in S: S holds as much that only serves as a lesson, and that another learner learns by heart. So such a
+learner, the labeller, is trained on the summary as in the inner loop, in a second; then it says what follows in
+sequences of items drawn from S, and learners of any kind learn that: knowledge distillation (Hinton et al., 2015, arXiv
+1503.02531) from nothing but the summary. They stand on the shared item factor, or train an embedding of their own, of
+any size, from nothing.
+
+For comparison a student can do without a labeller: it is then to predict S_t itself, and may read the mixtures `S_t E`
+of its own embedding E in place of items.
+"""
+
+from math import cos, pi
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from td3core.catalogue import draw_items, soft_cross_entropy, soft_embedding
+from td3core.config import InnerConfig, StudentConfig
+from td3core.errors import DivergedError
+from td3core.inner import Batch, draw_batches
+from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
+from td3core.learners.layers import INITIAL_STD
+from td3core.training.embeddings import EmbeddedTraining
+
+_DRAWS = 64  # items drawn of each step, once: their combinations are sequences enough
+
+
+class Labeller(NamedTuple):
+    """A learner on the shared item factor that says what may come next."""
+
+    learner: Learner
+    parameters: Float[Tensor, "1 parameters"]
+    items: Float[Tensor, "items d3"]
+
+
+def train_labeller(
+    embeddings: Float[Tensor, "mu zeta d3"],
+    *,
+    items: Float[Tensor, "items d3"],
+    learner: Learner,
+    inner: InnerConfig,
+    lr_factor: float = 1.0,
+    seed: int,
+) -> Labeller:
+    """Train a labeller on a summary's expected embeddings, as the inner loop does."""
+    training = EmbeddedTraining(
+        embeddings,
+        items=items,
+        learner=learner,
+        inner=inner,
+        steps=inner.steps,
+        seed=seed,
+        lr_factor=lr_factor,
+    )
+    training.run(inner.steps)
+    return Labeller(learner, training.parameters, items)
+
+
+class StudentTraining:
+    """A learner, and its item embedding if that is its own, in training; `run` takes them some steps on.
+
+    The learning rate falls along a cosine and is zero after `steps`.
+    """
+
+    def __init__(
+        self,
+        queries: Float[Tensor, "mu zeta k"],
+        keys: Float[Tensor, "items k"],
+        *,
+        learner: Learner,
+        labeller: Labeller | None,
+        config: StudentConfig,
+        seed: int,
+        items: Float[Tensor, "items d"] | None = None,
+    ) -> None:
+        """Begin; `items` is the factor to stand on, which then stays as it is."""
+        if (labeller is None) != (config.targets == "summary"):
+            raise ValueError(
+                f"targets {config.targets!r} {'need a' if labeller is None else 'have no use for a'} labeller"
+            )
+        self.queries = queries
+        self.keys = keys
+        self.learner = learner
+        self.labeller = labeller
+        self.config = config
+        self.steps = config.steps * self._objective().passes
+        """Steps until each position was asked for as often, whatever share of them the learner asks for at once."""
+        self._generator = torch.Generator(keys.device).manual_seed(seed)
+        self._dropout = Dropout(config.dropout, self._generator)
+        if items is None:
+            own = torch.empty(len(keys), learner.embedding_size, dtype=keys.dtype, device=keys.device)
+            items = own.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
+        self._items = items
+        self._parameters = learner.initialise(
+            1, generator=self._generator, dtype=keys.dtype, device=keys.device
+        ).requires_grad_()
+        learned = [tensor for tensor in (self._items, self._parameters) if tensor.requires_grad]
+        self._optimizer = torch.optim.Adam(learned, lr=config.lr, fused=True)
+        self._taken = 0
+        self._drawn: Int[Tensor, "mu zeta draws"] | None = None
+        if config.inputs == "drawn":
+            self._drawn = draw_items(queries, keys, _DRAWS, generator=self._generator)
+
+    @property
+    def items(self) -> Float[Tensor, "items d"]:
+        """The item embedding as it is now."""
+        return self._items.detach().clone()
+
+    @property
+    def parameters(self) -> Float[Tensor, "1 parameters"]:
+        """The weights as they are now."""
+        return self._parameters.detach().clone()
+
+    def run(self, steps: int) -> None:
+        """Take so many steps.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
+        users, length = self.queries.shape[:2]
+        total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
+        for batch in draw_batches(
+            self._objective(),
+            steps=steps,
+            learners=1,
+            users=users,
+            batch_users=self.config.batch_of(users),
+            length=length,
+            supervision="all",
+            positions=None,
+            generator=self._generator,
+            device=self.keys.device,
+        ):
+            loss = self._loss(batch)
+            self._optimizer.zero_grad()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            done = min(1.0, self._taken / self.steps)
+            self._optimizer.param_groups[0]["lr"] = self.config.lr * (1 + cos(pi * done)) / 2
+            self._optimizer.step()
+            self._taken += 1
+            total += loss.detach()
+        if not torch.isfinite(total):
+            raise DivergedError(
+                f"the loss was {float(total)} at step {self._taken}: lower the learning rate {self.config.lr}"
+            )
+
+    def _objective(self) -> Objective:
+        """A masked labeller must not be asked for all steps at once, so it rules which ones are."""
+        if self.labeller is not None and isinstance(self.labeller.learner.objective, MaskedItem):
+            return self.labeller.learner.objective
+        return self.learner.objective
+
+    def _loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """Cross-entropy of the steps that the batch asks for."""
+        queries = self.queries[batch.users[0]]  # (batch, zeta, k)
+        drawn = None if self._drawn is None else self._draw(self._drawn[batch.users[0]])
+        keys = self.keys
+        read = soft_embedding(queries, keys, self._items) if drawn is None else self._items[drawn]
+        outputs = self.learner(
+            self._parameters,
+            read[None],
+            batch.positions,
+            lengths=batch.lengths,
+            dropout=self._dropout,
+        )
+        if self.labeller is None:
+            targets = steps_at(queries[None], batch.positions)
+        else:
+            keys = self.labeller.items
+            with torch.no_grad():
+                known = soft_embedding(queries, self.keys, keys) if drawn is None else keys[drawn]
+                targets = self.labeller.learner(
+                    self.labeller.parameters, known[None], batch.positions, lengths=batch.lengths
+                )
+        weights = batch.weights(targets)
+        if weights is not None:
+            outputs, targets = outputs[weights > 0], targets[weights > 0]
+        return soft_cross_entropy(
+            outputs.flatten(0, -2), self._items, queries=targets.flatten(0, -2), keys=keys
+        )
+
+    def _draw(self, drawn: Int[Tensor, "batch zeta draws"]) -> Int[Tensor, "batch zeta"]:
+        """Choose one of the draws of each step."""
+        shape = (*drawn.shape[:2], 1)
+        choice = torch.randint(_DRAWS, shape, generator=self._generator, device=drawn.device)
+        return drawn.gather(2, choice)[..., 0]

@@ -1,0 +1,52 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from td3core.catalogue.candidates import Catalogue, draw_candidates, inclusion_probabilities
+
+
+@given(counts=st.lists(st.integers(0, 10_000), min_size=2, max_size=200), candidates=st.integers(1, 150))
+@settings(deadline=None)
+def test_probabilities_sum_to_the_candidates_asked_for(counts: list[int], candidates: int) -> None:
+    found = inclusion_probabilities(torch.tensor(counts, dtype=torch.float64), candidates)
+    assert found.min() > 0
+    assert found.max() <= 1
+    assert float(found.sum()) == pytest.approx(min(candidates, len(counts)), rel=1e-6)
+
+
+def test_popular_items_are_likelier() -> None:
+    found = inclusion_probabilities(torch.tensor([1000.0, 10.0, 1.0, 1.0, 1.0, 1.0]), 3)
+    assert found[0] == 1.0
+    assert found[1] > found[2]
+
+
+def test_partition_keeps_its_expectation(items: torch.Tensor, generator: torch.Generator) -> None:
+    probabilities = inclusion_probabilities(
+        torch.rand(len(items), dtype=torch.float64, generator=generator), 5
+    )
+    query = torch.randn(1, 8, dtype=torch.float64, generator=generator)
+    drawn = [
+        float(draw_candidates(items, probabilities, generator=generator).log_partition(query).exp())
+        for _ in range(4000)
+    ]
+    expected = float(Catalogue(items).log_partition(query).exp())
+    error = torch.tensor(drawn).std() / len(drawn) ** 0.5
+    assert abs(sum(drawn) / len(drawn) - expected) < 4 * error
+
+
+def test_candidates_that_are_certain_are_the_whole(items: torch.Tensor, generator: torch.Generator) -> None:
+    query = torch.randn(3, 8, dtype=torch.float64, generator=generator)
+    drawn = draw_candidates(items, torch.ones(len(items), dtype=torch.float64), generator=generator)
+    torch.testing.assert_close(drawn.log_partition(query), Catalogue(items).log_partition(query))
+    torch.testing.assert_close(drawn.sums(query).means[..., :8], Catalogue(items).sums(query).means)
+
+
+def test_derivatives_of_both_orders(items: torch.Tensor, generator: torch.Generator) -> None:
+    drawn = draw_candidates(items, torch.full((len(items),), 0.6, dtype=torch.float64), generator=generator)
+    query = torch.randn(2, 8, dtype=torch.float64, generator=generator).requires_grad_()
+    assert torch.autograd.gradcheck(drawn.log_partition, query)
+    assert torch.autograd.gradgradcheck(drawn.log_partition, query)
+    assert torch.autograd.gradcheck(lambda query: drawn.mean(query, drawn.sums(query)), query)
+    (mean,) = torch.autograd.grad(drawn.log_partition(query).sum(), query)
+    torch.testing.assert_close(drawn.mean(query, drawn.sums(query)), mean)
