@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
 from api.health import routes as health
-from api.http import openapi, problems
+from api.http import openapi, problems, version
 from api.http.context import open_context
 from api.http.openapi import answer
 from api.http.request_log import RequestLogMiddleware
@@ -29,8 +29,8 @@ from td3core.version import VERSION
 log = structlog.get_logger(__name__)
 
 LINKS = {
-    "jobs": "/jobs",
-    "workers": "/workers",
+    "jobs": f"{version.PREFIX}/jobs",
+    "workers": f"{version.PREFIX}/workers",
     "documentation": "/docs",
     "openapi": "/openapi.json",
     "alive": "/healthz",
@@ -97,16 +97,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.registry = new_registry()
     app.add_middleware(HttpMetricsMiddleware, metrics=HttpMetrics(app.state.registry))
     app.add_middleware(RequestLogMiddleware)
-    app.include_router(event_routes.streams)
-    for routes in (
-        job_routes,
-        download,
-        evaluation_routes,
-        event_routes,
-        health,
-        metric_routes,
-        worker_routes,
+    for router in (
+        event_routes.streams,
+        job_routes.router,
+        download.router,
+        evaluation_routes.router,
+        event_routes.router,
+        worker_routes.router,
     ):
-        app.include_router(routes.router)
-    app.include_router(root)
+        version.include(app, router)
+    for router in (health.router, metric_routes.router, root):
+        app.include_router(router)
     return app

@@ -4,10 +4,23 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, MetaData, String, Text, func, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    func,
+    select,
+)
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
+    MappedColumn,
     column_property,
     declared_attr,
     mapped_column,
@@ -81,9 +94,17 @@ class Run(Resource):
     """What a worker can claim. Only `api.runs` changes these columns."""
 
     __abstract__ = True
+    kind: ClassVar[str]
+    """What metrics call it."""
     task: ClassVar[str]
     """Name of the task that runs it."""
+    job_column: ClassVar[str]
+    """Name of the column with the id of the job whose log and summary it needs."""
 
+    spec: Mapped[dict[str, Any]]
+    """What was asked for, with the defaults of the version that took it; shown as it is, upgraded where it runs."""
+    spec_format: Mapped[int] = mapped_column(server_default="1")
+    """See `td3core.formats`."""
     state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
     attempt: Mapped[int] = mapped_column(default=0)
     """Grows with every claim and guards every write of a run: a fence against workers that were given up."""
@@ -142,12 +163,11 @@ class Job(Run):
     """A distillation: a log goes in, a summary comes out."""
 
     __tablename__ = "jobs"
-    task = "td3.distil"
+    kind, task, job_column = "job", "td3.distil", "id"
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)
     """The same for identical jobs; none of jobs from before it was kept."""
-    spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any] | None]
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     summary: Mapped["Summary | None"] = relationship(lazy="joined")
@@ -172,12 +192,15 @@ class Evaluation(Run):
     """A comparison of what learners gain from a job's summary."""
 
     __tablename__ = "evaluations"
-    task = "td3.evaluate"
+    kind, task, job_column = "evaluation", "td3.evaluate", "job_id"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
-    spec: Mapped[dict[str, Any]]
     result: Mapped[dict[str, Any] | None]
     job: Mapped[Job] = relationship()
+
+
+RUN_KINDS: tuple[type[Run], ...] = (Job, Evaluation)
+"""Whatever a worker can claim; each is a table of its own with a task of its own."""
 
 
 class Event(Base):
@@ -246,6 +269,13 @@ class Worker(Base):
     stopped_at: Mapped[datetime | None]
 
 
+def _traceparent_of(run_id: MappedColumn[str]) -> ColumnElement[str | None]:
+    """The trace of the run of whatever kind that has this id."""
+    return func.coalesce(
+        *(select(kind.traceparent).where(kind.id == run_id).scalar_subquery() for kind in RUN_KINDS)
+    )
+
+
 class OutboxMessage(Base):
     """Somebody must wake up for this run: written with the run, deleted by the claim.
 
@@ -263,10 +293,7 @@ class OutboxMessage(Base):
     due_at: Mapped[datetime] = mapped_column(index=True)
     """When it is to be sent, or sent again."""
     traceparent: Mapped[str | None] = column_property(
-        func.coalesce(
-            select(Job.traceparent).where(Job.id == run_id).scalar_subquery(),
-            select(Evaluation.traceparent).where(Evaluation.id == run_id).scalar_subquery(),
-        ),
+        _traceparent_of(run_id),
         expire_on_flush=False,  # no run changes its trace
     )
     """Of its run."""

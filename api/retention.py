@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.db import now
 from api.errors import ExpiredError
-from api.models import Base, Dataset, Evaluation, Job, Run, Summary
+from api.models import RUN_KINDS, Base, Dataset, Job, Run, Summary
 
 BATCH = 500
 
@@ -43,8 +43,7 @@ def _needed(model: type[Dataset | Summary], before: datetime) -> ColumnElement[b
         return or_(run.finished_at.is_(None), run.finished_at >= before)
 
     return or_(
-        exists().where(own, recent(Job)),
-        exists().where(own, Evaluation.job_id == Job.id, recent(Evaluation)),
+        *(exists().where(own, getattr(kind, kind.job_column) == Job.id, recent(kind)) for kind in RUN_KINDS)
     )
 
 

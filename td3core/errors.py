@@ -86,6 +86,12 @@ class CompilerError(Td3Error):
     code = "not_compiled"
 
 
+class UnsupportedFormatError(Td3Error):
+    """What is stored is of a format that this version does not read."""
+
+    code = "unsupported_format"
+
+
 class InvalidArtifactError(Td3Error):
     """The file is not a summary this version can load."""
 

@@ -9,7 +9,7 @@ from api.db import now
 from api.models import Dataset, Job, RunState, Summary
 from api.runs import claims
 from api.runs.claims import Claim
-from td3core.config import JobSpec
+from td3core.formats import read_job_spec
 from worker.execute import Attempt, Finish
 from worker.follow import follow, starting
 
@@ -26,7 +26,7 @@ def distil_job(attempt: Attempt) -> Finish:
     attempt.files.fetch(job.dataset.storage_key, log, sha256=job.dataset.sha256)
     run = DistillationRun(
         log,
-        JobSpec.model_validate(job.spec),
+        read_job_spec(job.spec, version=job.spec_format),
         log_name=job.dataset.name,
         device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
     )

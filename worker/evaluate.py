@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from api.models import Evaluation, RunState
 from api.runs import claims
 from api.runs.claims import Claim
-from td3core.config import EvaluationSpec
+from td3core.formats import read_evaluation_spec
 from worker.execute import Attempt, Finish
 from worker.follow import follow, starting
 
@@ -29,7 +29,7 @@ def evaluate_job(attempt: Attempt) -> Finish:
     run = EvaluationRun(
         archive,
         log,
-        EvaluationSpec.model_validate(evaluation.spec),
+        read_evaluation_spec(evaluation.spec, version=evaluation.spec_format),
         log_name=dataset.name,
         distil_seconds=_distil_seconds(job.metrics),
         device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),

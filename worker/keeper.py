@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.db import Database
 from api.errors import SettingsError
 from api.idempotency import keys
-from api.models import Evaluation, Job
+from api.models import RUN_KINDS
 from api.outbox import Outbox
 from api.queue import make_celery
 from api.runs.deadline import sweep_overdue
@@ -32,7 +32,6 @@ from worker.checkpoints import remove_ended
 from worker.cleaning import clean
 from worker.metrics import KeeperMetrics, process_registry, serving
 
-RUNS = (Job, Evaluation)
 STOP_SECONDS = 5.0
 
 log = structlog.get_logger("worker.keeper")
@@ -41,7 +40,7 @@ log = structlog.get_logger("worker.keeper")
 def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: Settings) -> None:
     """One round; safe beside another keeper's."""
     requeued: list[str] = []
-    for model in RUNS:
+    for model in RUN_KINDS:
         with database.transaction() as session:
             swept = sweep_expired(session, model, max_attempts=settings.max_attempts)
             overdue = sweep_overdue(session, model)
@@ -82,7 +81,7 @@ def keep(settings: Settings, stop: threading.Event) -> None:
         clean(database, storage, settings)
 
     def clean_runs() -> None:
-        for model in RUNS:
+        for model in RUN_KINDS:
             remove_ended(database, storage, model)
 
     registry = process_registry()

@@ -23,8 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MultiProcessValue
 
-from api.metrics.database import RUNS, kind_of
-from api.models import RunState
+from api.models import RUN_KINDS, RunState
 from api.settings import Settings
 from api.storage import scratch
 
@@ -65,8 +64,8 @@ class RunMetrics:
             registry=None,
         )
         # Prometheus sees an increase only of what it has seen before.
-        for kind, outcome in itertools.product(map(kind_of, RUNS), WATCHED):
-            self.duration.labels(kind, outcome)
+        for model, outcome in itertools.product(RUN_KINDS, WATCHED):
+            self.duration.labels(model.kind, outcome)
 
 
 @functools.cache

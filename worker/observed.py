@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from opentelemetry.trace import Span, SpanKind
 
-from api.metrics.database import kind_of
 from api.runs.claims import Claim
 from api.telemetry.correlation import continued
 from api.telemetry.tracing import tracer
@@ -44,7 +43,7 @@ class ObservedRun:
 @contextmanager
 def observed(held: Claim) -> Iterator[ObservedRun]:
     """Measure the attempt, in a span that continues the trace of the request that created the run."""
-    kind, metrics = kind_of(held.model), run_metrics()
+    kind, metrics = held.model.kind, run_metrics()
     if held.waited is not None:
         metrics.wait.labels(kind).observe(held.waited.total_seconds())
     run = ObservedRun(metrics)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.datasets.received import ReceivedLog
 from api.db import Database, now
 from api.errors import StorageError
-from api.http.multipart import Upload
 from api.ids import new_id
 from api.models import Dataset
 from api.settings import Settings
@@ -18,7 +18,7 @@ from td3core.errors import LogTooLargeError
 from td3core.interactions import Limits, LogProfile, validate_log
 
 
-def validate(upload: Upload, data: DataConfig, settings: Settings) -> LogProfile | None:
+def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfile | None:
     """Read the log: whole if file and columns are no larger than a size, else only its head.
 
     Returns:
@@ -27,11 +27,11 @@ def validate(upload: Upload, data: DataConfig, settings: Settings) -> LogProfile
     Raises:
         InvalidLogError: It cannot be used.
     """
-    if upload.size <= settings.validate_whole_bytes:
+    if log.size <= settings.validate_whole_bytes:
         limits = Limits(log_bytes=settings.validate_whole_bytes)
         with suppress(LogTooLargeError):  # short rows and compressed ones take many times their file
-            return validate_log(upload.path, data, name=upload.name, limits=limits)
-    validate_log(upload.path, data, name=upload.name, head_bytes=settings.validate_head_bytes)
+            return validate_log(log.path, data, name=log.name, limits=limits)
+    validate_log(log.path, data, name=log.name, head_bytes=settings.validate_head_bytes)
     return None
 
 
@@ -44,23 +44,23 @@ class StoredLog:
     """Whether it was there before, as the log of another dataset."""
 
 
-def store(upload: Upload, database: Database, storage: Storage, *, tenant_id: str) -> StoredLog:
+def store(log: ReceivedLog, database: Database, storage: Storage, *, tenant_id: str) -> StoredLog:
     """Put the log into storage, unless a dataset of this tenant has the same.
 
     One that no row comes to point at is an orphan: nobody else will use its key, and the keeper removes it.
     """
-    same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == upload.sha256, Dataset.expired_at.is_(None))
+    same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == log.sha256, Dataset.expired_at.is_(None))
     with database.reading() as session:
         known = session.scalar(select(Dataset.storage_key).where(*same).limit(1))
     if known is not None and storage.exists(known):
         return StoredLog(known, shared=True)
-    key = f"{tenant_id}/logs/{upload.sha256}-{new_id('put')}"
-    storage.put_file(key, upload.path, sha256=upload.sha256)
+    key = f"{tenant_id}/logs/{log.sha256}-{new_id('put')}"
+    storage.put_file(key, log.path, sha256=log.sha256)
     return StoredLog(key, shared=False)
 
 
 def create(
-    session: Session, upload: Upload, *, tenant_id: str, stored: StoredLog, profile: LogProfile | None
+    session: Session, log: ReceivedLog, *, tenant_id: str, stored: StoredLog, profile: LogProfile | None
 ) -> Dataset:
     """Write the row.
 
@@ -77,9 +77,9 @@ def create(
         id=new_id("ds"),
         tenant_id=tenant_id,
         created_at=now(session),
-        name=upload.name,
-        bytes=upload.size,
-        sha256=upload.sha256,
+        name=log.name,
+        bytes=log.size,
+        sha256=log.sha256,
         storage_key=stored.key,
         profile=profile.model_dump(mode="json") if profile else None,
     )

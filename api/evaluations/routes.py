@@ -29,6 +29,7 @@ from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented
 from api.http.spec import MAX_SPEC_BYTES, parse_spec
+from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
 from td3core.config import EvaluationSpec
@@ -77,6 +78,7 @@ async def create_evaluation(
     request: Request,
     context: Service,
     tenant: Tenant,
+    base: Base,
     key: Key = None,
 ) -> Response:
     """Train fresh learners on the job's summary, beside full data and the usual baselines."""
@@ -85,7 +87,7 @@ async def create_evaluation(
 
     def accept() -> Response:
         with context.database.transaction() as session:
-            evaluation = EvaluationOut.of(service.submit(session, job_id, spec, tenant_id=tenant))
+            evaluation = EvaluationOut.of(service.submit(session, job_id, spec, tenant_id=tenant), base=base)
             given = Answer(202, evaluation.links["self"], evaluation.model_dump(mode="json"))
             guard.keep(session, given, request=asked)
         log.info("evaluation.accepted", run=evaluation.id)
@@ -106,11 +108,12 @@ async def create_evaluation(
     },
 )
 def list_evaluations(
-    job_id: str, context: Service, tenant: Tenant, limit: Limit = 50, cursor: Cursor = None
+    job_id: str, context: Service, tenant: Tenant, base: Base, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[EvaluationOut]:
     """All evaluations of the job's summary, newest first."""
     with context.database.reading() as session:
-        return service.page(session, job_id, tenant_id=tenant, limit=limit, cursor=cursor)
+        page = service.page(session, job_id, tenant_id=tenant, limit=limit, cursor=cursor)
+        return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
 
 
 @router.get(
@@ -118,10 +121,10 @@ def list_evaluations(
     summary="Follow an evaluation",
     responses={200: answer("The evaluation.", SUCCEEDED_EXAMPLE), **documented(EvaluationNotFoundError)},
 )
-def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant) -> EvaluationOut:
+def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
     """Progress, and in the end the results."""
     with context.database.reading() as session:
-        return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant))
+        return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant), base=base)
 
 
 @router.post(
@@ -133,7 +136,7 @@ def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant) -> Eval
         **documented(EvaluationNotFoundError, AlreadyFinishedError),
     },
 )
-def cancel_evaluation(evaluation_id: str, context: Service, tenant: Tenant) -> EvaluationOut:
+def cancel_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
     """A queued one is cancelled at once, a running one when its worker has stopped."""
     with context.database.transaction() as session:
-        return EvaluationOut.of(service.cancel(session, evaluation_id, tenant_id=tenant))
+        return EvaluationOut.of(service.cancel(session, evaluation_id, tenant_id=tenant), base=base)

@@ -16,7 +16,10 @@ class EvaluationOut(RunOut):
     """Learners trained on the summary, beside the same learners trained on other sources."""
 
     job_id: str
-    spec: EvaluationSpec = Field(description="As it runs, with every default filled in.")
+    spec: dict[str, Any] = Field(
+        description="What was asked for, as it was stored: an `EvaluationSpec` with every default filled in, of the "
+        "version that took the evaluation."
+    )
     results: dict[str, Any] | None = Field(
         description="Learner -> source -> metric -> `mean`, `std`, `low` and `high` (Student's 95% interval of the "
         "mean), `values` (one a seed)."
@@ -52,17 +55,17 @@ class EvaluationOut(RunOut):
     seeds: list[int] | None = Field(description="The seeds it used.")
 
     @classmethod
-    def of(cls, evaluation: Evaluation) -> "EvaluationOut":
+    def of(cls, evaluation: Evaluation, *, base: str) -> "EvaluationOut":
         """Shape a row."""
-        here = f"/evaluations/{evaluation.id}"
-        links = {"self": here, "events": f"{here}/events", "job": f"/jobs/{evaluation.job_id}"}
+        here = f"{base}/evaluations/{evaluation.id}"
+        links = {"self": here, "events": f"{here}/events", "job": f"{base}/jobs/{evaluation.job_id}"}
         if not evaluation.state.ended:
             links["cancel"] = f"{here}/cancel"
         result = evaluation.result or {}
         return cls(
             **run_fields(evaluation),
             job_id=evaluation.job_id,
-            spec=EvaluationSpec.model_validate(evaluation.spec),
+            spec=evaluation.spec,
             results=result.get("results"),
             recovery=result.get("recovery"),
             own_recovery=result.get("own_recovery"),
@@ -102,9 +105,9 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "started_at": "2026-01-15T09:40:00Z",
     "finished_at": "2026-01-15T09:41:12Z",
     "links": {
-        "self": f"/evaluations/{EVALUATION_ID}",
-        "events": f"/evaluations/{EVALUATION_ID}/events",
-        "job": f"/jobs/{JOB_ID}",
+        "self": f"/v1/evaluations/{EVALUATION_ID}",
+        "events": f"/v1/evaluations/{EVALUATION_ID}/events",
+        "job": f"/v1/jobs/{JOB_ID}",
     },
     "spec": EvaluationSpec.model_validate(
         {"cutoffs": [10], "sources": ["full", "summary", "floor", "coreset"]}
@@ -156,7 +159,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "attempt": 0,
     "started_at": None,
     "finished_at": None,
-    "links": SUCCEEDED_EXAMPLE["links"] | {"cancel": f"/evaluations/{EVALUATION_ID}/cancel"},
+    "links": SUCCEEDED_EXAMPLE["links"] | {"cancel": f"/v1/evaluations/{EVALUATION_ID}/cancel"},
     "results": None,
     "recovery": None,
     "own_recovery": None,

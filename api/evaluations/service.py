@@ -6,15 +6,15 @@ from sqlalchemy.orm import Session
 from api import outbox, retention
 from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
-from api.evaluations.schemas import EvaluationOut
-from api.http.pagination import Page, page_of
 from api.ids import new_id
 from api.jobs import service as jobs
 from api.models import Evaluation, RunState
+from api.pages import RowPage, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
 from td3core.config import EvaluationSpec
+from td3core.formats import EVALUATION_SPEC
 
 
 def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: str) -> Evaluation:
@@ -32,6 +32,7 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
         created_at=now(session),
         job_id=summary.job_id,
         spec=spec.model_dump(mode="json"),
+        spec_format=EVALUATION_SPEC.current,
     )
     session.add(evaluation)
     outbox.add(session, Evaluation, evaluation.id)
@@ -56,7 +57,7 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
 
 def page(
     session: Session, job_id: str, *, tenant_id: str, limit: int, cursor: str | None
-) -> Page[EvaluationOut]:
+) -> RowPage[Evaluation]:
     """List the evaluations of a job, newest first.
 
     Raises:
@@ -64,7 +65,7 @@ def page(
     """
     job = jobs.get(session, job_id, tenant_id=tenant_id)
     query = select(Evaluation).where(Evaluation.tenant_id == tenant_id, Evaluation.job_id == job.id)
-    return page_of(session, query, Evaluation, EvaluationOut.of, limit=limit, cursor=cursor)
+    return page_of(session, query, Evaluation, limit=limit, cursor=cursor)
 
 
 def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:

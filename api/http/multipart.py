@@ -16,6 +16,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from api.datasets.received import ReceivedLog
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
 from api.http.body import drain
 from api.http.spec import MAX_SPEC_BYTES, parse_spec
@@ -30,17 +31,14 @@ DATASET, SPEC = "dataset", "spec"
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class Submission:
     """What the client sent."""
 
-    path: Path
-    name: str | None
-    size: int
-    sha256: str
+    log: ReceivedLog
     spec: JobSpec
 
 
-async def receive_upload(request: Request, folder: Path, *, max_bytes: int) -> Upload:
+async def receive_submission(request: Request, folder: Path, *, max_bytes: int) -> Submission:
     """Read the body of `request`, leaving the log in `folder`.
 
     Raises:
@@ -111,7 +109,7 @@ class FormReader:
         except FormParserError as error:
             raise BadRequestError(f"The body is not valid multipart/form-data: {error}") from error
 
-    def result(self) -> Upload:
+    def result(self) -> Submission:
         """What came, once the body has ended."""
         if not self._ended:
             raise BadRequestError("The body ends before its closing boundary.")
@@ -121,13 +119,8 @@ class FormReader:
                 errors=[{"field": DATASET, "expected": "the log, as a file"}],
             )
         self._file.flush()
-        return Upload(
-            path=self._path,
-            name=self._name,
-            size=self._size,
-            sha256=self._hash.hexdigest(),
-            spec=self._spec,
-        )
+        log = ReceivedLog(path=self._path, name=self._name, size=self._size, sha256=self._hash.hexdigest())
+        return Submission(log, self._spec)
 
     def _on_part_begin(self) -> None:
         self._disposition = b""

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.http.problems import MEDIA_TYPE, Problem
+from td3core.config import EvaluationSpec, JobSpec
 
 DESCRIPTION = """Distillation as a service: upload an interaction log, get a tiny synthetic summary of it that
 recommenders train on in seconds.
@@ -36,6 +37,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             _describe_errors(operation["responses"])
+    for spec in (JobSpec, EvaluationSpec):  # what is sent, which no route's signature names
+        schema = spec.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs") | {spec.__name__: schema}
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     app.openapi_schema = document

@@ -1,16 +1,14 @@
 """Jobs over HTTP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
-from sqlalchemy.orm import Session
 
 from api.datasets import service as datasets
 from api.errors import (
@@ -29,11 +27,12 @@ from api.errors import (
 )
 from api.http.auth import Tenant
 from api.http.body import drain
-from api.http.context import Context, Service
-from api.http.multipart import Upload, receive_upload
+from api.http.context import Service
+from api.http.multipart import receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented, example
+from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
 from api.jobs import service
@@ -49,7 +48,6 @@ from api.jobs.schemas import (
 )
 from api.models import RunState
 from api.storage import scratch
-from td3core.interactions import LogProfile
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -135,6 +133,7 @@ async def create_job(
     request: Request,
     context: Service,
     tenant: Tenant,
+    base: Base,
     force: Annotated[bool, Query(description="Run it even if an identical job was there already.")] = False,
     deadline_seconds: Annotated[
         float | None,
@@ -163,43 +162,39 @@ async def create_job(
             await drain(request.stream(), error)
             raise
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
-        upload = await receive_upload(request, folder, max_bytes=settings.max_upload_bytes)
-        spec = upload.spec
-        asked = digest(upload.sha256, upload.name, spec.model_dump(mode="json"), deadline_seconds, force)
+        sent = await receive_submission(request, folder, max_bytes=settings.max_upload_bytes)
+        received, spec = sent.log, sent.spec
+        asked = digest(received.sha256, received.name, spec.model_dump(mode="json"), deadline_seconds, force)
         if answered := guard.replay(asked):
             return answered
-        profile = await run_sync(datasets.validate, upload, spec.data, settings, limiter=context.validations)
-        keep = partial(guard.keep, request=asked)
-        deadline = None if deadline_seconds is None else timedelta(seconds=deadline_seconds)
-        return await run_in_threadpool(_accept, context, tenant, upload, profile, deadline, force, keep)
+        profile = await run_sync(
+            datasets.validate, received, spec.data, settings, limiter=context.validations
+        )
 
+        def accept() -> Response:
+            """Keep the log, write the job unless there is an identical one, and only then send its message."""
+            stored = datasets.store(received, context.database, context.storage, tenant_id=tenant)
+            with context.database.transaction() as session:
+                accepted = service.accept(
+                    session,
+                    received,
+                    spec,
+                    tenant_id=tenant,
+                    stored=stored,
+                    profile=profile,
+                    deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
+                    force=force,
+                )
+                body = SubmittedJob.answer(accepted.job, base=base, deduplicated=accepted.deduplicated)
+                status = 200 if accepted.deduplicated else 202
+                given = Answer(status, body.links["self"], body.model_dump(mode="json"))
+                guard.keep(session, given, request=asked)
+            log.info("job.accepted", run=body.id, deduplicated=body.deduplicated)
+            if not body.deduplicated:
+                context.outbox.deliver([body.id])
+            return respond(given)
 
-def _accept(
-    context: Context,
-    tenant: str,
-    upload: Upload,
-    profile: LogProfile | None,
-    deadline: timedelta | None,
-    force: bool,
-    keep: Callable[[Session, Answer], None],
-) -> Response:
-    """Keep the log, write the job unless there is an identical one, and only then send its message."""
-    fingerprint = service.fingerprint_of(upload)
-    stored = datasets.store(upload, context.database, context.storage, tenant_id=tenant)
-    with context.database.transaction() as session:
-        hurried = deadline is not None
-        job = None if force else service.identical(session, fingerprint, tenant_id=tenant, finished=hurried)
-        deduplicated = job is not None
-        if job is None:
-            dataset = datasets.create(session, upload, tenant_id=tenant, stored=stored, profile=profile)
-            job = service.submit(session, dataset, upload.spec, fingerprint=fingerprint, deadline=deadline)
-        body = SubmittedJob.answer(job, deduplicated=deduplicated)
-        given = Answer(200 if deduplicated else 202, body.links["self"], body.model_dump(mode="json"))
-        keep(session, given)
-    log.info("job.accepted", run=job.id, deduplicated=deduplicated)
-    if not deduplicated:
-        context.outbox.deliver([job.id])
-    return respond(given)
+        return await run_in_threadpool(accept)
 
 
 @router.get(
@@ -213,6 +208,7 @@ def _accept(
 def list_jobs(
     context: Service,
     tenant: Tenant,
+    base: Base,
     state: Annotated[
         Sequence[RunState],
         Query(description="Only jobs in this state; may be repeated.", examples=[["running"]]),
@@ -222,7 +218,8 @@ def list_jobs(
 ) -> Page[JobOut]:
     """All jobs, newest first, or those in the states asked for."""
     with context.database.reading() as session:
-        return service.page(session, tenant_id=tenant, states=state, limit=limit, cursor=cursor)
+        page = service.page(session, tenant_id=tenant, states=state, limit=limit, cursor=cursor)
+        return Page.of(page, lambda job: JobOut.of(job, base=base))
 
 
 @router.get(
@@ -230,10 +227,10 @@ def list_jobs(
     summary="Follow a job",
     responses={200: answer("The job.", RUNNING_EXAMPLE), **documented(JobNotFoundError)},
 )
-def get_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+def get_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
     """State, stage, progress, losses and time left, as of the last half second."""
     with context.database.reading() as session:
-        return JobOut.of(service.get(session, job_id, tenant_id=tenant))
+        return JobOut.of(service.get(session, job_id, tenant_id=tenant), base=base)
 
 
 @router.post(
@@ -245,10 +242,10 @@ def get_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
-def cancel_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+def cancel_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
     """A queued job is cancelled at once, a running one when its worker has stopped; asking twice is fine."""
     with context.database.transaction() as session:
-        return JobOut.of(service.cancel(session, job_id, tenant_id=tenant))
+        return JobOut.of(service.cancel(session, job_id, tenant_id=tenant), base=base)
 
 
 @router.post(
@@ -260,10 +257,10 @@ def cancel_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
-def pause_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+def pause_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
     """A queued job is paused at once, a running one when its worker has kept how far it has come."""
     with context.database.transaction() as session:
-        return JobOut.of(service.pause(session, job_id, tenant_id=tenant))
+        return JobOut.of(service.pause(session, job_id, tenant_id=tenant), base=base)
 
 
 @router.post(
@@ -275,9 +272,9 @@ def pause_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
-def resume_job(job_id: str, context: Service, tenant: Tenant) -> JobOut:
+def resume_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
     """A paused job goes back to the queue and on from where it was; its summary is the same as without the pause."""
     with context.database.transaction() as session:
-        job = JobOut.of(service.resume(session, job_id, tenant_id=tenant))
+        job = JobOut.of(service.resume(session, job_id, tenant_id=tenant), base=base)
     context.outbox.deliver([job.id])
     return job

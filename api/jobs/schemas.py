@@ -18,16 +18,16 @@ class SummaryOut(BaseModel):
 
     bytes: int = Field(examples=[184320])
     sha256: str = Field(description="Also its ETag.")
-    href: str = Field(description="Where to download it.", examples=[f"/jobs/{JOB_ID}/summary"])
+    href: str = Field(description="Where to download it.", examples=[f"/v1/jobs/{JOB_ID}/summary"])
     expired_at: datetime | None = Field(description="Since when it is no longer kept.", examples=[None])
 
     @classmethod
-    def of(cls, summary: Summary) -> "SummaryOut":
+    def of(cls, summary: Summary, *, base: str) -> "SummaryOut":
         """Shape a row."""
         return cls(
             bytes=summary.bytes,
             sha256=summary.sha256,
-            href=f"/jobs/{summary.job_id}/summary",
+            href=f"{base}/jobs/{summary.job_id}/summary",
             expired_at=summary.expired_at,
         )
 
@@ -36,7 +36,10 @@ class JobOut(RunOut):
     """A distillation: a log goes in, a summary comes out."""
 
     deadline_at: datetime | None = Field(description="It fails if it has not ended by then.")
-    spec: JobSpec = Field(description="As it runs, with every default filled in.")
+    spec: dict[str, Any] = Field(
+        description="What was asked for, as it was stored: a `JobSpec` with every default filled in, of the version "
+        "that took the job."
+    )
     dataset: DatasetOut
     summary: SummaryOut | None = Field(description="Once it has succeeded.")
     metrics: dict[str, Any] | None = Field(
@@ -46,9 +49,9 @@ class JobOut(RunOut):
     )
 
     @classmethod
-    def of(cls, job: Job) -> "JobOut":
+    def of(cls, job: Job, *, base: str) -> "JobOut":
         """Shape a row."""
-        here = f"/jobs/{job.id}"
+        here = f"{base}/jobs/{job.id}"
         links = {"self": here, "events": f"{here}/events", "evaluations": f"{here}/evaluations"}
         if not job.state.ended:
             links["cancel"] = f"{here}/cancel"
@@ -61,9 +64,9 @@ class JobOut(RunOut):
         return cls(
             **run_fields(job),
             deadline_at=job.deadline_at,
-            spec=JobSpec.model_validate(job.spec),
+            spec=job.spec,
             dataset=DatasetOut.of(job.dataset),
-            summary=SummaryOut.of(job.summary) if job.summary else None,
+            summary=SummaryOut.of(job.summary, base=base) if job.summary else None,
             metrics=job.metrics,
             links=links,
         )
@@ -78,9 +81,9 @@ class SubmittedJob(JobOut):
     )
 
     @classmethod
-    def answer(cls, job: Job, *, deduplicated: bool) -> "SubmittedJob":
+    def answer(cls, job: Job, *, base: str, deduplicated: bool) -> "SubmittedJob":
         """Shape a row."""
-        return cls(**dict(JobOut.of(job)), deduplicated=deduplicated)
+        return cls(**dict(JobOut.of(job, base=base)), deduplicated=deduplicated)
 
 
 _DATASET = {
@@ -106,11 +109,11 @@ QUEUED_EXAMPLE: dict[str, Any] = {
     "started_at": None,
     "finished_at": None,
     "links": {
-        "self": f"/jobs/{JOB_ID}",
-        "events": f"/jobs/{JOB_ID}/events",
-        "evaluations": f"/jobs/{JOB_ID}/evaluations",
-        "cancel": f"/jobs/{JOB_ID}/cancel",
-        "pause": f"/jobs/{JOB_ID}/pause",
+        "self": f"/v1/jobs/{JOB_ID}",
+        "events": f"/v1/jobs/{JOB_ID}/events",
+        "evaluations": f"/v1/jobs/{JOB_ID}/evaluations",
+        "cancel": f"/v1/jobs/{JOB_ID}/cancel",
+        "pause": f"/v1/jobs/{JOB_ID}/pause",
     },
     "deadline_at": None,
     "spec": JobSpec.model_validate({"summary": {"users": 30}}).model_dump(mode="json"),

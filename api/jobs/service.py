@@ -1,6 +1,7 @@
 """What can be decided about jobs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from api import outbox
+from api.datasets import service as datasets
+from api.datasets.received import ReceivedLog
+from api.datasets.service import StoredLog
 from api.db import now, one_at_a_time
 from api.errors import (
     AlreadyFinishedError,
@@ -16,24 +20,61 @@ from api.errors import (
     JobNotFoundError,
     JobWithoutSummaryError,
 )
-from api.http.multipart import Upload
-from api.http.pagination import Page, page_of
 from api.idempotency.keys import digest
 from api.ids import new_id
-from api.jobs.schemas import JobOut
 from api.models import Dataset, Job, RunState, Summary
+from api.pages import RowPage, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
 from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
+from td3core.formats import JOB_SPEC
+from td3core.interactions import LogProfile
 from td3core.version import VERSION
 
 
-def fingerprint_of(upload: Upload) -> str:
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job that a submission is answered with."""
+
+    job: Job
+    deduplicated: bool
+    """Whether it was there already."""
+
+
+def fingerprint_of(log: ReceivedLog, spec: JobSpec) -> str:
     """What identical jobs have in common; of the log's name only what its format is recognised by."""
-    suffixes = Path(upload.name or "").suffixes[-2:]
-    return digest(upload.sha256, "".join(suffixes).lower(), upload.spec.model_dump(mode="json"), VERSION)
+    suffixes = Path(log.name or "").suffixes[-2:]
+    return digest(log.sha256, "".join(suffixes).lower(), spec.model_dump(mode="json"), VERSION)
+
+
+def accept(
+    session: Session,
+    log: ReceivedLog,
+    spec: JobSpec,
+    *,
+    tenant_id: str,
+    stored: StoredLog,
+    profile: LogProfile | None,
+    deadline: timedelta | None,
+    force: bool,
+) -> Accepted:
+    """Queue a job on the log, unless there is an identical one and a new one is not forced.
+
+    A job that has a deadline is answered with one that has finished: another's may come too late.
+
+    Raises:
+        StorageError: The log that was to be shared has expired this very moment.
+    """
+    fingerprint = fingerprint_of(log, spec)
+    if not force:
+        known = identical(session, fingerprint, tenant_id=tenant_id, finished=deadline is not None)
+        if known is not None:
+            return Accepted(known, deduplicated=True)
+    dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, profile=profile)
+    job = submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline)
+    return Accepted(job, deduplicated=False)
 
 
 def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: bool) -> Job | None:
@@ -73,6 +114,7 @@ def submit(
         dataset=dataset,
         fingerprint=fingerprint,
         spec=spec.model_dump(mode="json"),
+        spec_format=JOB_SPEC.current,
     )
     session.add(job)
     outbox.add(session, Job, job.id)
@@ -95,12 +137,12 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
 
 def page(
     session: Session, *, tenant_id: str, states: Sequence[RunState], limit: int, cursor: str | None
-) -> Page[JobOut]:
+) -> RowPage[Job]:
     """List this tenant's jobs, newest first, those in one of `states` if any are named."""
     query = select(Job).where(Job.tenant_id == tenant_id)
     if states:
         query = query.where(Job.state.in_(states))
-    return page_of(session, query, Job, JobOut.of, limit=limit, cursor=cursor)
+    return page_of(session, query, Job, limit=limit, cursor=cursor)
 
 
 def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:

@@ -13,9 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import Database, now
-from api.models import HELD, Checkpoint, Evaluation, Job, OutboxMessage, Run, RunState, Worker
+from api.models import HELD, RUN_KINDS, Checkpoint, OutboxMessage, RunState, Worker
 
-RUNS: tuple[type[Run], ...] = (Job, Evaluation)
 MAX_AGE_SECONDS = 5.0
 """Scrapes that follow each other faster than this share one look at the database."""
 
@@ -67,17 +66,12 @@ class DatabaseCollector(Collector):
         ]
 
 
-def kind_of(model: type[Run]) -> str:
-    """`job` or `evaluation`."""
-    return model.__name__.lower()
-
-
 def _runs(session: Session) -> Iterator[Metric]:
     family = GaugeMetricFamily("td3_runs", "Runs by kind and state.", labels=["kind", "state"])
-    for model in RUNS:
+    for model in RUN_KINDS:
         counts = dict(session.execute(select(model.state, func.count()).group_by(model.state)).all())
         for state in RunState:
-            family.add_metric([kind_of(model), state], counts.get(state, 0))
+            family.add_metric([model.kind, state], counts.get(state, 0))
     yield family
 
 
@@ -87,11 +81,11 @@ def _queues(session: Session) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
         "td3_queue_oldest_seconds", "How long the run has waited that waits longest.", labels=["kind"]
     )
-    for model in RUNS:
+    for model in RUN_KINDS:
         oldest = session.scalar(
             select(func.min(OutboxMessage.queued_at)).where(OutboxMessage.task == model.task)
         )
-        waiting.add_metric([kind_of(model)], (at - oldest).total_seconds() if oldest else 0.0)
+        waiting.add_metric([model.kind], (at - oldest).total_seconds() if oldest else 0.0)
     yield waiting
     unsent, oldest = session.execute(
         select(func.count(), func.min(OutboxMessage.queued_at)).where(OutboxMessage.sends == 0)
@@ -106,7 +100,7 @@ def _overdue(session: Session) -> Metric:
     at = now(session)
     expiries = (
         session.scalar(select(func.min(model.lease_expires_at)).where(model.state.in_(HELD)))
-        for model in RUNS
+        for model in RUN_KINDS
     )
     overdue = max((at - expiry).total_seconds() for expiry in (*expiries, at) if expiry)
     return _gauge(
@@ -128,14 +122,14 @@ def _checkpoints(session: Session) -> Metric:
         "Age of the newest checkpoint of the running run for which that is oldest.",
         labels=["kind"],
     )
-    for model in RUNS:
+    for model in RUN_KINDS:
         oldest = session.scalar(
             select(func.min(func.coalesce(newest.c.at, model.started_at)))
             .select_from(model)
             .outerjoin(newest, newest.c.run_id == model.id)
             .where(model.state == RunState.RUNNING)
         )
-        family.add_metric([kind_of(model)], (at - oldest).total_seconds() if oldest else 0.0)
+        family.add_metric([model.kind], (at - oldest).total_seconds() if oldest else 0.0)
     return family
 
 

@@ -1,11 +1,11 @@
 """What a client sees of a worker."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-WorkerState = Literal["alive", "silent", "stopped"]
+from api.workers.service import Seen, WorkerState
 
 
 class WorkerOut(BaseModel):
@@ -24,6 +24,23 @@ class WorkerOut(BaseModel):
     started_at: datetime
     seen_at: datetime = Field(description="Its last heartbeat.")
     runs: list[str] = Field(description="Ids of the jobs and evaluations that it holds.")
+
+    @classmethod
+    def of(cls, seen: Seen) -> "WorkerOut":
+        """Shape what is known."""
+        worker = seen.worker
+        return cls(
+            id=worker.id,
+            state=seen.state,
+            host=worker.host,
+            pid=worker.pid,
+            queues=worker.queues,
+            device=worker.device,
+            version=worker.version,
+            started_at=worker.started_at,
+            seen_at=worker.seen_at,
+            runs=list(seen.runs),
+        )
 
 
 class Workers(BaseModel):

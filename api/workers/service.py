@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.db import now
-from api.models import HELD, Evaluation, Job, Worker
-from api.workers.schemas import WorkerOut, WorkerState
+from api.models import HELD, RUN_KINDS, Worker
+
+WorkerState = Literal["alive", "silent", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,17 @@ def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
     row.stopped_at = at if stopping else None
 
 
-def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[WorkerOut]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A worker as it is known."""
+
+    worker: Worker
+    state: WorkerState
+    runs: Sequence[str]
+    """Ids of the runs of one tenant that it holds."""
+
+
+def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[Seen]:
     """All workers that are known, the latest first, with the runs of this tenant that they hold.
 
     One that was not seen for as long as `patience` is silent.
@@ -52,17 +64,10 @@ def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[
     workers = session.scalars(select(Worker).order_by(Worker.started_at.desc(), Worker.id)).all()
     held = _held(session, tenant_id)
     return [
-        WorkerOut(
-            id=worker.id,
-            state=_state(worker.stopped_at is not None, worker.seen_at >= alive_since),
-            host=worker.host,
-            pid=worker.pid,
-            queues=worker.queues,
-            device=worker.device,
-            version=worker.version,
-            started_at=worker.started_at,
-            seen_at=worker.seen_at,
-            runs=held.get(worker.id, []),
+        Seen(
+            worker,
+            _state(worker.stopped_at is not None, worker.seen_at >= alive_since),
+            held.get(worker.id, []),
         )
         for worker in workers
     ]
@@ -80,7 +85,7 @@ def sweep(session: Session, *, retention: timedelta) -> None:
 def _held(session: Session, tenant_id: str) -> dict[str, list[str]]:
     """Ids of runs by the worker that holds them."""
     held: dict[str, list[str]] = {}
-    for model in (Job, Evaluation):
+    for model in RUN_KINDS:
         query = select(model.worker, model.id).where(model.tenant_id == tenant_id, model.state.in_(HELD))
         for worker, run_id in session.execute(query):
             held.setdefault(worker or "", []).append(run_id)

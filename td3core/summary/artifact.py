@@ -5,9 +5,11 @@ The same summary gives the same bytes: members are stored in a fixed order with 
 
 import hashlib
 import io
+import json
 import zipfile
 import zlib
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import safetensors.torch
@@ -15,10 +17,12 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from td3core.errors import InvalidArtifactError
+from td3core.errors import InvalidArtifactError, UnsupportedFormatError
 from td3core.factors import Factors, factor_shapes, named_factors
-from td3core.summary.manifest import FORMAT, FORMAT_VERSION, Manifest
+from td3core.formats import MANIFEST, Document, first_fault
+from td3core.summary.manifest import FORMAT, Manifest
 from td3core.summary.summary import Summary
+from td3core.version import VERSION
 
 _FACTORS, _ITEMS, _MANIFEST = "factors.safetensors", "items.parquet", "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -80,12 +84,25 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _parse_manifest(data: bytes) -> Manifest:
     try:
-        return Manifest.model_validate_json(data)
+        stored = json.loads(data)
+    except ValueError as error:
+        raise InvalidArtifactError(f"{_MANIFEST} is not JSON: {error}") from error
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        raise InvalidArtifactError(f"{_MANIFEST} is not that of a summary: its `format` must be {FORMAT!r}")
+    document = cast("Document", stored)
+    version = document.get("format_version")
+    if not isinstance(version, int):
+        raise InvalidArtifactError(f"{_MANIFEST}: format_version is {version!r}; expected an integer")
+    try:
+        upgraded = MANIFEST.upgrade(document, version=version)
+        return Manifest.model_validate_json(json.dumps(upgraded | {"format_version": MANIFEST.current}))
+    except UnsupportedFormatError as error:
+        raise InvalidArtifactError(f"{_MANIFEST}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the document"
+        by = document.get("code_version")
         raise InvalidArtifactError(
-            f"{_MANIFEST}: {field}: {first['msg']} (this version reads {FORMAT} version {FORMAT_VERSION})"
+            f"{_MANIFEST}: {first_fault(error)}. Version {by} wrote the archive, and this is {VERSION}; of an "
+            "archive that is not damaged, a later version reads it"
         ) from error
 
 

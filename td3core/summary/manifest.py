@@ -5,10 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from td3core.config import JobSpec, SummaryKind
+from td3core.formats import MANIFEST
 from td3core.interactions import LogProfile
 
 FORMAT: Literal["td3-summary"] = "td3-summary"
-FORMAT_VERSION: Literal[1] = 1
 
 _FORMULAS: dict[SummaryKind, str] = {
     "tucker": "X = softmax(H V^T) V with H = G x1 U x2 T. "
@@ -33,7 +33,7 @@ def usage(kind: SummaryKind) -> str:
 class DatasetInfo(BaseModel):
     """The log that was distilled."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str | None = Field(description="The client's file name.")
     sha256: str = Field(description="Of the file as it was submitted.")
@@ -42,12 +42,12 @@ class DatasetInfo(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The artefact's `manifest.json`."""
+    """The artefact's `manifest.json`; fields that a later version added are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     format: Literal["td3-summary"] = FORMAT
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: int = MANIFEST.current
     code_version: str
     seed: int
     spec: JobSpec

@@ -58,7 +58,7 @@ def test_a_fault_of_ours_is_a_problem_too(
     api: httpx.Client, database: Database, queued_job: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with database.transaction() as session:
-        session.get_one(Job, queued_job).spec = {"secret": 1}
+        session.get_one(Job, queued_job).losses = {"secret": "no number"}
     response = api.get(f"/jobs/{queued_job}")
     assert "secret" not in str(problem(response, 500, "internal_error"))
     wait_until(lambda: "secret" in caplog.text)  # the server logs it after the answer
@@ -86,18 +86,18 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
     document = create_app(settings).openapi()
     assert set(document["paths"]) == {
         "/",
-        "/jobs",
-        "/jobs/{job_id}",
-        "/jobs/{job_id}/cancel",
-        "/jobs/{job_id}/events",
-        "/jobs/{job_id}/pause",
-        "/jobs/{job_id}/resume",
-        "/jobs/{job_id}/summary",
-        "/jobs/{job_id}/evaluations",
-        "/evaluations/{evaluation_id}",
-        "/evaluations/{evaluation_id}/cancel",
-        "/evaluations/{evaluation_id}/events",
-        "/workers",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/cancel",
+        "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/pause",
+        "/v1/jobs/{job_id}/resume",
+        "/v1/jobs/{job_id}/summary",
+        "/v1/jobs/{job_id}/evaluations",
+        "/v1/evaluations/{evaluation_id}",
+        "/v1/evaluations/{evaluation_id}/cancel",
+        "/v1/evaluations/{evaluation_id}/events",
+        "/v1/workers",
         "/healthz",
         "/readyz",
     }
@@ -113,7 +113,7 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
 
 def test_events_are_documented_as_pages_and_as_a_stream(settings: Settings) -> None:
     document = create_app(settings).openapi()
-    for path in ("/jobs/{job_id}/events", "/evaluations/{evaluation_id}/events"):
+    for path in ("/v1/jobs/{job_id}/events", "/v1/evaluations/{evaluation_id}/events"):
         operation = document["paths"][path]["get"]
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
         names = {parameter["name"] for parameter in operation["parameters"]}
@@ -122,7 +122,7 @@ def test_events_are_documented_as_pages_and_as_a_stream(settings: Settings) -> N
 
 def test_the_upload_is_documented_with_the_schema_of_the_spec(settings: Settings) -> None:
     document = create_app(settings).openapi()
-    body = document["paths"]["/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert body["schema"]["properties"]["spec"] == {"$ref": "#/components/schemas/JobSpec"}
     assert document["components"]["schemas"]["JobSpec"]["additionalProperties"] is False
     assert "required" not in document["components"]["schemas"]["JobSpec"]

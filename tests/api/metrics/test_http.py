@@ -33,7 +33,7 @@ def test_no_client_can_add_labels(api: httpx.Client) -> None:
 
 def test_a_fault_of_ours_counts_as_one(api: httpx.Client, database: Database, queued_job: str) -> None:
     with database.transaction() as session:
-        session.get_one(Job, queued_job).spec = {"unknown": 1}
+        session.get_one(Job, queued_job).losses = {"outer": "no number"}
     # The server closes the connection after it.
     assert api.get(f"/jobs/{queued_job}", headers={"Connection": "close"}).status_code == 500
     assert scrape(api).value(REQUESTS, route="/jobs/{job_id}", method="GET", status="5xx") == 1

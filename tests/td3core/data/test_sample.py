@@ -16,7 +16,7 @@ from td3core.data.sequences import build_sequences, leave_last_out, popularity
 from td3core.interactions import InteractionLog, filter_log, read_log, validate_log
 from td3core.ranking.metrics import ranking_metrics, target_ranks
 
-SHIPPED = Path(__file__).parents[2] / "examples" / "sample.csv.gz"
+SHIPPED = Path(__file__).parents[3] / "examples" / "sample.csv.gz"
 
 
 def test_the_shipped_log_is_what_the_generator_gives() -> None:

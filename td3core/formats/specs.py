@@ -1,0 +1,48 @@
+"""Stored specs, as this version runs them."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from td3core.config import EvaluationSpec, JobSpec
+from td3core.errors import UnsupportedFormatError
+from td3core.formats.format import Format
+from td3core.formats.formats import EVALUATION_SPEC, JOB_SPEC
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def read_job_spec(stored: Mapping[str, Any], *, version: int) -> JobSpec:
+    """Upgrade and validate the stored spec of a job.
+
+    Raises:
+        UnsupportedFormatError: This version cannot run it: a later one wrote it.
+    """
+    return _read(JobSpec, JOB_SPEC, stored, version)
+
+
+def read_evaluation_spec(stored: Mapping[str, Any], *, version: int) -> EvaluationSpec:
+    """Upgrade and validate the stored spec of an evaluation.
+
+    Raises:
+        UnsupportedFormatError: This version cannot run it: a later one wrote it.
+    """
+    return _read(EvaluationSpec, EVALUATION_SPEC, stored, version)
+
+
+def _read(kind: type[Spec], stored_as: Format, stored: Mapping[str, Any], version: int) -> Spec:
+    try:
+        return kind.model_validate(stored_as.upgrade(stored, version=version))
+    except ValidationError as error:
+        raise UnsupportedFormatError(
+            f"the {stored_as.name} cannot be run by this version: {first_fault(error)}; a later version wrote it, "
+            "and runs it"
+        ) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Name the first field that is wrong, what came, and what is wrong with it."""
+    fault = error.errors()[0]
+    field = ".".join(map(str, fault["loc"])) or "the document"
+    return f"{field} is {fault['input']!r}: {fault['msg']}"
