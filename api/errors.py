@@ -1,6 +1,6 @@
-"""Every error the service raises on purpose.
+"""All errors that the service raises deliberately.
 
-The first line of a class's docstring is its title, and its message where none is given.
+The first line of a class's docstring is its title, and its message if none is given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from td3core.errors import InvalidLogError
 
 
 class ServiceError(Exception):
-    """The request could not be served."""
+    """The request failed."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -30,20 +30,20 @@ class ServiceError(Exception):
 
     @classmethod
     def title(cls) -> str:
-        """What kind of problem this is, the same for every occurrence."""
+        """The kind of problem, the same for every occurrence."""
         return (cls.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong."""
+    """A setting is missing or invalid."""
 
 
 class LeaseLostError(Exception):
-    """The run belongs to another attempt now, or to nobody; this one must stop and write nothing more."""
+    """The run no longer belongs to this attempt, which must stop and write nothing more."""
 
 
 def log_faults(error: InvalidLogError) -> list[dict[str, Any]]:
-    """What is wrong with a log, in the shape that problem documents and failed jobs report it in."""
+    """The problems of a log, in the form in which problem documents and failed jobs report them."""
     return [
         {name: value for name, value in asdict(problem).items() if value is not None}
         for problem in error.problems
@@ -51,35 +51,35 @@ def log_faults(error: InvalidLogError) -> list[dict[str, Any]]:
 
 
 class StorageError(ServiceError):
-    """The storage does not answer."""
+    """The storage is unavailable."""
 
     code = "storage_unavailable"
     status = 503
 
 
 class StorageFullError(StorageError):
-    """There is no space left to store this."""
+    """The storage is full."""
 
     code = "storage_full"
     status = 507
 
 
 class DamagedObjectError(StorageError):
-    """The storage holds something else than it was given."""
+    """The stored object is damaged."""
 
     code = "storage_damaged"
     status = 500
 
 
 class DatabaseError(ServiceError):
-    """The database does not answer."""
+    """The database is unavailable."""
 
     code = "database_unavailable"
     status = 503
 
 
 class NotReadyError(ServiceError):
-    """A part the service needs does not answer."""
+    """The service is not ready."""
 
     code = "not_ready"
     status = 503
@@ -93,67 +93,67 @@ class BadRequestError(ServiceError):
 
 
 class InvalidRequestError(ServiceError):
-    """The request does not say what it must."""
+    """The request is invalid."""
 
     code = "invalid_request"
     status = 422
 
 
 class InvalidSpecError(InvalidRequestError):
-    """The spec is not valid."""
+    """The spec is invalid."""
 
     code = "invalid_spec"
 
 
 class InvalidCursorError(InvalidRequestError):
-    """The cursor is not one of ours."""
+    """The cursor is invalid."""
 
     code = "invalid_cursor"
 
 
 class UnsupportedBodyError(ServiceError):
-    """The body is not of a type this route takes."""
+    """The media type of the request body is not supported."""
 
     code = "unsupported_media_type"
     status = 415
 
 
 class TooLargeError(ServiceError):
-    """The upload is larger than allowed."""
+    """The upload is too large."""
 
     code = "too_large"
     status = 413
 
 
 class RangeError(ServiceError):
-    """The range lies outside of the file."""
+    """The requested range is outside the file."""
 
     code = "range_not_satisfiable"
     status = 416
 
 
 class NotFoundError(ServiceError):
-    """There is no such resource."""
+    """The resource does not exist."""
 
     code = "not_found"
     status = 404
 
 
 class ConflictError(ServiceError):
-    """The state of the resource does not allow this."""
+    """The state of the resource does not allow this operation."""
 
     code = "conflict"
     status = 409
 
 
 class JobNotFoundError(NotFoundError):
-    """There is no such job."""
+    """The job does not exist."""
 
     code = "job_not_found"
 
 
 class EvaluationNotFoundError(NotFoundError):
-    """There is no such evaluation."""
+    """The evaluation does not exist."""
 
     code = "evaluation_not_found"
 
@@ -171,25 +171,25 @@ class JobWithoutSummaryError(ConflictError):
 
 
 class ExpiredError(ServiceError):
-    """It is no longer kept."""
+    """The resource has expired."""
 
     code = "expired"
     status = 410
 
 
 class AlreadyFinishedError(ConflictError):
-    """It has ended, or is about to, and cannot be stopped or started any more."""
+    """The run has ended or is about to end."""
 
     code = "already_finished"
 
 
 class KeyInUseError(ConflictError):
-    """A request with this Idempotency-Key is being served."""
+    """A request with this Idempotency-Key is in progress."""
 
     code = "idempotency_key_in_use"
 
 
 class KeyReusedError(InvalidRequestError):
-    """The Idempotency-Key belongs to another request."""
+    """The Idempotency-Key was used for another request."""
 
     code = "idempotency_key_reused"

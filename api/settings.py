@@ -1,4 +1,4 @@
-"""What the service can be told from outside; nothing else reads the environment."""
+"""Settings of the service, read from environment variables. No other module reads the environment."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,11 +13,11 @@ from api.db import Limits
 from api.errors import SettingsError
 
 Queue = Literal["cpu", "gpu"]
-"""What a run needs of a worker."""
+"""What a run requires of its worker."""
 
 
 def _database_in_data_dir(known: dict[str, Any]) -> str:
-    """A URL that means this file, also where the folder's name has what URLs give a meaning to, such as `#`."""
+    """URL of the database file; characters of the folder name that have a meaning in URLs, such as `#`, are escaped."""
     path = known["data_dir"].absolute() / "td3.sqlite3"
     return URL.create("sqlite", database=path.as_posix()).render_as_string()
 
@@ -27,155 +27,197 @@ def _storage_in_data_dir(known: dict[str, Any]) -> str:
 
 
 class Settings(BaseSettings):
-    """Read from `TD3_...` variables; every default suits the embedded profile."""
+    """Read from `TD3_...` environment variables. The defaults are those of the embedded profile."""
 
     model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore", validate_by_name=True)
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address that API and metrics are served on; loopback unless told otherwise.",
+        description="Address that the API and the metrics server listen on. By default they are reachable only from "
+        "this machine.",
     )
-    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    port: int = Field(
+        default=8000, ge=0, le=65535, description="Port that the API listens on; 0 chooses a free one."
+    )
     data_dir: Path = Field(
         default=Path("var"),
-        description="Folder of the embedded database and storage, and of work in progress.",
+        description="Directory for uploads and runs in progress and, unless other URLs are set, for the database "
+        "and the storage.",
     )
     database_url: str = Field(
         default_factory=_database_in_data_dir,
         repr=False,
-        description="`sqlite:///...` or `postgresql://...`; left out: a file in the data folder.",
+        description="Database URL, `sqlite:///file` or `postgresql://user@host/database`. Default: an SQLite file "
+        "in the data directory.",
     )
     database_connections: int = Field(
         default=40,
         ge=1,
-        description="Most connections a process opens to PostgreSQL; it keeps up to 10 of them.",
+        description="Maximum number of connections that each process opens to PostgreSQL; up to 10 stay open when "
+        "idle.",
     )
     database_statement_seconds: float = Field(
-        default=30, ge=0, description="PostgreSQL gives up a statement after so long; 0: never."
+        default=30, ge=0, description="Statement timeout of PostgreSQL in seconds; 0 disables it."
     )
     database_lock_seconds: float = Field(
-        default=10, ge=0, description="PostgreSQL gives up waiting for a lock after so long; 0: never."
+        default=10, ge=0, description="Lock timeout of PostgreSQL in seconds; 0 disables it."
     )
     database_idle_seconds: float = Field(
-        default=60, ge=0, description="PostgreSQL ends a transaction in which nothing happens; 0: never."
+        default=60, ge=0, description="Timeout of idle PostgreSQL transactions in seconds; 0 disables it."
     )
     broker_url: str | None = Field(
         default=None,
         repr=False,
-        description="`redis://host:port/db` of a Redis or Valkey; the embedded profile runs one.",
+        description="Broker URL, `redis://host:port/db` of a Redis or Valkey server. The embedded profile starts "
+        "its own.",
     )
     storage_url: str = Field(
         default_factory=_storage_in_data_dir,
         repr=False,
-        description="`file:///folder`, or `s3://bucket/prefix` with credentials and endpoint in `AWS_...`.",
+        description="Storage URL, `file:///directory` or `s3://bucket/prefix`; credentials and endpoint of a "
+        "bucket come from the `AWS_...` variables. Default: a directory in the data directory.",
     )
     signed_url_seconds: int = Field(
         default=0,
         ge=0,
         le=7 * 86400,
-        description="Clients fetch summaries from the bucket, by signed URLs that last so long; 0: from the API.",
+        description="Lifetime in seconds of the signed URLs by which clients download summaries from the bucket. "
+        "0: the API sends the summaries itself.",
     )
     keep_logs_days: float | None = Field(
-        default=None, ge=0, description="Logs go so long after the last run that needed them; unset: never."
+        default=None,
+        ge=0,
+        description="Retention of logs in days, counted from the end of the last run that used them. Default: "
+        "unlimited.",
     )
     keep_summaries_days: float | None = Field(
-        default=None, ge=0, description="Summaries go so long after the last run on them; unset: never."
+        default=None,
+        ge=0,
+        description="Retention of summaries in days, counted from the end of the last run that used them. Default: "
+        "unlimited.",
     )
     orphan_days: float = Field(
-        default=7, ge=0, description="What is in storage without a row that points at it goes after so long."
+        default=7,
+        ge=0,
+        description="Age in days at which stored objects that no database row refers to are deleted.",
     )
     clean_seconds: float = Field(
-        default=3600, gt=0, description="How often the keeper looks for what may go from storage."
+        default=3600,
+        gt=0,
+        description="Interval in seconds at which the keeper deletes expired and unreferenced objects from storage.",
     )
     max_upload_bytes: ByteSize = Field(
-        default=ByteSize(8 * 2**30), gt=0, description="Largest log accepted, as sent; larger ones get a 413."
+        default=ByteSize(8 * 2**30),
+        gt=0,
+        description="Maximum size of an uploaded log, as sent; a larger one is rejected with status 413.",
     )
     validate_whole_bytes: ByteSize = Field(
         default=ByteSize(256 * 2**20),
         ge=0,
-        description="Logs up to this size, as sent and in memory, are validated whole before the answer, "
-        "larger ones at their head.",
+        description="Logs up to this size, both as sent and in memory, are validated completely before the "
+        "response; of larger ones, only the beginning is.",
     )
     validate_head_bytes: ByteSize = Field(
         default=ByteSize(4 * 2**20),
         gt=0,
-        description="How much of a larger log is validated before the answer.",
+        description="How much of a larger log is validated before the response.",
     )
-    lease_seconds: float = Field(default=60, gt=0, description="How long a silent worker keeps its run.")
+    lease_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="Duration of a lease in seconds: a worker that does not renew its lease for this long loses "
+        "its run.",
+    )
     heartbeat_seconds: float = Field(
         default_factory=lambda known: min(10.0, known["lease_seconds"] / 3),
         gt=0,
-        description="How often a worker extends its lease; left out: 10, or a third of a lease shorter than 30.",
+        description="Interval in seconds at which a worker renews its lease; at most a third of the lease. "
+        "Default: 10, or a third of a lease shorter than 30.",
     )
     sweep_seconds: float = Field(
-        default=10, gt=0, description="How often the keeper looks for what was left behind."
+        default=10,
+        gt=0,
+        description="Interval in seconds at which the keeper looks for expired leases, missed deadlines and unsent "
+        "messages.",
     )
     resend_seconds: float = Field(
         default=300,
         gt=0,
-        description="A queued run that nobody claimed is announced again, at doubling intervals.",
+        description="Seconds after which a queued run that no worker has claimed is sent to the broker again; "
+        "doubles each time.",
     )
     checkpoint_seconds: float = Field(
         default=60,
         gt=0,
-        description="How often a run keeps a checkpoint: about what it loses when its worker vanishes.",
+        description="Interval in seconds between the checkpoints of a run: about what is lost if its worker "
+        "disappears.",
     )
     storage_patience_seconds: float = Field(
         default=3600,
         ge=0,
-        description="How long a run waits for a storage that is away or full before it fails.",
+        description="Seconds that a run waits for a storage that is unavailable or full before it fails.",
     )
     max_attempts: int = Field(
         default=3,
         ge=1,
-        description="A run whose worker vanished this often without getting further is given up as failed.",
+        description="A run fails when this many workers in a row have disappeared without making progress on it.",
     )
     idempotency_seconds: float = Field(
-        default=86400, gt=0, description="How long an `Idempotency-Key` brings back the answer it got."
+        default=86400,
+        gt=0,
+        description="Seconds for which a request with the same `Idempotency-Key` gets the same response again.",
     )
     worker_retention_seconds: float = Field(
-        default=86400, gt=0, description="How long a worker that is not seen any more stays listed."
+        default=86400,
+        gt=0,
+        description="Seconds for which a worker stays listed after its last heartbeat.",
     )
     queue: Queue = Field(
         default="cpu",
-        description="Where new runs are sent: `cpu` reaches every worker, `gpu` only those with a GPU.",
+        description="Queue that new runs are sent to: every worker takes runs from `cpu`, only workers with a GPU "
+        "from `gpu`.",
     )
     worker_queues: Literal["auto", "cpu", "gpu", "cpu,gpu"] = Field(
         default="auto",
-        description="What a worker takes runs from; `auto`: `cpu`, and `gpu` too where there is one.",
+        description="Queues that a worker takes runs from: `cpu`, `gpu`, `cpu,gpu`, or `auto` (`cpu`, and also "
+        "`gpu` if the machine has one).",
     )
     run_memory_bytes: ByteSize | None = Field(
         default=None,
         gt=0,
-        description="Most memory of its own a run may have, that of its libraries included (the kernel's "
-        "RLIMIT_DATA); left out: no limit.",
+        description="Memory limit of a run, including its libraries (RLIMIT_DATA of the process). Default: no limit.",
     )
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
-        description="`auto` (cuda where there is one), `cpu`, `cuda`, `cuda:1`, ...",
+        description="Device that runs compute on: `cpu`, `cuda`, `cuda:1`, ..., or `auto` (`cuda` if available).",
     )
     torch_threads: int = Field(
         default=1,
         ge=1,
-        description="CPU threads of a run. Learners are small: more pay only on idle cores or large catalogues.",
+        description="Number of CPU threads of a run. Learners are small: more threads help only with idle cores "
+        "and large catalogues.",
     )
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=65534,
-        description="Port of a worker's or keeper's metrics (a keeper beside a worker: the next); none unless set.",
+        description="Port of the Prometheus metrics of a worker or keeper; in the embedded profile the keeper uses "
+        "the next port. Default: no metrics server.",
     )
     otlp_endpoint: str | None = Field(
         default=None,
         validation_alias=AliasChoices("TD3_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-        description="Where traces go by OTLP over HTTP: `http://collector:4318`; left out: nowhere.",
+        description="Endpoint that traces are sent to by OTLP over HTTP, such as `http://collector:4318`. Default: "
+        "no tracing.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+        default="INFO", description="Minimum level of log messages: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto`: colours on a terminal, JSON lines elsewhere."
+        default="auto",
+        description="Format of log messages: `console` (coloured text), `json` (one object per line), or `auto` "
+        "(`console` on a terminal, otherwise `json`).",
     )
 
     @field_validator("database_url")
@@ -194,13 +236,13 @@ class Settings(BaseSettings):
         if self.heartbeat_seconds > self.lease_seconds / 3:
             raise ValueError(
                 f"TD3_HEARTBEAT_SECONDS={self.heartbeat_seconds:g} with TD3_LEASE_SECONDS={self.lease_seconds:g}: "
-                "a heartbeat is at most a third of the lease, or runs lose their lease"
+                "expected a heartbeat of at most a third of the lease, so that one late heartbeat does not lose it"
             )
         return self
 
     @property
     def database_limits(self) -> Limits:
-        """What the service allows itself of PostgreSQL; migrations, which may take long, do not ask."""
+        """Limits on the use of PostgreSQL. They do not apply to migrations, which may take long."""
         return Limits(
             connections=self.database_connections,
             statement_seconds=self.database_statement_seconds,
@@ -210,33 +252,33 @@ class Settings(BaseSettings):
 
     @property
     def required_broker_url(self) -> str:
-        """The broker's URL.
+        """The broker URL.
 
         Raises:
-            SettingsError: There is none.
+            SettingsError: It is not set.
         """
         if not self.broker_url:
             raise SettingsError(
-                "TD3_BROKER_URL is not set: expected redis://host:port/db of a Redis or Valkey"
+                "TD3_BROKER_URL is not set: expected redis://host:port/db of a Redis or Valkey server"
             )
         return self.broker_url
 
     @property
     def uploads_dir(self) -> Path:
-        """Where uploads are received."""
+        """Directory of uploads in progress."""
         return self.data_dir / "uploads"
 
     @property
     def work_dir(self) -> Path:
-        """Where runs keep their files."""
+        """Directory of the files of runs in progress."""
         return self.data_dir / "work"
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Read the settings from the environment.
 
     Raises:
-        SettingsError: A variable holds what it must not; the message names it.
+        SettingsError: A variable is invalid; the message names it.
     """
     try:
         return Settings()
@@ -244,14 +286,14 @@ def load_settings() -> Settings:
         problems = [
             _one_line(problem)
             for problem in error.errors()
-            # A default that follows from a wrong variable is not wrong itself.
+            # A default that is computed from an invalid variable is no problem of its own.
             if problem["type"] != "default_factory_not_called"
         ]
         raise SettingsError("; ".join(problems)) from None
 
 
 def _one_line(problem: ErrorDetails) -> str:
-    """`TD3_PORT='many': reason`; what may hold a password is not shown, and rules of two variables name them."""
+    """Format as `TD3_PORT='many': reason`, without values that may contain a password."""
     reason = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return reason

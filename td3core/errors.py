@@ -1,11 +1,11 @@
-"""Every error this library raises on purpose; the docstring of a class is its default message."""
+"""All errors that this library raises deliberately; the docstring of a class is its default message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 class Td3Error(Exception):
-    """The method could not go on."""
+    """The operation failed."""
 
     code: str = "td3_error"
 
@@ -15,10 +15,10 @@ class Td3Error(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogProblem:
-    """One thing that is wrong with an interaction log.
+    """One problem in an interaction log.
 
-    `line` counts from 1 as an editor does, header included; for Parquet it is the row number, also from 1.
-    It is `None` where the problem is not that of one line, such as a missing column.
+    `line` is the line number as in an editor: it starts at 1 and includes the header. For Parquet it is the row number,
+    also from 1. It is `None` if the problem does not belong to one line, for example a missing column.
     """
 
     reason: str
@@ -39,49 +39,49 @@ class InvalidLogError(Td3Error):
 
 
 class UnreadableLogError(InvalidLogError):
-    """The file is not of the format it was taken for."""
+    """The file cannot be read in the expected format."""
 
     code = "unreadable_log"
 
 
 class LogTooLargeError(InvalidLogError):
-    """The log takes more memory than it may."""
+    """The log exceeds the memory limit."""
 
     code = "log_too_large"
 
 
 class MissingColumnError(InvalidLogError):
-    """A column that the log needs is not there."""
+    """A required column of the log is missing or ambiguous."""
 
     code = "missing_column"
 
 
 class BadRowsError(InvalidLogError):
-    """Rows of the log cannot be used."""
+    """Some rows of the log are invalid."""
 
     code = "bad_rows"
 
 
 class LogTooSmallError(InvalidLogError):
-    """The log holds too little to distil."""
+    """The log has too few users, items or interactions."""
 
     code = "log_too_small"
 
 
 class DivergedError(Td3Error):
-    """Training left the finite numbers."""
+    """Training diverged."""
 
     code = "diverged"
 
 
 class OutOfTimeError(Td3Error):
-    """The time was over before anything was distilled."""
+    """The time budget was used up before the distillation began."""
 
     code = "out_of_time"
 
 
 class CompilerError(Td3Error):
-    """The inner steps cannot be compiled."""
+    """The inner steps could not be compiled."""
 
     code = "not_compiled"
 
@@ -93,18 +93,18 @@ class UnsupportedFormatError(Td3Error):
 
 
 class InvalidArtifactError(Td3Error):
-    """The file is not a summary this version can load."""
+    """The file is not a summary that this version can load."""
 
     code = "invalid_artifact"
 
 
 class InvalidCheckpointError(Td3Error):
-    """The file is not a checkpoint that this run can go on from."""
+    """The file is not a checkpoint that this run can resume from."""
 
     code = "invalid_checkpoint"
 
 
 class ExportError(Td3Error):
-    """The sequences cannot be written."""
+    """The sequences could not be written."""
 
     code = "export"

@@ -1,4 +1,4 @@
-"""RFC 9457 problem documents: what every error looks like to a client, on every path."""
+"""RFC 9457 problem documents: the format of every error response."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,14 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from api.db import ran_full
-from api.errors import BadRequestError, DatabaseError, ServiceError, StorageFullError, log_faults
+from api.errors import (
+    BadRequestError,
+    DatabaseError,
+    InvalidRequestError,
+    ServiceError,
+    StorageFullError,
+    log_faults,
+)
 from api.http.request_log import HEADER
 from td3core.errors import InvalidLogError
 
@@ -31,21 +38,23 @@ log = structlog.get_logger(__name__)
 
 
 class Problem(BaseModel):
-    """What went wrong, after RFC 9457."""
+    """An error response (RFC 9457)."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="`urn:td3:problem:` and the code.")
-    title: str = Field(description="What kind of problem this is.")
-    status: int
-    detail: str = Field(description="What went wrong this time.")
-    instance: str = Field(description="The path that was asked for.")
-    code: str = Field(description="The kind of problem, for programs.")
-    request_id: str | None = Field(default=None, description="Finds this request in the service's logs.")
+    type: str = Field(description="Identifier of the kind of problem: `urn:td3:problem:` followed by `code`.")
+    title: str = Field(description="Kind of problem, for people; the same for every occurrence.")
+    status: int = Field(description="HTTP status code of the response.")
+    detail: str = Field(description="What went wrong in this request.")
+    instance: str = Field(description="Path of the request.")
+    code: str = Field(description="Kind of problem, for programs.")
+    request_id: str | None = Field(
+        default=None, description="Id of the request, as in the logs of the service."
+    )
     errors: list[dict[str, Any]] | None = Field(
         default=None,
-        description="One entry a fault: `line`, `column`, `value`, `reason` in a log; `field`, `got` and "
-        "`expected` or `reason` in a spec or a request.",
+        description="One entry per problem. In a log: `line`, `column`, `value` and `reason`. In a spec or a request: "
+        "`field`, `got`, and `expected` or `reason`.",
     )
 
 
@@ -60,7 +69,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **extensions: Any,
 ) -> JSONResponse:
-    """Build the answer that carries a problem."""
+    """Build the response that carries a problem document."""
     problem = Problem(
         type=f"urn:td3:problem:{code}",
         title=title,
@@ -78,7 +87,7 @@ def problem_response(
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of `app` end in a problem document."""
+    """Make `app` answer every error with a problem document."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(InvalidLogError, _invalid_log)
     app.add_exception_handler(RequestValidationError, _invalid_request)
@@ -91,14 +100,14 @@ def install(app: FastAPI) -> None:
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Say of each of pydantic's errors which field it means, what came and what was expected."""
+    """Convert errors of pydantic to entries with the field, what it got and what was expected."""
     return [_field_error(error) for error, _ in zip(errors, range(MOST_ERRORS), strict=False)]
 
 
 def documented(
     *errors: type[ServiceError], examples: Mapping[int, Mapping[str, Any]] | None = None
 ) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's description of the problems a route may answer with, and more `examples` by status."""
+    """The OpenAPI description of the problems that a route may answer with; `examples` adds more, by status."""
     by_status: dict[int, list[type[ServiceError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
@@ -123,7 +132,7 @@ def documented(
 
 
 def example(error: type[ServiceError]) -> dict[str, Any]:
-    """A problem document of this kind."""
+    """An example of a problem document of this kind."""
     return {
         "type": f"urn:td3:problem:{error.code}",
         "title": error.title(),
@@ -135,7 +144,7 @@ def example(error: type[ServiceError]) -> dict[str, Any]:
     }
 
 
-# Cross-field validators of `td3core.config` report as "<field> <what came> <what is wrong>".
+# Cross-field validators of `td3core.config` raise "<field> <value> <reason>".
 _CROSS_FIELD = re.compile(r"(?P<field>[a-z][a-z0-9_.]*) (?P<got>\S+) (?P<reason>.+)")
 
 
@@ -148,7 +157,7 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
             path.append(match["field"])
             return {"field": ".".join(path), "got": _number(match["got"]), "reason": match["reason"]}
     elif error["type"] == "extra_forbidden":
-        expected = "no field of this name"
+        expected = "no field with this name"
     elif error["type"] == "missing":
         return {"field": ".".join(path), "expected": expected}
     elif error["type"] == "json_invalid":
@@ -167,7 +176,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _short(value: Any) -> Any:
-    """The value as it came, or as much of it as helps."""
+    """The value that was received, shortened if it is long."""
     if value is None or isinstance(value, bool | int | float):
         return value if value == value and value not in (float("inf"), float("-inf")) else repr(value)
     text = value if isinstance(value, str) else repr(value)
@@ -190,21 +199,24 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 
 async def _database_error(request: Request, error: Exception) -> Response:
-    """It is away, locked or full: the client may try again."""
+    """The database is unreachable, locked or full: the client may retry."""
     log.error("request.database_unavailable", exc_info=error)
     if isinstance(error, DBAPIError) and ran_full(error):
-        return await _service_error(request, StorageFullError("The database has no space left."))
+        return await _service_error(request, StorageFullError("The database is full."))
     return await _service_error(
         request,
-        DatabaseError("The database does not answer; try again later.", headers={"Retry-After": RETRY_AFTER}),
+        DatabaseError("The database is unavailable; try again later.", headers={"Retry-After": RETRY_AFTER}),
     )
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:
-    """PostgreSQL takes no NUL in a text, not even in one that is only looked for."""
+    """PostgreSQL accepts no NUL character in a text, not even in a query."""
     log.warning("request.unstorable", exc_info=error)
     return await _service_error(
-        request, BadRequestError("The request holds what no id or name can have, such as a NUL character.")
+        request,
+        BadRequestError(
+            "The request contains a character that is not allowed in ids and names, such as NUL."
+        ),
     )
 
 
@@ -227,34 +239,34 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     return problem_response(
         request,
         status=UNPROCESSABLE,
-        code="invalid_request",
-        title="The request does not say what it must",
+        code=InvalidRequestError.code,
+        title=InvalidRequestError.title(),
         detail=summarise(errors),
         errors=errors,
     )
 
 
 def summarise(errors: Sequence[Mapping[str, Any]]) -> str:
-    """The first fault in words, and how many more there are."""
+    """Describe the first error in words, and say how many more there are."""
     first = errors[0]
     more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
     if "reason" in first:
         words = (first["field"], str(first.get("got", "")), first["reason"])
         return " ".join(word for word in words if word) + more
     got = f" (got {first['got']!r})" if "got" in first else ""
-    return f"{first['field'] or 'the body'}: {first['expected']}{got}{more}"
+    return f"{first['field'] or 'the request body'}: {first['expected']}{got}{more}"
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses: unknown paths, methods that do not exist there, broken bodies."""
+    """Errors of the framework itself: unknown paths, unsupported methods, malformed bodies."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed(request))
     detail = {
-        HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at {request.url.path}.",
+        HTTPStatus.NOT_FOUND: f"The path {request.url.path} does not exist.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"The path {request.url.path} does not support {request.method}.",
     }.get(status, str(error.detail))
     return problem_response(
         request,
@@ -267,7 +279,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that exist at this path; the framework names only those of the first route that fits."""
+    """The methods of this path; the framework names only those of the first matching route."""
     return [
         method
         for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -279,21 +291,21 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _gone(request: Request, _error: Exception) -> Response:
-    """The client left in the middle of its request; nobody reads this answer."""
+    """The client disconnected in the middle of its request; nobody reads this response."""
     log.info("request.abandoned", path=request.url.path)
     return problem_response(
         request,
         status=HTTPStatus.BAD_REQUEST,
         code="client_disconnected",
         title="The client closed the connection",
-        detail="The connection ended before the request did.",
+        detail="The connection was closed before the request was complete.",
     )
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """A fault of ours; the framework raises it again after this answer, and the server logs the traceback.
+    """An unexpected error; the framework raises it again after this response, and the server logs the traceback.
 
-    It answers from outside of our middleware, so the request id is added here.
+    The response is sent from outside our middleware, so the request id is added here.
     """
     request_id = request.scope["state"]["request_id"]
     log.error("request.failed", request_id=request_id, path=request.url.path, error=type(error).__name__)
@@ -301,7 +313,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         request,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code=ServiceError.code,
-        title="The service failed",
-        detail="Something unforeseen happened. The service's log has the details, under the request id.",
+        title="Internal error",
+        detail="An unexpected error occurred. The log of the service has the details under the request id.",
         headers={HEADER: request_id},
     )

@@ -1,4 +1,7 @@
-"""What a job can ask for: frozen, torch-free models that hold the schema and the only defaults."""
+"""Configuration of jobs, evaluations and sampling: frozen pydantic models that hold the schema and the only defaults.
+
+Nothing here imports torch.
+"""
 
 from td3core.config.base import Config
 from td3core.config.data import ColumnsConfig, DataConfig, LogFormat

@@ -1,9 +1,9 @@
-"""What every config is."""
+"""The base class of all configs."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Config(BaseModel):
-    """Unknown fields are refused, types are not coerced, values never change."""
+    """An immutable config: unknown fields are rejected and types are not coerced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

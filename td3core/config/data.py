@@ -1,4 +1,4 @@
-"""How a log is read."""
+"""How a log is read and filtered."""
 
 from typing import Literal
 
@@ -10,17 +10,20 @@ LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
 
 
 class ColumnsConfig(Config):
-    """Names of the log's columns; a name left out is guessed from the usual ones (`user_id`, ...)."""
+    """Column names of the log. A name that is not set is detected among the usual ones, such as `user_id`."""
 
-    user: str | None = Field(default=None, min_length=1, description="Column that identifies the user.")
-    item: str | None = Field(default=None, min_length=1, description="Column that identifies the item.")
+    user: str | None = Field(default=None, min_length=1, description="Name of the column with the user ids.")
+    item: str | None = Field(default=None, min_length=1, description="Name of the column with the item ids.")
     timestamp: str | None = Field(
         default=None,
         min_length=1,
-        description="Column to order by; without one the order of the file counts.",
+        description="Name of the column that orders each user's interactions. A log without such a column is read in "
+        "file order.",
     )
     rating: str | None = Field(
-        default=None, min_length=1, description="Column that `min_rating` is compared with."
+        default=None,
+        min_length=1,
+        description="Name of the column with the ratings; used only with `min_rating`.",
     )
 
 
@@ -28,24 +31,33 @@ class DataConfig(Config):
     """How the log is read and which interactions are kept."""
 
     format: LogFormat = Field(
-        default="auto", description="`auto` goes by the file's name, then by its first bytes."
+        default="auto",
+        description="File format of the log. `auto` decides by the file name, then by the first bytes; set it if the "
+        "name is misleading.",
     )
     columns: ColumnsConfig = ColumnsConfig()
-    min_rating: float | None = Field(default=None, description="Drop interactions rated lower than this.")
+    min_rating: float | None = Field(
+        default=None, description="Drop interactions with a rating below this value; null keeps all of them."
+    )
     min_user_interactions: int = Field(
         default=5,
         ge=3,
         le=1000,
-        description="Users with fewer interactions are dropped; 3 is what leave-last-out needs.",
+        description="Drop users with fewer interactions. At least 3, because leave-last-out holds out two per user.",
     )
     min_item_interactions: int = Field(
-        default=5, ge=1, le=1000, description="Items with fewer interactions are dropped."
+        default=5,
+        ge=1,
+        le=1000,
+        description="Drop items with fewer interactions. Raise it to remove the rare items of a large catalogue.",
     )
     core_filter: Literal["single", "iterated"] = Field(
         default="single",
-        description="Apply the two minima once to the whole log, or until nothing changes (k-core).",
+        description="How the two minimum counts are applied: `single` counts once on the whole log; `iterated` repeats "
+        "until every remaining user and item reaches its minimum (k-core).",
     )
     exclude_seen: bool = Field(
         default=True,
-        description="Rank a held-out item among the items not in its user's history; false: all.",
+        description="Rank a held-out item only among items that are not in the user's history. Set it to false if "
+        "users interact with the same items repeatedly.",
     )

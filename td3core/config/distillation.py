@@ -1,4 +1,4 @@
-"""The summary, the inner and the outer loop."""
+"""Configuration of the summary, the inner loop, the outer loop and early stopping."""
 
 from math import ceil
 from typing import Literal, Self
@@ -17,57 +17,73 @@ class SummaryConfig(Config):
 
     kind: SummaryKind = Field(
         default="tucker",
-        description="`tucker`: a product of three small factors with the item factor (TD3); `farzi`: a table of latent "
-        "sequences and a decoder with a row for each item.",
+        description="Factorisation of the summary. `tucker`: a core tensor with user, time and item factors (TD3). "
+        "`farzi`: latent sequences and a decoder with one row per item; its size grows with the catalogue.",
     )
-    users: int = Field(default=60, ge=1, le=10_000, description="Synthetic users, mu.")
-    length: int = Field(default=50, ge=2, le=2048, description="Steps of each synthetic sequence, zeta.")
+    users: int = Field(
+        default=60,
+        ge=1,
+        le=10_000,
+        description="Number of synthetic users (mu). More users cost size and time, and can raise recovery.",
+    )
+    length: int = Field(
+        default=50,
+        ge=2,
+        le=2048,
+        description="Number of steps in each synthetic sequence (zeta); at most `learner.max_length`.",
+    )
     rank_users: int | None = Field(
         default=None,
         ge=1,
-        description="`tucker`: width d1 of the user factor U, at most `users`; left out: min(users, 32).",
+        description="Number of columns of the user factor U (d1), for `kind: tucker` only; at most `users`. Default: "
+        "min(users, 32).",
     )
     rank_time: int | None = Field(
         default=None,
         ge=1,
-        description="`tucker`: width d2 of the time factor T, at most `length`; left out: min(length, 32).",
+        description="Number of columns of the time factor T (d2), for `kind: tucker` only; at most `length`. Default: "
+        "min(length, 32).",
     )
     rank: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="`farzi`: width d of latents and decoder; left out: 32.",
+        description="Width of the latent sequences and of the decoder (d), for `kind: farzi` only. Default: 32.",
     )
     temperature: float | None = Field(
-        default=None, gt=0, le=100, description="`farzi`: what its logits are divided by, tau; left out: 1."
+        default=None,
+        gt=0,
+        le=100,
+        description="Divisor of the logits before the softmax (tau), for `kind: farzi` only. Default: 1.",
     )
 
     @property
     def d1(self) -> int:
-        """Width of U."""
+        """Number of columns of the user factor U."""
         return self.rank_users or min(self.users, 32)
 
     @property
     def d2(self) -> int:
-        """Width of T."""
+        """Number of columns of the time factor T."""
         return self.rank_time or min(self.length, 32)
 
     @property
     def d(self) -> int:
-        """Width of latents and decoder."""
+        """Width of the latent sequences and of the decoder."""
         return self.rank or 32
 
     @property
     def tau(self) -> float:
-        """What the logits are divided by."""
+        """Divisor of the logits before the softmax."""
         return self.temperature or 1.0
 
     @model_validator(mode="after")
     def _fields_are_of_the_kind(self) -> Self:
         for kind, names in (("tucker", ("rank_users", "rank_time")), ("farzi", ("rank", "temperature"))):
             for name in names:
-                if kind != self.kind and getattr(self, name) is not None:
-                    raise ValueError(f"{name} is for a summary of kind {kind}, and this one is {self.kind}")
+                value = getattr(self, name)
+                if kind != self.kind and value is not None:
+                    raise ValueError(f"{name} {value} needs kind {kind}, but kind is {self.kind}")
         return self
 
     @model_validator(mode="after")
@@ -77,140 +93,198 @@ class SummaryConfig(Config):
             ("rank_time", self.d2, "length", self.length),
         ):
             if rank > bound:
-                raise ValueError(
-                    f"{name} {rank} is out of range: a factor has at most {bound_name} = {bound} columns"
-                )
+                raise ValueError(f"{name} {rank} is too large: at most {bound_name} = {bound} is allowed")
         return self
 
 
 class InnerConfig(Config):
-    """The inner loop: a fresh learner takes a few steps on the summary."""
+    """The inner loop: training learners on the summary."""
 
-    steps: int = Field(default=20, ge=1, le=10_000, description="Steps of a learner's life.")
+    steps: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="Number of training steps that each inner-loop learner takes.",
+    )
     window: int | None = Field(
         default=None,
         ge=1,
         le=1000,
-        description="Differentiated steps (RaT-BPTT window); left out: the whole life, or equal parts of it of at most "
-        "30 steps. With `warm_up: pool` a learner's last window may go beyond its life.",
+        description="Number of consecutive inner steps that one outer step differentiates through (the truncation "
+        "window of RaT-BPTT). Default: all `steps`, or if there are more than 30, equal parts of at most 30. With "
+        "`warm_up: pool`, the last window of a learner may extend beyond `steps`.",
     )
-    optimizer: Literal["adam", "sgd"] = "adam"
-    lr: float = Field(default=2e-2, gt=0, le=10)
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of `optimizer: sgd`.")
-    weight_decay: float = Field(default=5e-5, ge=0, le=1)
+    optimizer: Literal["adam", "sgd"] = Field(
+        default="adam", description="Optimizer of the inner-loop learners."
+    )
+    lr: float = Field(
+        default=2e-2,
+        gt=0,
+        le=10,
+        description="Initial learning rate of the inner-loop learners. Lower it if a run diverges.",
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum; used only with `optimizer: sgd`.")
+    weight_decay: float = Field(
+        default=5e-5, ge=0, le=1, description="Weight decay of the inner-loop learners."
+    )
     schedule: Literal["cosine", "constant"] = Field(
-        default="cosine", description="How the learning rate goes over a learner's life."
+        default="cosine",
+        description="Learning rate schedule over a learner's `steps`: `cosine` decays to zero, `constant` stays at "
+        "`lr`.",
     )
     learn_lr: bool = Field(
         default=False,
-        description="Learn a factor on the learning rate beside the summary; it goes into the artefact.",
+        description="Also learn a factor that multiplies the inner learning rate; it is stored in the artefact and "
+        "used whenever a learner is trained on the summary.",
     )
     batch_users: int | None = Field(
-        default=None, ge=1, description="Synthetic users a step; left out: all of them, at most 32."
+        default=None,
+        ge=1,
+        description="Batch size of an inner step, in synthetic users. Default: all of them, but at most 32.",
     )
     supervision: Literal["all", "paper"] = Field(
         default="all",
-        description="`paper`: the last and one random position of each sequence; `all`: every position.",
+        description="Positions of a synthetic sequence that give training targets. `all`: every position, subject to "
+        "`positions`; `paper`: the last one and one random one, as in the TD3 paper.",
     )
     positions: int | None = Field(
         default=16,
         ge=1,
-        description="With `supervision: all`, so many random positions a step, drawn anew; null: every one.",
+        description="Number of random positions per sequence that are supervised in each inner step; used only with "
+        "`supervision: all`. Null: all positions, which is slower.",
     )
     warm_up: Literal["pool", "rat", "fixed"] = Field(
         default="pool",
-        description="How a learner reaches the window: `rat` draws a fresh one and runs a random number of "
-        "undifferentiated steps, `fixed` all but the window's; `pool` keeps learners alive from one outer step to the "
-        "next. With `window` = `steps` they are the same: full back-propagation.",
+        description="How a learner is brought to the start of the differentiated window. `pool`: learners are kept "
+        "from one outer step to the next and continue where they stopped. `rat`: a fresh learner first takes a "
+        "random number of undifferentiated steps (RaT-BPTT). `fixed`: it first takes all steps before the last "
+        "window. No warm-up is needed, and all three are full back-propagation, if `window` equals `steps`.",
     )
     initial: Literal["random", "trajectory", "mixed"] = Field(
         default="random",
-        description="Where learners start: fresh, at an epoch of the teacher's training, or at either.",
+        description="Initial weights of inner-loop learners. `random`: fresh weights; `trajectory`: the teacher's "
+        "weights after a random epoch; `mixed`: one or the other with equal probability.",
     )
-    pool_size: int = Field(default=8, ge=1, le=256, description="Learners kept alive with `warm_up: pool`.")
-    learners: int = Field(default=1, ge=1, le=64, description="Learners unrolled at once in an outer step.")
+    pool_size: int = Field(
+        default=8, ge=1, le=256, description="Number of learners in the pool; used only with `warm_up: pool`."
+    )
+    learners: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Number of learners whose hypergradients are averaged in an outer step. More learners give "
+        "less noise and take more time.",
+    )
     precision: Precision = Field(
         default="float32",
-        description="`bfloat16`: the learner's products by autocast; everything else stays as it is.",
+        description="Precision of the learner's matrix products. `bfloat16` uses autocast and is for GPUs that "
+        "support it; weights, optimizer state and losses stay in float32.",
     )
     compile: Compilation = Field(
         default="auto",
-        description="`always`: compile the differentiated steps, which makes them up to three times faster; it takes "
-        "a C++ compiler, and half a minute the first time on a machine, seconds later. `auto`: if the run is long "
-        "enough to gain by it, and as far as it can be done.",
+        description="Compile the differentiated steps with torch.compile, which makes them up to three times "
+        "faster. It needs a C++ compiler and takes about half a minute the first time on a machine, and seconds "
+        "after that. `auto`: compile if the run is long enough to benefit, and continue uncompiled if compilation "
+        "fails. `always`: the run fails if compilation does. `never`: do not compile.",
     )
 
     @property
     def differentiated(self) -> int:
-        """Steps of the window; of one that is left out, so many that windows fill the life."""
+        """Number of differentiated steps: `window`, or the size that divides `steps` into equal parts of at most 30."""
         return self.window or ceil(self.steps / ceil(self.steps / 30))
 
     def batch_of(self, users: int) -> int:
-        """Synthetic users a step, of so many."""
+        """Batch size of an inner step, given the number of synthetic users."""
         return min(users, self.batch_users or 32)
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
         if self.differentiated > self.steps:
-            raise ValueError(f"window {self.window} is longer than the inner loop of {self.steps} steps")
+            raise ValueError(f"window {self.window} is longer than steps = {self.steps}")
         if self.warm_up == "pool" and self.learners > self.pool_size:
-            raise ValueError(f"learners {self.learners} is more than the pool_size of {self.pool_size}")
+            raise ValueError(f"learners {self.learners} is more than pool_size = {self.pool_size}")
         return self
 
 
 class OuterConfig(Config):
-    """The outer loop: the summary's factors move along the hypergradient."""
+    """The outer loop: updating the factors of the summary with the hypergradient."""
 
-    steps: int = Field(default=300, ge=1, le=100_000)
-    lr: float = Field(default=3e-2, gt=0, le=10)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
+    steps: int = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        description="Number of outer steps. The time of a distillation grows in proportion; raise it while the "
+        "validation score still improves.",
+    )
+    lr: float = Field(
+        default=3e-2,
+        gt=0,
+        le=10,
+        description="Initial learning rate of the factors; it decays to zero along a cosine. Lower it if a run "
+        "diverges.",
+    )
+    weight_decay: float = Field(default=1e-4, ge=0, le=1, description="Weight decay of the factors.")
     clip: float = Field(
         default=0.1,
         gt=0,
-        description="Largest gradient norm. Hardly a gradient is smaller than the default: their norms differ many "
-        "times over, and all are to count alike.",
+        description="Maximum norm of the hypergradient; larger ones are scaled down. Almost all of them exceed the "
+        "default, so that steps with very different norms have equal weight.",
     )
     batch_size: int = Field(
         default=2048,
         ge=1,
         le=1_048_576,
-        description="About how many real interactions are predicted a step.",
+        description="Approximate number of real interactions whose prediction gives the outer loss of one step.",
     )
     candidates: int | None = Field(
         default=2048,
         ge=16,
-        description="In a larger catalogue each outer step sees about so many items, drawn anew, the popular ones "
-        "likelier, with the logQ correction; null: always all items.",
+        description="Approximate number of sampled items that stand for the catalogue in an outer step, if it has "
+        "more. They are drawn anew in each step, popular ones with higher probability, and corrected for (logQ). "
+        "Null: always use all items, so that the cost of a step grows with the catalogue.",
     )
     averaging: float = Field(
-        default=0.9, ge=0, lt=1, description="Decay of the running mean of the factors; 0: the latest alone."
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="Decay of the exponential moving average of the factors, which becomes the summary; 0 disables "
+        "averaging.",
     )
     alignment: float = Field(
-        default=3.0, ge=0, description="Weight lambda of the surrogate alignment objective."
+        default=3.0,
+        ge=0,
+        description="Weight of the alignment loss (lambda), which pulls the learners' features towards the "
+        "teacher's; 0 disables it.",
     )
     alignment_at: Literal["all", "last"] = Field(
         default="all",
-        description="Positions of a real sequence at which features are aligned; `last`: the paper's.",
+        description="Positions of a real sequence at which features are aligned: `all`, or only the `last` one as "
+        "in the TD3 paper.",
     )
     validate_every: int = Field(
-        default=25, ge=1, description="Outer steps between two validations of the summary."
+        default=25, ge=1, description="Number of outer steps between two validations of the summary."
     )
     validation_learners: int = Field(
-        default=4, ge=1, le=32, description="Learners a validation averages over."
+        default=4,
+        ge=1,
+        le=32,
+        description="Number of fresh learners that each validation trains and averages over.",
     )
 
 
 class StopConfig(Config):
-    """When the outer loop may end before its last step: the best summary so far is the result."""
+    """Conditions that end the outer loop before its last step. The result is the best summary so far."""
 
     recovery: float | None = Field(
         default=None,
         gt=0,
-        description="As soon as the summary's validation NDCG@10 is so much of the teacher's.",
+        description="Stop when the summary's validation NDCG@10 reaches this fraction of the teacher's, such as 0.95. "
+        "Null: do not stop early for this reason.",
     )
     seconds: float | None = Field(
         default=None,
         gt=0,
-        description="So long after the run began, teacher included; the learning rate falls accordingly. If the "
-        "teacher takes as long, there is no summary, and that is an error.",
+        description="Time budget of the run in seconds, including reading the log and training the teacher; the "
+        "outer learning rate reaches zero at its end. If the teacher alone takes this long, the run fails with "
+        "`out_of_time`. Null: no limit.",
     )

@@ -1,4 +1,4 @@
-"""Everything that a job can be told."""
+"""The spec of a distillation job."""
 
 from typing import Self
 
@@ -12,9 +12,15 @@ from td3core.config.learner import LearnerConfig, TeacherConfig
 
 
 class JobSpec(Config):
-    """Everything a distillation job can be told; every field has a default."""
+    """The spec of a distillation job. Every field has a default."""
 
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="Seed of all random numbers. The same seed on the same machine, with the same number of "
+        "threads, gives the same bytes.",
+    )
     data: DataConfig = DataConfig()
     learner: LearnerConfig = LearnerConfig()
     teacher: TeacherConfig = TeacherConfig()
@@ -28,6 +34,6 @@ class JobSpec(Config):
     def _learner_sees_whole_sequence(self) -> Self:
         if self.summary.length > self.learner.max_length:
             raise ValueError(
-                f"summary.length {self.summary.length} exceeds learner.max_length {self.learner.max_length}"
+                f"summary.length {self.summary.length} is larger than learner.max_length = {self.learner.max_length}"
             )
         return self

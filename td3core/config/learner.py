@@ -1,4 +1,4 @@
-"""Learners, and how they are trained on a log and on a summary."""
+"""Configuration of learners, and of their training on a log and on a summary."""
 
 from math import gcd
 from typing import Literal, Self
@@ -11,81 +11,109 @@ LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
 
 
 class LearnerConfig(Config):
-    """The recommender that is trained: the teacher, the inner learner and, by default, the evaluated one."""
+    """Architecture of the recommender: of the teacher, of the inner-loop learners and, by default, of evaluations."""
 
-    kind: LearnerKind = "sasrec"
-    embedding_size: int = Field(default=32, ge=2, le=1024, description="Width d3 of the item embedding.")
-    layers: int = Field(default=1, ge=1, le=12, description="Transformer blocks, or recurrent layers.")
+    kind: LearnerKind = Field(default="sasrec", description="Architecture of the learner.")
+    embedding_size: int = Field(default=32, ge=2, le=1024, description="Width of the item embedding (d3).")
+    layers: int = Field(
+        default=1, ge=1, le=12, description="Number of Transformer blocks or recurrent layers."
+    )
     heads: int = Field(
-        default=1, ge=1, le=16, description="Attention heads of SASRec and BERT4Rec; the others have none."
+        default=1,
+        ge=1,
+        le=16,
+        description="Number of attention heads of SASRec and BERT4Rec; must divide `embedding_size`. GRU4Rec and "
+        "NARM ignore it.",
     )
     inner_size: int = Field(
         default=64,
         ge=1,
         le=8192,
-        description="Width of the feed-forward layer (SASRec, BERT4Rec) or of the state (GRU4Rec, NARM).",
+        description="Width of the feed-forward layer (SASRec, BERT4Rec) or of the hidden state (GRU4Rec, NARM).",
     )
     max_length: int = Field(
         default=50,
         ge=2,
         le=2048,
-        description="How many of the latest interactions it sees; BERT4Rec one less, for the step it predicts.",
+        description="Maximum number of latest interactions of a user that the learner reads (BERT4Rec: one less, for "
+        "the mask token). Raise it if long histories matter; attention takes quadratic time.",
     )
-    dropout: float = Field(default=0.2, ge=0.0, lt=1.0, description="On real logs only; never on a summary.")
+    dropout: float = Field(
+        default=0.2,
+        ge=0.0,
+        lt=1.0,
+        description="Dropout rate of training on the real log. Training on a summary does not use it.",
+    )
 
     def of_width(self, embedding_size: int) -> Self:
-        """Return the same learner with another embedding size, and as many of its heads as divide that."""
+        """Return this config with another embedding size; the number of heads becomes the greatest common divisor."""
         heads = gcd(self.heads, embedding_size)
         return self.model_copy(update={"embedding_size": embedding_size, "heads": heads})
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.embedding_size % self.heads:
-            raise ValueError(f"embedding_size {self.embedding_size} is not a multiple of heads {self.heads}")
+            raise ValueError(
+                f"embedding_size {self.embedding_size} is not a multiple of heads = {self.heads}"
+            )
         return self
 
 
 class TeacherConfig(Config):
-    """Ordinary training on the real log: the teacher, its item embedding V, and the full-data ceiling."""
+    """Training on the real log: the teacher with its item embedding V, and the full-data ceiling of evaluations."""
 
     max_epochs: int = Field(
-        default=30, ge=1, le=10_000, description="Epochs over which the learning rate falls to zero (cosine)."
+        default=30,
+        ge=1,
+        le=10_000,
+        description="Maximum number of epochs; the learning rate decays to zero over them along a cosine.",
     )
     batch_size: int = Field(
-        default=2048, ge=1, le=1_048_576, description="About how many interactions are predicted a step."
+        default=2048,
+        ge=1,
+        le=1_048_576,
+        description="Approximate number of interactions predicted in one step.",
     )
-    lr: float = Field(default=5e-3, gt=0, le=1)
-    weight_decay: float = Field(default=0.0, ge=0, le=1)
+    lr: float = Field(
+        default=5e-3, gt=0, le=1, description="Initial learning rate. Lower it if the training diverges."
+    )
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Weight decay.")
     patience: int = Field(
-        default=10, ge=1, le=1000, description="Validations without a better NDCG@10 before it stops."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Stop after this many epochs without a better validation NDCG@10.",
     )
 
 
 class StudentConfig(Config):
-    """How a learner that the summary was not made for is trained on it: of another kind or embedding."""
+    """Training on a summary of a learner that it was not distilled for: of another kind, or with its own embedding."""
 
     steps: int = Field(
         default=300,
         ge=1,
         le=100_000,
-        description="Steps over which the learning rate falls to zero (cosine); BERT4Rec, which is asked for a fifth "
-        "of the positions at a time, takes five times as many.",
+        description="Number of training steps; the learning rate decays to zero over them along a cosine. BERT4Rec "
+        "takes five times as many, because each of its steps predicts only a fifth of the positions.",
     )
-    lr: float = Field(default=5e-3, gt=0, le=1)
+    lr: float = Field(default=5e-3, gt=0, le=1, description="Initial learning rate.")
     batch_users: int | None = Field(
-        default=None, ge=1, description="Synthetic users a step; left out: half of them, at least one."
+        default=None,
+        ge=1,
+        description="Batch size of a step, in synthetic users. Default: half of them, at least one.",
     )
     inputs: Literal["drawn", "mixed"] = Field(
         default="drawn",
-        description="`drawn`: reads items drawn anew from each step's distribution; `mixed`: the mixture itself.",
+        description="Inputs of the student. `drawn`: items sampled from the distribution of each step; `mixed`: "
+        "the expected embedding under that distribution.",
     )
     targets: Literal["labelled", "summary"] = Field(
         default="labelled",
-        description="`labelled`: what a learner on the shared item factor, trained on the summary, predicts at the "
-        "same inputs; `summary`: the summary's own distributions.",
+        description="Targets of the student. `labelled`: the predictions, for the same inputs, of a learner that "
+        "was trained on the summary with the shared item factor; `summary`: the distributions in the summary.",
     )
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout rate of the student.")
 
     def batch_of(self, users: int) -> int:
-        """Synthetic users a step, of so many."""
+        """Batch size of a step, given the number of synthetic users."""
         return min(users, self.batch_users or max(1, users // 2))

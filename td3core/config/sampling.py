@@ -1,4 +1,4 @@
-"""How item sequences are drawn from a summary."""
+"""Configuration of sampling item sequences from a summary."""
 
 from typing import Literal
 
@@ -10,35 +10,44 @@ SamplingMethod = Literal["ancestral", "independent"]
 
 
 class SamplingConfig(Config):
-    """How discrete sequences are drawn from a summary."""
+    """How discrete item sequences are sampled from a summary."""
 
     method: SamplingMethod = Field(
         default="ancestral",
-        description="`ancestral`: each item as a learner that was trained on the summary predicts after those before "
-        "it; `independent`: each step from its own distribution.",
+        description="`ancestral`: each item is sampled from the predictions that a learner trained on the summary "
+        "makes after the items before it. `independent`: each step is sampled from its own distribution in the "
+        "summary.",
     )
     length: int | None = Field(
         default=None,
         ge=2,
         le=2048,
-        description="Items of a sequence; left out: half the steps of the summary (ancestral), or all of them "
+        description="Number of items in a sequence. Default: half the steps of the summary (ancestral) or all of them "
         "(independent).",
     )
     temperature: float | None = Field(
         default=None,
         ge=0.001,
         le=100,
-        description="What the logits are divided by, below 1 sharpens; left out: 0.6 (ancestral) or 1 (independent).",
+        description="Divisor of the logits; below 1, likely items are sampled more often. Default: 0.6 (ancestral) "
+        "or 1 (independent).",
     )
     first_temperature: float = Field(
-        default=1.0, ge=0.001, le=100, description="The same for the first item (ancestral)."
+        default=1.0,
+        ge=0.001,
+        le=100,
+        description="Temperature of the first item of a sequence; used only with `ancestral`.",
     )
     learners: int = Field(
-        default=4, ge=1, le=64, description="Learners that share the sequences among them (ancestral)."
+        default=4,
+        ge=1,
+        le=64,
+        description="Number of learners, each of which samples an equal share of the sequences; used only with "
+        "`ancestral`.",
     )
-    distinct: bool = Field(default=True, description="No item comes twice in a sequence.")
+    distinct: bool = Field(default=True, description="Sample each item at most once per sequence.")
 
     @property
     def divisor(self) -> float:
-        """What the logits are divided by."""
+        """Divisor of the logits: `temperature` or its default for the method."""
         return self.temperature or (0.6 if self.method == "ancestral" else 1.0)

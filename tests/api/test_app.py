@@ -45,7 +45,7 @@ def test_not_ready_without_a_database(settings: Settings) -> None:
 
 
 def test_unknown_paths(api: httpx.Client) -> None:
-    assert problem(api.get("/nowhere"), 404, "not_found")["detail"] == "There is nothing at /nowhere."
+    assert problem(api.get("/nowhere"), 404, "not_found")["detail"] == "The path /nowhere does not exist."
 
 
 def test_methods_that_do_not_exist(api: httpx.Client) -> None:

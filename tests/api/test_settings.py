@@ -87,6 +87,13 @@ def test_a_device_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, dev
         load_settings()
 
 
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    description = Settings.model_fields[name].description
+    assert description, f"{name} has no description"
+    assert description.endswith("."), f"{name}: {description}"
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(database_url="postgresql://u:secret@h/d", broker_url="redis://:secret@h/0")
     assert "secret" not in repr(settings)

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from td3core.config import EvaluationSpec, InnerConfig, JobSpec, SummaryConfig
+import td3core.config
+from td3core.config import Config, EvaluationSpec, InnerConfig, JobSpec, SummaryConfig
 
 
 @pytest.mark.parametrize(
@@ -10,19 +11,19 @@ from td3core.config import EvaluationSpec, InnerConfig, JobSpec, SummaryConfig
         ('{"sumary": {}}', "sumary", "Extra inputs"),
         ('{"summary": {"users": 0}}', "summary.users", "greater than or equal to 1"),
         ('{"summary": {"users": "30"}}', "summary.users", "valid integer"),
-        ('{"summary": {"users": 8, "rank_users": 9}}', "summary", "rank_users 9 is out of range"),
-        ('{"summary": {"length": 8, "rank_time": 9}}', "summary", "rank_time 9 is out of range"),
-        ('{"summary": {"rank": 8}}', "summary", "rank is for a summary of kind farzi"),
+        ('{"summary": {"users": 8, "rank_users": 9}}', "summary", "rank_users 9 is too large"),
+        ('{"summary": {"length": 8, "rank_time": 9}}', "summary", "rank_time 9 is too large"),
+        ('{"summary": {"rank": 8}}', "summary", "rank 8 needs kind farzi, but kind is tucker"),
         (
             '{"summary": {"kind": "farzi", "rank_time": 8}}',
             "summary",
-            "rank_time is for a summary of kind tucker",
+            "rank_time 8 needs kind tucker, but kind is farzi",
         ),
         ('{"summary": {"kind": "farzi", "temperature": 0}}', "summary.temperature", "greater than 0"),
-        ('{"summary": {"length": 60}}', "", "exceeds learner.max_length 50"),
-        ('{"learner": {"heads": 3}}', "learner", "not a multiple of heads 3"),
+        ('{"summary": {"length": 60}}', "", "is larger than learner.max_length = 50"),
+        ('{"learner": {"heads": 3}}', "learner", "not a multiple of heads = 3"),
         ('{"inner": {"steps": 10, "window": 20}}', "inner", "window 20 is longer"),
-        ('{"inner": {"learners": 9, "pool_size": 8}}', "inner", "more than the pool_size"),
+        ('{"inner": {"learners": 9, "pool_size": 8}}', "inner", "more than pool_size = 8"),
         ('{"outer": {"lr": 1e999}}', "outer.lr", "finite"),
     ],
 )
@@ -57,6 +58,18 @@ def test_every_field_has_a_default_and_a_schema() -> None:
     assert JobSpec.model_validate_json("{}") == JobSpec()
     assert EvaluationSpec.model_validate_json("{}") == EvaluationSpec()
     assert set(JobSpec.model_json_schema()["properties"]) == set(JobSpec.model_fields)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [getattr(td3core.config, name) for name in td3core.config.__all__ if name.endswith(("Config", "Spec"))],
+)
+def test_every_field_is_described(config: type[Config]) -> None:
+    assert config.__doc__
+    for name, field in config.model_fields.items():
+        if not isinstance(field.default, Config):  # a nested config describes itself
+            assert field.description, f"{config.__name__}.{name} has no description"
+            assert field.description.endswith("."), f"{config.__name__}.{name}: {field.description}"
 
 
 def test_lists_of_a_request_are_taken_and_checked() -> None:

@@ -225,9 +225,9 @@ def test_uni100_says_when_there_is_no_negative(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("rank_users", 7, "rank_users 7 is out of range: a factor has at most users = 6 columns"),
-        ("rank_time", 9, "rank_time 9 is out of range: a factor has at most length = 8 columns"),
-        ("length", 13, r"summary\.length 13 exceeds learner\.max_length 12"),
+        ("rank_users", 7, "rank_users 7 is too large: at most users = 6 is allowed"),
+        ("rank_time", 9, "rank_time 9 is too large: at most length = 8 is allowed"),
+        ("length", 13, r"summary\.length 13 is larger than learner\.max_length = 12"),
     ],
 )
 def test_what_exceeds_its_bound_is_refused_by_name(field: str, value: int, said: str) -> None:

@@ -70,7 +70,7 @@ def test_a_database_that_is_full(settings: Settings, tmp_path: Path) -> None:
             assert api.get("/jobs").status_code == 200
             fill(disk)
             body = problem(submit(api), 507, "storage_full")
-            assert body["detail"] == "The database has no space left."
+            assert body["detail"] == "The database is full."
             assert api.get("/jobs").json()["items"] == []
             for path in disk.glob("other-*"):
                 path.unlink()

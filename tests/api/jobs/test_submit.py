@@ -141,16 +141,20 @@ def test_a_log_of_unknown_length(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("spec", "errors"),
     [
-        ({"foo": 1}, [{"field": "foo", "got": 1, "expected": "no field of this name"}]),
+        ({"foo": 1}, [{"field": "foo", "got": 1, "expected": "no field with this name"}]),
         (
             {"summary": {"rank_users": 99}},
             [
                 {
                     "field": "summary.rank_users",
                     "got": 99,
-                    "reason": "is out of range: a factor has at most users = 60 columns",
+                    "reason": "is too large: at most users = 60 is allowed",
                 }
             ],
+        ),
+        (
+            {"summary": {"rank": 8}},
+            [{"field": "summary.rank", "got": 8, "reason": "needs kind farzi, but kind is tucker"}],
         ),
         (
             {"seed": False, "outer": {"lr": -1}},
