@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "formats"
-TABLES = ("datasets", "jobs", "summaries", "evaluations", "events", "checkpoints")
+TABLES = ("datasets", "jobs", "summaries", "evaluations", "events", "checkpoints", "outbox")
 PATIENCE_SECONDS = 300.0
 
 SPEC: dict[str, Any] = {
