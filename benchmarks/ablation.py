@@ -21,7 +21,7 @@ from td3core.config import JobSpec
 from td3core.data.sequences import Sequences, build_sequences, leave_last_out
 from td3core.errors import DivergedError, Td3Error
 from td3core.evaluation.fidelity import Figures, spreads
-from td3core.factors import expected_embeddings
+from td3core.factors import expected_embeddings, history_length
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, build_learner
 from td3core.outer.distillation import Distillation
@@ -200,7 +200,7 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
             lr_factor=best.lr_factor,
         )
         training.run(job.inner.steps)
-        rows.append(scores(ground, training.parameters, items, reach=run.reach))
+        rows.append(scores(ground, training.parameters, items, history_length=history_length(best.factors)))
     return {
         "seconds": seconds,
         "diverged": diverged,
@@ -214,11 +214,11 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
 
 
 def scores(
-    ground: Ground, parameters: torch.Tensor, items: torch.Tensor, *, reach: int | None = None
+    ground: Ground, parameters: torch.Tensor, items: torch.Tensor, *, history_length: int | None = None
 ) -> dict[str, Figures]:
     """Score one learner on the held-out items of each split."""
     return {
-        part: task.evaluate(ground.learner, parameters, items, reach=reach)[0]
+        part: task.evaluate(ground.learner, parameters, items, history_length=history_length)[0]
         for part, task in ground.tasks.items()
     }
 

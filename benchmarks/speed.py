@@ -33,7 +33,7 @@ from benchmarks.memory import peak_memory
 from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
 from td3core.data.batches import supervise
 from td3core.data.sequences import Sequences, leave_last_out
-from td3core.factors import mapped
+from td3core.factors import map_tensors
 from td3core.inner.unroll import Batch, Cohort
 from td3core.learners import build_learner
 from td3core.outer.distillation import Distillation
@@ -160,7 +160,7 @@ def ours(run: Distillation, work: Work, *, sampled: bool) -> Tensor:
 
 def direct(run: Distillation, work: Work) -> Tensor:
     """The gradient by the direct formulation: S at every inner step, one graph over the whole window."""
-    factors = mapped(run.factors, lambda factor: factor.detach().requires_grad_())
+    factors = map_tensors(run.factors, lambda factor: factor.detach().requires_grad_())
     weights = direct_unroll(
         run.learner,
         factors,
@@ -170,10 +170,10 @@ def direct(run: Distillation, work: Work) -> Tensor:
         lr=run.inner.lr,
         weight_decay=run.inner.weight_decay,
     )
-    asked = supervise(
+    supervised = supervise(
         work.real, run.learner.objective, n_items=len(run.teacher.items), generator=torch.Generator()
     )
-    loss = run.outer_loss(weights, asked) / len(weights)
+    loss = run.outer_loss(weights, supervised) / len(weights)
     return torch.cat(
         [gradient.flatten() for gradient in torch.autograd.grad(loss, list(factors.tensors.values()))]
     )
@@ -200,8 +200,8 @@ def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, wor
 def direct_bytes(problem: Problem) -> int:
     """About what the direct formulation holds: a few tensors of S's size, and of the predictions', for each step."""
     batch = InnerConfig(batch_users=problem.batch_users).batch_of(problem.users)
-    asked = 2 if problem.loss == "paper" else min(problem.positions or problem.length, problem.length)
-    rows = 2 * problem.users * problem.length + batch * problem.length + 5 * batch * asked
+    supervised = 2 if problem.loss == "paper" else min(problem.positions or problem.length, problem.length)
+    rows = 2 * problem.users * problem.length + batch * problem.length + 5 * batch * supervised
     return 4 * problem.window * problem.items * rows
 
 

@@ -25,7 +25,7 @@ class Stopwatch:
         self.seconds += time.perf_counter() - self._started
 
 
-class Mark(NamedTuple):
+class CurvePoint(NamedTuple):
     """How good a training was after so many seconds, validations not counted."""
 
     seconds: float

@@ -1,6 +1,13 @@
 """Item sequences of a log: the leave-last-out split, and batches of them as tensors."""
 
-from td3core.data.batches import EndlessChunks, Histories, Supervised, chunk_batches, latest_items, supervise
+from td3core.data.batches import (
+    EndlessChunks,
+    Histories,
+    SupervisedChunks,
+    chunk_batches,
+    latest_items,
+    supervise,
+)
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out, popularity
 
 __all__ = [
@@ -8,7 +15,7 @@ __all__ = [
     "Histories",
     "Sequences",
     "Split",
-    "Supervised",
+    "SupervisedChunks",
     "build_sequences",
     "chunk_batches",
     "latest_items",

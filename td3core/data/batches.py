@@ -35,8 +35,8 @@ class Histories(NamedTuple):
         return Histories(self.items.gather(1, steps), self.lengths - dropped)
 
 
-class Supervised(NamedTuple):
-    """Chunks with the steps that a learner is asked for."""
+class SupervisedChunks(NamedTuple):
+    """Chunks of real sequences with the steps that a learner has to predict."""
 
     items: Int[Tensor, "chunks length"]
     """Some real item stands where padding was."""
@@ -44,12 +44,12 @@ class Supervised(NamedTuple):
     positions: Int[Tensor, "chunks supervised"] | None
     real: Bool[Tensor, "chunks supervised"]
     """Which of the positions are not padding."""
-    targets: Int[Tensor, " questions"]
+    targets: Int[Tensor, " targets"]
     """The items at these."""
 
     @property
-    def last(self) -> Bool[Tensor, " questions"]:
-        """Which questions are the latest step that their chunk is asked for."""
+    def last(self) -> Bool[Tensor, " targets"]:
+        """Which of the targets are the latest of their chunk."""
         steps = self.real.cumsum(1) if self.positions is None else self.positions
         steps = steps.where(self.real, -1)
         return ((steps == steps.amax(1, keepdim=True)) & self.real)[self.real]
@@ -57,8 +57,8 @@ class Supervised(NamedTuple):
 
 def supervise(
     chunks: Int[Tensor, "chunks length"], objective: Objective, *, n_items: int, generator: torch.Generator
-) -> Supervised:
-    """Draw the steps to ask for."""
+) -> SupervisedChunks:
+    """Draw the steps to predict."""
     rows, length = chunks.shape
     positions, lengths = objective.draw(
         (rows,), length=length, lengths=(chunks < n_items).sum(1), generator=generator
@@ -66,7 +66,9 @@ def supervise(
     assert lengths is not None
     steps = torch.arange(1, length, device=chunks.device).expand(rows, -1) if positions is None else positions
     real = steps < lengths[:, None]
-    return Supervised(chunks.clamp(max=n_items - 1), lengths, positions, real, chunks.gather(1, steps)[real])
+    return SupervisedChunks(
+        chunks.clamp(max=n_items - 1), lengths, positions, real, chunks.gather(1, steps)[real]
+    )
 
 
 def latest_items(sequences: Sequences, *, length: int, device: torch.device) -> Histories:

@@ -37,7 +37,7 @@ from td3core.evaluation.users import embed_users, longest_users, random_users
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
 from td3core.ranking import RankingTask
-from td3core.stopwatch import Mark, Stopwatch
+from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.summary import Summary
 from td3core.training import EmbeddedTraining, LogTraining, Trained
 
@@ -52,13 +52,13 @@ class Trial(NamedTuple):
     """On the held-out items."""
     seconds: float
     """Of training, without any validation."""
-    curve: tuple[Mark, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
 
     @classmethod
     def restored(cls, state: State) -> "Trial":
         """Put together again what `_asdict` made a state of."""
-        return cls(**state)._replace(curve=tuple(Mark(*mark) for mark in state["curve"]))
+        return cls(**state)._replace(curve=tuple(CurvePoint(*point) for point in state["curve"]))
 
 
 class Sources:
@@ -79,7 +79,7 @@ class Sources:
         self.dtype = dtype
         self.job = summary.manifest.spec
         self.steps = spec.steps or self.job.inner.steps
-        self.reach = summary.reach
+        self.history_length = summary.history_length
         self._own_embedding_size = spec.own_embedding_size
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
         watch = Stopwatch(device)
@@ -166,8 +166,8 @@ class Sources:
                 training = self._training(learner, seed, self._embeddings)
                 parameters, seconds = yield from self._trained(learner, training)
                 seconds += self._embedding_seconds
-                mark = Mark(seconds, self._validated(learner, parameters))
-                return Trial(self._scored(learner, parameters), seconds, (mark,))
+                end = CurvePoint(seconds, self._validated(learner, parameters))
+                return Trial(self._scored(learner, parameters), seconds, (end,))
             case "farzi" | "farzi_small":
                 rival = self.rivals[source]
                 if rival is None:
@@ -219,9 +219,9 @@ class Sources:
             training.run(after - before)
             watch.stop()
             yield after / training.steps
-        mark = Mark(watch.seconds, self._validated(learner, training.parameters, training.items))
+        end = CurvePoint(watch.seconds, self._validated(learner, training.parameters, training.items))
         figures = self._scored(learner, training.parameters, training.items)
-        return Trial(figures, watch.seconds, (mark,))
+        return Trial(figures, watch.seconds, (end,))
 
     def _real_users(self, source: str, seed: int) -> NDArray[np.int64]:
         mu, zeta = self._embeddings.shape[:2]
@@ -281,7 +281,10 @@ class Sources:
         items: Float[Tensor, "items d3"] | None = None,
     ) -> float:
         (figures,) = self._validation.evaluate(
-            learner, parameters, self.summary.items if items is None else items, reach=self.reach
+            learner,
+            parameters,
+            self.summary.items if items is None else items,
+            history_length=self.history_length,
         )
         return figures[_VALIDATION_METRIC]
 
@@ -292,7 +295,10 @@ class Sources:
         items: Float[Tensor, "items d3"] | None = None,
     ) -> Figures:
         (figures,) = self._held_out.evaluate(
-            learner, parameters, self.summary.items if items is None else items, reach=self.reach
+            learner,
+            parameters,
+            self.summary.items if items is None else items,
+            history_length=self.history_length,
         )
         return figures
 

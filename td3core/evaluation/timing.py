@@ -5,22 +5,22 @@ from collections.abc import Sequence
 
 from td3core.evaluation.fidelity import spread
 from td3core.results import Timing
-from td3core.stopwatch import Mark
+from td3core.stopwatch import CurvePoint
 
 
-def seconds_to_reach(score: float, curve: Sequence[Mark]) -> float | None:
+def seconds_to_reach(score: float, curve: Sequence[CurvePoint]) -> float | None:
     """Return when a training first was as good as `score`; None if it never was.
 
-    Between two marks its score is taken to rise evenly, and before the first from nothing at zero seconds: where the
-    marks are far apart that errs in favour of the training.
+    Between two points its score is taken to rise evenly, and before the first from nothing at zero seconds: where the
+    points are far apart that errs in favour of the training.
     """
-    before = Mark(0.0, 0.0)
-    for mark in curve:
-        if mark.score >= score:
-            rise = mark.score - before.score
+    before = CurvePoint(0.0, 0.0)
+    for point in curve:
+        if point.score >= score:
+            rise = point.score - before.score
             part = (score - before.score) / rise if rise > 0 else 0.0
-            return before.seconds + part * (mark.seconds - before.seconds)
-        before = mark
+            return before.seconds + part * (point.seconds - before.seconds)
+        before = point
     return None
 
 
@@ -35,14 +35,14 @@ def break_even(*, distil: float, log: float, summary: float) -> float | None:
 
 
 def compare_seconds(
-    *, summary: Sequence[Mark], full: Sequence[Sequence[Mark]], distil: float | None
+    *, summary: Sequence[CurvePoint], full: Sequence[Sequence[CurvePoint]], distil: float | None
 ) -> Timing:
     """Set trainings on the summary, by their ends, against trainings on the log, by their courses."""
-    quality = statistics.fmean(mark.score for mark in summary)
+    quality = statistics.fmean(end.score for end in summary)
     until = [seconds_to_reach(quality, curve) for curve in full]
     whole = [curve[-1].seconds for curve in full]
     log = spread([end if at is None else at for at, end in zip(until, whole, strict=True)])
-    ours = spread([mark.seconds for mark in summary])
+    ours = spread([end.seconds for end in summary])
     return Timing(
         summary_seconds=ours,
         full_seconds=spread(whole),

@@ -1,6 +1,6 @@
 """What a summary is made of: the learned tensors behind S, in one of two kinds."""
 
-from td3core.factors.base import Factors, expected_embeddings, mapped, soft_sequences
+from td3core.factors.base import Factors, expected_embeddings, history_length, map_tensors, soft_sequences
 from td3core.factors.build import factor_shapes, initial_factors, named_factors
 from td3core.factors.farzi import FarziFactors
 from td3core.factors.tucker import TuckerFactors
@@ -11,8 +11,9 @@ __all__ = [
     "TuckerFactors",
     "expected_embeddings",
     "factor_shapes",
+    "history_length",
     "initial_factors",
-    "mapped",
+    "map_tensors",
     "named_factors",
     "soft_sequences",
 ]

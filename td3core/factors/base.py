@@ -46,9 +46,17 @@ class Factors(Protocol):
 AnyFactors = TypeVar("AnyFactors", bound=Factors)
 
 
-def mapped(factors: AnyFactors, change: Callable[[Tensor], Tensor]) -> AnyFactors:
+def map_tensors(factors: AnyFactors, change: Callable[[Tensor], Tensor]) -> AnyFactors:
     """Return the factors with every tensor changed: cloned, detached, moved."""
     return factors.with_tensors({name: change(tensor) for name, tensor in factors.tensors.items()})
+
+
+def history_length(factors: Factors) -> int:
+    """Return how many steps of a history a learner reads that was trained on the summary.
+
+    They are those before the last step: it was never trained to continue a longer history.
+    """
+    return factors.shape[1] - 1
 
 
 def soft_sequences(factors: Factors, items: Float[Tensor, "items d3"]) -> Float[Tensor, "mu zeta items"]:

@@ -108,11 +108,11 @@ class InnerLoop:
     def start(self, learners: int, *, generator: torch.Generator) -> Cohort:
         """Return fresh learners."""
         items = self.catalogue.items
-        return self.enter(
+        return self.begin_from(
             self.learner.initialise(learners, generator=generator, dtype=items.dtype, device=items.device)
         )
 
-    def enter(self, parameters: Float[Tensor, "learners parameters"]) -> Cohort:
+    def begin_from(self, parameters: Float[Tensor, "learners parameters"]) -> Cohort:
         """Return learners of age zero with these weights."""
         return Cohort(parameters, initial_state(self.optimizer, parameters))
 
@@ -275,14 +275,14 @@ def draw_batches(
     order = torch.rand(learners, rounds, users, generator=generator, device=device).argsort(-1).flatten(1)
     drawn = order[:, : steps * batch_users].unflatten(1, (steps, batch_users)).transpose(0, 1)
     if supervision == "all":
-        asked = objective.draw(
+        supervised = objective.draw(
             tuple(drawn.shape),
             length=length,
             lengths=None if lengths is None else lengths[drawn],
             most=positions,
             generator=generator,
         )
-        parts = (drawn, *([None] * steps if part is None else part for part in asked))
+        parts = (drawn, *([None] * steps if part is None else part for part in supervised))
         return [Batch(*batch) for batch in zip(*parts, strict=True)]
     first = min(_FIRST_RANDOM_POSITION, length - 1)
     random = torch.randint(

@@ -89,12 +89,12 @@ def _named(header: Sequence[str], role: Role, name: str) -> str:
 
 def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: bool) -> str | None:
     usual = _USUAL_NAMES[role].split()
-    candidates = [column for column in free if _plain(column) in usual]
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates and (required or role == "timestamp"):
+    matching = [column for column in free if _plain(column) in usual]
+    if len(matching) == 1:
+        return matching[0]
+    if matching and (required or role == "timestamp"):
         raise MissingColumnError(
-            f"several columns could be the {role}: {', '.join(candidates)}; "
+            f"several columns could be the {role}: {', '.join(matching)}; "
             f"set data.columns.{role}{_have(header)}"
         )
     if required:

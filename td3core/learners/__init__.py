@@ -5,7 +5,7 @@ from td3core.learners.bert4rec import BERT4Rec
 from td3core.learners.build import build_learner
 from td3core.learners.gru4rec import GRU4Rec
 from td3core.learners.narm import NARM
-from td3core.learners.objective import MaskedItem, NextItem, Objective, Questions
+from td3core.learners.objective import MaskedItem, NextItem, Objective, Supervision
 from td3core.learners.sasrec import SASRec
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "NextItem",
     "Objective",
     "ParameterLayout",
-    "Questions",
     "SASRec",
+    "Supervision",
     "build_learner",
     "steps_at",
 ]

@@ -18,10 +18,10 @@ from td3core.learners.objective import Objective
 
 
 class Learner(Protocol):
-    """A sequential recommender, asked for steps of a sequence that it does not see.
+    """A sequential recommender: it predicts steps of a sequence that it does not see.
 
-    Its prediction o for a step scores item i there as `o . v_i`. A causal learner predicts a step from those before it;
-    a masked one from all that it is not asked for. So the item after a history is the step after its last.
+    Its prediction o for a step scores item i there as `o . v_i`. A causal learner predicts a step from those before it,
+    a masked one from all that it need not predict. So the item after a history is the step after its last.
     """
 
     @property
@@ -36,7 +36,7 @@ class Learner(Protocol):
 
     @property
     def objective(self) -> Objective:
-        """Which steps to ask for in training."""
+        """Which steps it is to predict in training."""
         ...
 
     @property

@@ -70,10 +70,10 @@ class BERT4Rec:
         x = torch.where(hidden[..., None], weights["mask"][:, None, None], sequences)
         x = x + weights["position"][:, None, : len(steps)]
         x = dropped(norm(x, weights, "embedding"), dropout)
-        asked = torch.arange(1, len(steps), device=steps.device) if positions is None else positions
-        asked = asked.expand(*sequences.shape[:2], -1)
+        supervised = torch.arange(1, len(steps), device=steps.device) if positions is None else positions
+        supervised = supervised.expand(*sequences.shape[:2], -1)
         for layer in range(self.layers):
-            at = asked if layer == self.layers - 1 else None
+            at = supervised if layer == self.layers - 1 else None
             x = transformer_block(
                 x, weights, str(layer), heads=self.heads, unseen=padding, dropout=dropout, at=at
             )

@@ -89,12 +89,12 @@ def transformer_block(
     heads: int,
     unseen: Bool[Tensor, "..."],
     dropout: Dropout | None,
-    at: Int[Tensor, "#learners batch asked"] | None = None,
-) -> Float[Tensor, "learners batch asked d"]:
+    at: Int[Tensor, "#learners batch supervised"] | None = None,
+) -> Float[Tensor, "learners batch supervised d"]:
     """Attend and feed forward, with the normalisation after each residual connection.
 
-    `unseen` marks which keys a query does not attend to; it broadcasts to (learners, batch, heads, asked, length).
-    Where only the steps `at` are asked for, only they are computed; None: every step.
+    `unseen` marks which keys a query does not attend to; it broadcasts to (learners, batch, heads, supervised, length).
+    `at` are the steps whose output is needed, and only they are computed; None: every step.
     """
 
     def heads_of(part: str, steps: Tensor) -> Float[Tensor, "learners batch heads steps size"]:
@@ -124,12 +124,12 @@ def gru(
     """
     recurrent = weights[f"{name}.state.weight"]
     hidden = recurrent.shape[1]
-    gates, candidates = linear(x, weights, f"{name}.input").split((2 * hidden, hidden), -1)
+    gates, activations = linear(x, weights, f"{name}.input").split((2 * hidden, hidden), -1)
     state = gates.new_zeros(x.shape[0], x.shape[2], hidden)
     states: list[Tensor] = []
-    for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
-        by_gate, by_candidate = (state @ recurrent).split((2 * hidden, hidden), -1)
+    for gate, activation in zip(gates.unbind(1), activations.unbind(1), strict=True):
+        by_gate, by_activation = (state @ recurrent).split((2 * hidden, hidden), -1)
         reset, update = (gate + by_gate).sigmoid().chunk(2, -1)
-        state = torch.addcmul(candidate, reset, by_candidate).tanh().lerp(state, update)
+        state = torch.addcmul(activation, reset, by_activation).tanh().lerp(state, update)
         states.append(state)
     return torch.stack(states, 1)

@@ -1,4 +1,4 @@
-"""Which steps of a sequence a learner is asked for in training."""
+"""Which steps of a sequence a learner has to predict in training."""
 
 from typing import NamedTuple, Protocol, final
 
@@ -10,7 +10,7 @@ _SHARE = 0.2
 _CROPPED = 0.5
 
 
-class Questions(NamedTuple):
+class Supervision(NamedTuple):
     """Steps to predict, and how much of each sequence stands around them."""
 
     positions: Int[Tensor, "*rows supervised"] | None
@@ -24,7 +24,7 @@ class Objective(Protocol):
 
     @property
     def passes(self) -> int:
-        """Draws after which each step was asked for about once: what an epoch is."""
+        """Draws after which each step was supervised about once: what an epoch is."""
         ...
 
     def draw(
@@ -35,14 +35,14 @@ class Objective(Protocol):
         lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Questions:
+    ) -> Supervision:
         """Draw at most `most` steps of each sequence, padded from `lengths` to `length`; None: all are real."""
         ...
 
 
 @final
 class NextItem:
-    """Every step at once, or a random choice: a causal learner sees nothing of the step it is asked for."""
+    """Every step at once, or a random choice: a causal learner sees nothing of the step it has to predict."""
 
     passes = 1
 
@@ -54,12 +54,12 @@ class NextItem:
         lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Questions:
+    ) -> Supervision:
         """Draw distinct steps."""
         if most is None or most >= length - 1:
-            return Questions(None, lengths)
+            return Supervision(None, lengths)
         order = torch.rand(*rows, length - 1, generator=generator, device=generator.device).argsort(-1)
-        return Questions(order[..., :most] + 1, lengths)
+        return Supervision(order[..., :most] + 1, lengths)
 
 
 @final
@@ -82,7 +82,7 @@ class MaskedItem:
         lengths: Int[Tensor, "*rows"] | None = None,
         most: int | None = None,
         generator: torch.Generator,
-    ) -> Questions:
+    ) -> Supervision:
         """Draw lengths, then the last step and random others."""
         device = generator.device
         if lengths is None:
@@ -97,4 +97,4 @@ class MaskedItem:
         order.masked_fill_(steps >= lengths[..., None], 2.0)
         drawn = order.argsort(-1)[..., : int(counts.max())] + 1
         chosen = torch.arange(drawn.shape[-1], device=device) < counts[..., None]
-        return Questions(drawn.where(chosen, length - 1), lengths)
+        return Supervision(drawn.where(chosen, length - 1), lengths)

@@ -56,12 +56,12 @@ class SASRec:
         x = seen + weights["position"][:, None, :length]
         x = dropped(norm(x, weights, "embedding"), dropout)
         future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
-        asked = None
+        read_at = None
         for layer in range(self.layers):
             if layer == self.layers - 1 and positions is not None:
-                asked = positions - 1  # a step is predicted from the one before it
-                future = future[asked][:, :, None]
+                read_at = positions - 1  # a step is predicted from the one before it
+                future = future[read_at][:, :, None]
             x = transformer_block(
-                x, weights, str(layer), heads=self.heads, unseen=future, dropout=dropout, at=asked
+                x, weights, str(layer), heads=self.heads, unseen=future, dropout=dropout, at=read_at
             )
         return x

@@ -1,5 +1,5 @@
 """The outer loop: the factors of a summary follow the hypergradient."""
 
-from td3core.outer.distillation import Candidate, Distillation
+from td3core.outer.distillation import Distillation, ScoredFactors
 
-__all__ = ["Candidate", "Distillation"]
+__all__ = ["Distillation", "ScoredFactors"]

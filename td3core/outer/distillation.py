@@ -23,21 +23,21 @@ from torch.nn.utils import clip_grad_norm_
 from td3core.catalogue import Catalogue, draw_candidates, inclusion_probabilities
 from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
 from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
-from td3core.data import EndlessChunks, Sequences, Supervised, popularity, supervise
+from td3core.data import EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
 from td3core.errors import DivergedError
-from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
+from td3core.factors import Factors, expected_embeddings, history_length, initial_factors, map_tensors
 from td3core.inner import Batch, Cohort, build_inner_loop, draw_batches
 from td3core.learners.base import Learner
 from td3core.outer.pool import LearnerPool
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
-from td3core.training import Trained, ask
+from td3core.training import Trained, predict_targets
 
 _EXPLODED = 10.0  # times the first outer loss
 _WORTH_COMPILING = 5000  # differentiated steps, which save what compiling takes where it was never done
 
 
-class Candidate(NamedTuple):
+class ScoredFactors(NamedTuple):
     """A summary with its validation score."""
 
     factors: Factors
@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
         return self._asdict() | {"factors": self.factors.tensors}
 
     @classmethod
-    def restored(cls, state: State, like: Factors) -> "Candidate":
+    def restored(cls, state: State, like: Factors) -> "ScoredFactors":
         """Put a candidate together again, its factors of the same kind as others."""
         return cls(**state)._replace(factors=like.with_tensors(state["factors"]))
 
@@ -94,16 +94,11 @@ class Distillation:
         """The outer loss of the first step."""
         self._score: dict[str, float] = {}
         """The latest validation figure, by its name."""
-        self.best: Candidate | None = None
+        self.best: ScoredFactors | None = None
         self.stopped: Literal["recovery", "seconds"] | None = None
         """What ended the run before its last step."""
         items = teacher.items
-        self.reach = min(learner.max_length, summary.length - 1)
-        """Steps of a history that a learner trained on the summary reads: no more than it was trained on."""
         self._generator = torch.Generator(items.device).manual_seed(seed)
-        self._real = EndlessChunks(
-            train, length=self.reach, batch_size=outer.batch_size, seed=seed, device=items.device
-        )
         short = outer.steps * inner.differentiated < _WORTH_COMPILING
         self.loop = build_inner_loop(
             inner,
@@ -113,8 +108,15 @@ class Distillation:
             compilation="never" if inner.compile == "auto" and short else inner.compile,
         )
         drawn = initial_factors(summary, items=items, generator=self._generator)
-        self._average = mapped(drawn, torch.clone)
-        self.factors = mapped(drawn, Tensor.requires_grad_)
+        self._average = map_tensors(drawn, torch.clone)
+        self.factors = map_tensors(drawn, Tensor.requires_grad_)
+        self._real = EndlessChunks(
+            train,
+            length=history_length(self.factors),
+            batch_size=outer.batch_size,
+            seed=seed,
+            device=items.device,
+        )
         self._learned = list(self.factors.tensors.values())
         self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
         """Logarithm of the factor on the inner learning rates."""
@@ -153,7 +155,7 @@ class Distillation:
         """Go on where a distillation of the same arguments was."""
         self.step, self.stopped = state["step"], state["stopped"]
         self._first, self._score = state["first"], state["score"]
-        self.best = None if state["best"] is None else Candidate.restored(state["best"], self._average)
+        self.best = None if state["best"] is None else ScoredFactors.restored(state["best"], self._average)
         for name, factor in self.factors.tensors.items():
             factor.copy_(state["factors"][name])
             self._average.tensors[name].copy_(state["average"][name])
@@ -230,10 +232,10 @@ class Distillation:
         frozen = summary.detach()
         cohort, trajectory = self.loop.unroll(cohort, frozen, batches, catalogue)
         parameters = cohort.parameters.detach().requires_grad_()
-        asked = supervise(
+        supervised = supervise(
             real, self.learner.objective, n_items=len(self.teacher.items), generator=self._generator
         )
-        loss = self.outer_loss(parameters, asked, catalogue) / len(parameters)
+        loss = self.outer_loss(parameters, supervised, catalogue) / len(parameters)
         (adjoint,) = torch.autograd.grad(loss, parameters)
         pulled = self.loop.pull_back(trajectory, frozen, adjoint, catalogue)
         self._optimizer.zero_grad()
@@ -273,7 +275,7 @@ class Distillation:
         epochs = torch.randint(len(trajectory), (learners,), generator=self._generator, device=device)
         share = 0.5 if self.inner.initial == "mixed" else 1.0
         trained = torch.rand(learners, 1, generator=self._generator, device=device) < share
-        return self.loop.enter(torch.where(trained, trajectory[epochs], fresh.parameters))
+        return self.loop.begin_from(torch.where(trained, trajectory[epochs], fresh.parameters))
 
     def real_batch(self) -> Int[Tensor, "chunks steps"]:
         """Return the next chunks of the real log, epoch after epoch."""
@@ -282,17 +284,17 @@ class Distillation:
     def outer_loss(
         self,
         parameters: Float[Tensor, "learners parameters"],
-        batch: Supervised,
+        batch: SupervisedChunks,
         catalogue: Catalogue | None = None,
     ) -> Float[Tensor, ""]:
         """Real loss plus lambda times the alignment with the teacher, summed over the learners."""
         items = self.teacher.items
         catalogue = catalogue or self.loop.catalogue
-        outputs = ask(self.learner, parameters, items, batch)
+        outputs = predict_targets(self.learner, parameters, items, batch)
         loss = (catalogue.log_partition(outputs) - (outputs * items[batch.targets]).sum(-1)).mean(1).sum()
         if self.outer.alignment:
             with torch.no_grad():
-                features = ask(self.learner, self.teacher.parameters, items, batch)
+                features = predict_targets(self.learner, self.teacher.parameters, items, batch)
             apart = outputs - features
             if self.outer.alignment_at == "last":
                 apart = apart[:, batch.last]
@@ -300,20 +302,24 @@ class Distillation:
         return loss
 
     @torch.no_grad()
-    def _validate(self, step: int, metric: str) -> Candidate:
+    def _validate(self, step: int, metric: str) -> ScoredFactors:
         """Train fresh learners on the averaged summary, and score them on the validation items.
 
         The learners and their batches are drawn alike each time, so that scores compare.
         """
-        factors = mapped(self._average, torch.clone)
+        factors = map_tensors(self._average, torch.clone)
         learners = self.outer.validation_learners
         generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
         summary = expected_embeddings(factors, self.teacher.items)
         for batch in self.batches(self.inner.steps, learners, generator):
             cohort = self.loop.step(cohort, summary, batch)
-        figures = self.task.evaluate(self.learner, cohort.parameters, self.teacher.items, reach=self.reach)
-        return Candidate(factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step)
+        figures = self.task.evaluate(
+            self.learner, cohort.parameters, self.teacher.items, history_length=history_length(factors)
+        )
+        return ScoredFactors(
+            factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step
+        )
 
     def batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
         """Draw what learners read in so many steps."""

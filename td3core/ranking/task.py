@@ -24,10 +24,13 @@ def predict_next(
     items: Float[Tensor, "items d3"],
     histories: Histories,
     *,
-    reach: int | None = None,
+    history_length: int | None = None,
 ) -> Float[Tensor, "learners users d3"]:
-    """Return each learner's prediction of what comes after each history, of which it reads at most `reach` steps."""
-    rows, lengths = histories.latest(min(reach or learner.max_length, learner.max_length))
+    """Predict what comes after each history.
+
+    A learner reads the latest `history_length` steps of it; None: as many as it can.
+    """
+    rows, lengths = histories.latest(min(history_length or learner.max_length, learner.max_length))
     sequences = functional.pad(
         rows[:, : int(lengths.max())], (0, 1)
     )  # some item stands for the one to predict
@@ -69,11 +72,11 @@ class RankingTask:
         self.histories = latest_items(history, length=max_length, device=device)
         self.targets: Int[Tensor, " users"] = torch.from_numpy(getattr(split, part)).to(device)
         self._history = history
-        self._candidates: Int[Tensor, "users 101"] | None = None
+        self._ranked_items: Int[Tensor, "users 101"] | None = None
         if protocol == "uni100":
             if generator is None:
                 raise ValueError("the uni100 protocol draws negatives and needs a generator")
-            self._candidates = self._draw_candidates(split, generator).to(device)
+            self._ranked_items = self._draw_ranked_items(split, generator).to(device)
 
     @torch.no_grad()
     def evaluate(
@@ -82,13 +85,13 @@ class RankingTask:
         parameters: Float[Tensor, "learners parameters"],
         items: Float[Tensor, "items d3"],
         *,
-        reach: int | None = None,
+        history_length: int | None = None,
     ) -> list[dict[str, float]]:
-        """Return HR, NDCG and MRR at the cut-offs, for each learner; it reads at most `reach` steps of a history."""
+        """Return HR, NDCG and MRR at the cut-offs for each learner, which reads the latest `history_length` steps."""
         blocks: list[Int[Tensor, "learners users"]] = []
         for users in self._blocks(len(items)):
             histories = Histories(*(part[users] for part in self.histories))
-            predictions = predict_next(learner, parameters, items, histories, reach=reach)
+            predictions = predict_next(learner, parameters, items, histories, history_length=history_length)
             seen = self._seen(users, len(items))
             blocks.append(torch.stack([self._ranks(row @ items.T, users, seen) for row in predictions]))
         return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
@@ -114,20 +117,20 @@ class RankingTask:
         seen: Bool[Tensor, "users items"] | None,
     ) -> Int[Tensor, " users"]:
         targets = self.targets[users]
-        if self._candidates is not None:
-            return target_ranks(scores.gather(1, self._candidates[users]), torch.zeros_like(targets))
+        if self._ranked_items is not None:
+            return target_ranks(scores.gather(1, self._ranked_items[users]), torch.zeros_like(targets))
         return target_ranks(scores, targets, excluded=seen)
 
     def _seen(self, users: slice, n_items: int) -> Bool[Tensor, "users items"] | None:
         """Mark the whole history of each user, if it is to be left out."""
-        if not self.exclude_seen or self._candidates is not None:
+        if not self.exclude_seen or self._ranked_items is not None:
             return None
         seen = torch.zeros(users.stop - users.start, n_items, dtype=torch.bool)
         for row, user in zip(seen, range(users.start, users.stop), strict=True):
             row[torch.from_numpy(self._history.of(user))] = True
         return seen.to(self.targets.device)
 
-    def _draw_candidates(self, split: Split, generator: torch.Generator) -> Int[Tensor, "users 101"]:
+    def _draw_ranked_items(self, split: Split, generator: torch.Generator) -> Int[Tensor, "users 101"]:
         """Return each user's target, then the negatives (fewer distinct ones are topped up by repetition)."""
         rows: list[Tensor] = []
         everything = split.history("test")

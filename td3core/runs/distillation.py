@@ -15,7 +15,7 @@ from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
 from td3core.interactions import LogProfile
 from td3core.learners import Learner, build_learner
-from td3core.outer import Candidate, Distillation
+from td3core.outer import Distillation, ScoredFactors
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
 from td3core.runs.base import Run
@@ -177,7 +177,7 @@ class DistillationRun(Run):
         return (yield from training.run())
 
     def _distil(
-        self, distillation: Distillation, pack: Callable[[Candidate], Summary]
+        self, distillation: Distillation, pack: Callable[[ScoredFactors], Summary]
     ) -> Generator[Progress, None, None]:
         """Distil to the end, so that there always is the best summary so far."""
         if distillation.best is not None:
@@ -196,7 +196,9 @@ class DistillationRun(Run):
         if distillation.stopped is not None:
             self._stopped = {"reason": distillation.stopped}
 
-    def _pack(self, best: Candidate, teacher: Trained, sequences: Sequences, dataset: DatasetInfo) -> Summary:
+    def _pack(
+        self, best: ScoredFactors, teacher: Trained, sequences: Sequences, dataset: DatasetInfo
+    ) -> Summary:
         metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
         return Summary(
             factors=best.factors,

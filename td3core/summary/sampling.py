@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.data import Histories
-from td3core.factors import Factors
+from td3core.factors import Factors, history_length
 from td3core.learners import Learner
 from td3core.ranking import predict_next
 
@@ -65,12 +65,12 @@ def draw_ancestral(
     to continue longer histories.
     """
     first, keys = factors.queries()[:, 0], factors.keys(items)
-    reach = max(1, factors.shape[1] - 1)
+    latest = history_length(factors)
 
     def logits(rows: slice, drawn: Tensor) -> Tensor:
         if not drawn.shape[1]:
             return first[users[rows]] @ keys.T / first_temperature
-        known = drawn[:, -reach:]
+        known = drawn[:, -latest:]
         lengths = torch.full((len(known),), known.shape[1], device=known.device)
         (outputs,) = predict_next(learner, parameters, items, Histories(known, lengths))
         return outputs @ items.T / temperature

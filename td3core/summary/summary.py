@@ -10,7 +10,7 @@ from torch import Tensor
 
 from td3core.config import LearnerConfig, SamplingConfig, StudentConfig
 from td3core.data import Histories
-from td3core.factors import Factors, expected_embeddings, mapped, soft_sequences
+from td3core.factors import Factors, expected_embeddings, history_length, map_tensors, soft_sequences
 from td3core.learners import Learner, build_learner
 from td3core.ranking import predict_next
 from td3core.summary.manifest import Manifest
@@ -35,13 +35,13 @@ class Summary:
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
         """Return the same summary on another device or in another precision."""
         dtype = dtype or self.items.dtype
-        factors = mapped(self.factors, lambda factor: factor.to(device, dtype))
+        factors = map_tensors(self.factors, lambda factor: factor.to(device, dtype))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
 
     @property
-    def reach(self) -> int:
-        """Steps of a history that a learner trained on the summary reads: as many as it was trained on."""
-        return self.factors.shape[1] - 1
+    def history_length(self) -> int:
+        """How many steps of a history a learner reads that was trained on the summary."""
+        return history_length(self.factors)
 
     def with_metrics(self, **metrics: Any) -> "Summary":
         """Return the same summary with more said of it in its manifest."""
@@ -155,7 +155,7 @@ class Summary:
                 built, student or StudentConfig(), own_embedding=own_embedding, seed=seed
             )
             training.run(training.steps if steps is None else steps)
-            return Recommender(built, training.parameters, training.items, self.item_ids, self.reach)
+            return Recommender(built, training.parameters, training.items, self.item_ids, self.history_length)
         if own_embedding:
             raise ValueError("a learner with an item embedding of its own cannot do without a teacher")
         steps = spec.inner.steps if steps is None else steps
@@ -169,7 +169,7 @@ class Summary:
             lr_factor=self.manifest.lr_factor,
         )
         training.run(steps)
-        return Recommender(built, training.parameters, self.items, self.item_ids, self.reach)
+        return Recommender(built, training.parameters, self.items, self.item_ids, self.history_length)
 
     def student_training(
         self, learner: Learner, config: StudentConfig, *, own_embedding: bool, seed: int
@@ -204,8 +204,8 @@ class Recommender:
     parameters: Float[Tensor, "1 parameters"]
     items: Float[Tensor, "items d3"]
     item_ids: tuple[str, ...]
-    reach: int
-    """How many of the latest items it reads of a history."""
+    history_length: int
+    """How many of the latest items of a history it reads."""
 
     @torch.no_grad()
     def recommend(
@@ -224,7 +224,9 @@ class Recommender:
         histories = Histories(known, torch.tensor([len(rows)], device=self.items.device))
         scores = (
             self.items
-            @ predict_next(self.learner, self.parameters, self.items, histories, reach=self.reach)[0, 0]
+            @ predict_next(
+                self.learner, self.parameters, self.items, histories, history_length=self.history_length
+            )[0, 0]
         )
         if exclude_seen:
             scores[rows] = -torch.inf

@@ -1,7 +1,14 @@
 """Ordinary trainings: on a log, on embedded sequences, and of students that a summary teaches."""
 
 from td3core.training.embeddings import EmbeddedTraining
-from td3core.training.log import LogTraining, Trained, ask
+from td3core.training.log import LogTraining, Trained, predict_targets
 from td3core.training.students import StudentTraining, train_labeller
 
-__all__ = ["EmbeddedTraining", "LogTraining", "StudentTraining", "Trained", "ask", "train_labeller"]
+__all__ = [
+    "EmbeddedTraining",
+    "LogTraining",
+    "StudentTraining",
+    "Trained",
+    "predict_targets",
+    "train_labeller",
+]

@@ -13,13 +13,13 @@ from torch.nn import functional
 from td3core.catalogue import mean_cross_entropy
 from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
 from td3core.config import TeacherConfig
-from td3core.data import Sequences, Supervised, chunk_batches, supervise
+from td3core.data import Sequences, SupervisedChunks, chunk_batches, supervise
 from td3core.errors import DivergedError
 from td3core.learners.base import Dropout, Learner
 from td3core.learners.layers import INITIAL_STD
 from td3core.progress import Progress, Stage
 from td3core.ranking import RankingTask
-from td3core.stopwatch import Mark, Stopwatch
+from td3core.stopwatch import CurvePoint, Stopwatch
 
 _REPORT_EVERY = 10  # steps
 
@@ -33,34 +33,34 @@ class Trained(NamedTuple):
     """Validation NDCG at the task's first cut-off."""
     trajectory: Float[Tensor, "epochs parameters"] | None = None
     """Weights after each epoch up to this one."""
-    curve: tuple[Mark, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
     """How it went, epoch after epoch, those after the best one included."""
 
     @classmethod
     def restored(cls, state: State) -> "Trained":
         """Put together again what `_asdict` made a state of."""
-        return cls(**state)._replace(curve=tuple(Mark(*mark) for mark in state["curve"]))
+        return cls(**state)._replace(curve=tuple(CurvePoint(*point) for point in state["curve"]))
 
 
 def next_item_loss(
     learner: Learner,
     parameters: Float[Tensor, "1 parameters"],
     items: Float[Tensor, "items d3"],
-    batch: Supervised,
+    batch: SupervisedChunks,
     dropout: Dropout | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean cross-entropy of the items that the learner is asked for; differentiable by all weights."""
-    (outputs,) = ask(learner, parameters, items, batch, dropout)
+    """Mean cross-entropy of the batch's targets; differentiable by all weights."""
+    (outputs,) = predict_targets(learner, parameters, items, batch, dropout)
     return mean_cross_entropy(outputs, items, batch.targets)
 
 
-def ask(
+def predict_targets(
     learner: Learner,
     parameters: Float[Tensor, "learners parameters"],
     items: Float[Tensor, "items d3"],
-    batch: Supervised,
+    batch: SupervisedChunks,
     dropout: Dropout | None = None,
-) -> Float[Tensor, "learners questions d3"]:
+) -> Float[Tensor, "learners targets d3"]:
     """Return the predictions of the batch's targets."""
     embeddings = functional.embedding(batch.items, items)
     outputs = learner(
@@ -120,7 +120,7 @@ class LogTraining:
         self._best: Trained | None = None
         self._misses = 0
         self._trajectory: list[Float[Tensor, " parameters"]] = []
-        self._curve: list[Mark] = []
+        self._curve: list[CurvePoint] = []
 
     def state(self) -> State:
         """Return all that lives across steps and epochs."""
@@ -150,7 +150,7 @@ class LogTraining:
         self._watch.seconds = state["seconds"]
         self._best = None if state["best"] is None else Trained.restored(state["best"])
         self._trajectory = state["trajectory"]
-        self._curve = [Mark(*mark) for mark in state["curve"]]
+        self._curve = [CurvePoint(*point) for point in state["curve"]]
         self._items.copy_(state["items"])
         self._parameters.copy_(state["parameters"])
         restore_optimizer(self._optimizer, state["optimizer"])
@@ -227,7 +227,7 @@ class LogTraining:
         (figures,) = self.task.evaluate(self.learner, parameters, items)
         score = figures[f"ndcg@{self.task.cutoffs[0]}"]
         self._trajectory.append(parameters[0].clone())
-        self._curve.append(Mark(self._watch.seconds, score))
+        self._curve.append(CurvePoint(self._watch.seconds, score))
         if self._best is None or score > self._best.score:
             trajectory = torch.stack(self._trajectory)
             self._best = Trained(items.clone(), parameters.clone(), score, trajectory)

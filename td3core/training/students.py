@@ -88,7 +88,7 @@ class StudentTraining:
         self.labeller = labeller
         self.config = config
         self.steps = config.steps * self._objective().passes
-        """Steps until each position was asked for as often, whatever share of them the learner asks for at once."""
+        """Steps until each position was supervised equally often, whatever share of them a batch supervises."""
         self._generator = torch.Generator(keys.device).manual_seed(seed)
         self._dropout = Dropout(config.dropout, self._generator)
         if items is None:
@@ -149,7 +149,7 @@ class StudentTraining:
             )
 
     def _objective(self) -> Objective:
-        """A masked labeller must not be asked for all steps at once, so it rules which ones are."""
+        """A masked labeller cannot predict all steps at once, so it decides which ones are supervised."""
         if self.labeller is not None and isinstance(self.labeller.learner.objective, MaskedItem):
             return self.labeller.learner.objective
         return self.learner.objective

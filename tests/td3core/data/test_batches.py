@@ -71,12 +71,14 @@ def test_cuts_differ_between_epochs_and_follow_the_generator() -> None:
 
 def test_the_last_question_of_a_chunk_is_its_latest_step() -> None:
     chunks = torch.tensor([[1, 2, 3, 4], [5, 6, 9, 9]])
-    asked = supervise(chunks, NextItem(), n_items=9, generator=torch.Generator())
-    assert asked.targets.tolist() == [2, 3, 4, 6]
-    assert asked.targets[asked.last].tolist() == [4, 6]
+    supervised = supervise(chunks, NextItem(), n_items=9, generator=torch.Generator())
+    assert supervised.targets.tolist() == [2, 3, 4, 6]
+    assert supervised.targets[supervised.last].tolist() == [4, 6]
 
 
 def test_the_last_question_of_a_masked_learner_is_the_last_of_what_it_reads() -> None:
     chunks = torch.arange(40).view(2, 20)
-    asked = supervise(chunks, MaskedItem(), n_items=40, generator=torch.Generator().manual_seed(0))
-    assert (chunks.gather(1, asked.lengths[:, None] - 1)[:, 0] == asked.targets[asked.last]).all()
+    supervised = supervise(chunks, MaskedItem(), n_items=40, generator=torch.Generator().manual_seed(0))
+    assert (
+        chunks.gather(1, supervised.lengths[:, None] - 1)[:, 0] == supervised.targets[supervised.last]
+    ).all()

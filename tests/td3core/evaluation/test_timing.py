@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from td3core.evaluation.timing import break_even, compare_seconds, seconds_to_reach
-from td3core.stopwatch import Mark, Stopwatch
+from td3core.stopwatch import CurvePoint, Stopwatch
 
-CURVE = (Mark(10.0, 0.02), Mark(20.0, 0.06), Mark(30.0, 0.05), Mark(40.0, 0.10))
+CURVE = (CurvePoint(10.0, 0.02), CurvePoint(20.0, 0.06), CurvePoint(30.0, 0.05), CurvePoint(40.0, 0.10))
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_break_even_by_hand() -> None:
 
 def test_timing_by_hand() -> None:
     found = compare_seconds(
-        summary=[Mark(1.0, 0.07), Mark(3.0, 0.09)],  # mean quality 0.08
-        full=[CURVE, (Mark(10.0, 0.04), Mark(20.0, 0.07))],  # reached after 36 s; never
+        summary=[CurvePoint(1.0, 0.07), CurvePoint(3.0, 0.09)],  # mean quality 0.08
+        full=[CURVE, (CurvePoint(10.0, 0.04), CurvePoint(20.0, 0.07))],  # reached after 36 s; never
         distil=104.0,
     )
     assert found.summary_seconds.mean == 2.0
@@ -38,7 +38,7 @@ def test_timing_by_hand() -> None:
 
 
 def test_timing_of_a_distillation_that_nobody_timed() -> None:
-    found = compare_seconds(summary=[Mark(1.0, 0.07)], full=[CURVE], distil=None)
+    found = compare_seconds(summary=[CurvePoint(1.0, 0.07)], full=[CURVE], distil=None)
     assert found.break_even is None
 
 

@@ -12,7 +12,7 @@ from td3core.factors import (
     expected_embeddings,
     factor_shapes,
     initial_factors,
-    mapped,
+    map_tensors,
     named_factors,
     soft_sequences,
 )
@@ -42,7 +42,7 @@ def drawn_factors(
     factors = initial_factors(
         SummaryConfig(kind=kind, users=mu, length=zeta), items=items, generator=generator
     )
-    return mapped(factors, lambda tensor: tensor * scale), items
+    return map_tensors(factors, lambda tensor: tensor * scale), items
 
 
 every_summary = given(
@@ -129,7 +129,7 @@ def test_named_tensors_are_the_same_summary_again(
 
 
 def test_mapped_factors_are_changed_and_the_first_ones_are_not(factors: Factors, items: torch.Tensor) -> None:
-    flat = mapped(factors, torch.zeros_like)
+    flat = map_tensors(factors, torch.zeros_like)
     torch.testing.assert_close(
         soft_sequences(flat, items), torch.full((4, 6, 11), 1 / 11, dtype=torch.float64)
     )

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
 from td3core.config import Precision, SummaryConfig
-from td3core.factors import Factors, expected_embeddings, initial_factors, mapped
+from td3core.factors import Factors, expected_embeddings, initial_factors, map_tensors
 from td3core.inner.optimizers import SGD, Adam, Schedule
 from td3core.inner.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
 from td3core.learners import Learner, NextItem, Objective
@@ -23,7 +23,7 @@ MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 )
 def factors(request: pytest.FixtureRequest, items: torch.Tensor, generator: torch.Generator) -> Factors:
     drawn = initial_factors(request.param, items=items, generator=generator)
-    return mapped(drawn, torch.Tensor.requires_grad_)
+    return map_tensors(drawn, torch.Tensor.requires_grad_)
 
 
 def inner_loop(learner: Learner, items: torch.Tensor, *, precision: Precision = "float32") -> InnerLoop:
@@ -208,7 +208,7 @@ def test_bfloat16_follows_float32(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     items = items.float()
-    summary = expected_embeddings(mapped(factors, torch.Tensor.float), items).detach()
+    summary = expected_embeddings(map_tensors(factors, torch.Tensor.float), items).detach()
     gradients: list[torch.Tensor] = []
     drawn = batches(3, generator, objective=every_learner.objective, learners=1)
     loop = inner_loop(every_learner, items)

@@ -177,8 +177,8 @@ def test_every_weight_matters(learner: Learner, generator: torch.Generator) -> N
     ).requires_grad_()
     length = learner.max_length + 1
     sequences = embedded(learner, 1, 4, length, generator=generator)
-    asked = learner.objective.draw((1, 4), length=length, generator=generator)
-    output = learner(parameters, sequences, asked.positions, lengths=asked.lengths)
+    supervised = learner.objective.draw((1, 4), length=length, generator=generator)
+    output = learner(parameters, sequences, supervised.positions, lengths=supervised.lengths)
     weights = torch.randn(output.shape, dtype=torch.float64, generator=generator)
     (gradient,) = torch.autograd.grad((output * weights).sum(), parameters)
     for name, part in learner.layout.split(gradient).items():

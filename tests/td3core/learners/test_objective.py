@@ -24,11 +24,11 @@ def test_masked_item_hides_a_fifth_and_always_the_last(generator: torch.Generato
         drawn = MaskedItem().draw((5,), length=20, lengths=lengths, generator=generator)
         assert drawn.positions is not None
         assert drawn.lengths is not None
-        for asked, length, most in zip(
+        for supervised, length, most in zip(
             drawn.positions, drawn.lengths.tolist(), lengths.tolist(), strict=True
         ):
             assert min(2, most) <= length <= most
-            positions = asked.tolist()
+            positions = supervised.tolist()
             inside = [position for position in positions if position < length]
             assert len(set(inside)) == len(inside) == (max(1, round(length / 5)) if length > 1 else 0)
             assert length == 1 or length - 1 in inside

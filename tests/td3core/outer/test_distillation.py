@@ -13,7 +13,7 @@ from td3core.catalogue.candidates import Catalogue
 from td3core.config import DataConfig, InnerConfig, OuterConfig, StopConfig, SummaryConfig, TeacherConfig
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.errors import DivergedError
-from td3core.factors import expected_embeddings, mapped
+from td3core.factors import expected_embeddings, map_tensors
 from td3core.inner.unroll import build_inner_loop
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, SASRec
@@ -135,7 +135,7 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
     loss, _ = run.hypergradient(start, drawn, chunks)
 
     items = run.teacher.items
-    factors = mapped(run.factors, lambda factor: factor.detach().clone().requires_grad_())
+    factors = map_tensors(run.factors, lambda factor: factor.detach().clone().requires_grad_())
     weights = start.parameters.clone().requires_grad_()
     weights = direct_unroll(LEARNER, factors, items, weights, drawn, lr=5e-3, weight_decay=5e-5)
     expected = torch.zeros((), dtype=torch.float64)

@@ -70,8 +70,8 @@ def test_learner_is_asked_for_the_step_after_the_last(split: Split, kind: Learne
         for history, target in (([0, 1, 2, 3], 4), ([5, 6, 7], 5), ([8, 9], 10)):
             latest = history[-learner.max_length :]
             sequence = torch.cat((items[latest], torch.full((1, 4), torch.nan, dtype=torch.float64)))
-            asked = torch.tensor([[[len(latest)]]])
-            output = learner(parameters[row : row + 1], sequence[None, None], asked)[0, 0, 0]
+            positions = torch.tensor([[[len(latest)]]])
+            output = learner(parameters[row : row + 1], sequence[None, None], positions)[0, 0, 0]
             scores = items @ output
             reciprocal.append(1 / int((scores >= scores[target]).sum()))
         assert found[f"mrr@{N_ITEMS}"] == pytest.approx(np.mean(reciprocal))
@@ -80,11 +80,11 @@ def test_learner_is_asked_for_the_step_after_the_last(split: Split, kind: Learne
 def test_uni100_ranks_among_unseen_negatives(split: Split) -> None:
     options = {"protocol": "uni100", "cutoffs": (101,)}
     drawn = [task(split, generator=torch.Generator().manual_seed(seed), **options) for seed in (1, 1, 2)]
-    candidates = [one._candidates for one in drawn if one._candidates is not None]
-    assert torch.equal(candidates[0], candidates[1])
-    assert not torch.equal(candidates[0], candidates[2])
+    ranked = [one._ranked_items for one in drawn if one._ranked_items is not None]
+    assert torch.equal(ranked[0], ranked[1])
+    assert not torch.equal(ranked[0], ranked[2])
     for row, (target, seen) in enumerate([(4, {0, 1, 2, 3}), (5, {6, 7}), (10, {8, 9})]):
-        first, *negatives = candidates[0][row].tolist()
+        first, *negatives = ranked[0][row].tolist()
         assert first == target
         assert len(set(negatives)) == 100
         assert not set(negatives) & (seen | {target})

@@ -103,8 +103,8 @@ def test_masked_learner_is_asked_for_what_is_hidden(generator: torch.Generator, 
     batch = supervise(chunks, learner.objective, n_items=11, generator=generator)
     assert batch.positions is not None
     outputs, targets = [], []
-    for chunk, length, asked in zip(chunks, batch.lengths.tolist(), batch.positions, strict=True):
-        hidden = asked[asked < length]
+    for chunk, length, supervised in zip(chunks, batch.lengths.tolist(), batch.positions, strict=True):
+        hidden = supervised[supervised < length]
         assert length - 1 in hidden
         outputs.append(learner(parameters, items[chunk[:length]][None, None], hidden[None, None])[0, 0])
         targets.append(chunk[hidden])
