@@ -81,7 +81,7 @@ class Client:
         with log.open("rb") as dataset:
             # The spec goes first, so that a wrong one is refused before the whole log has travelled.
             return self._create(
-                "/jobs",
+                "/v1/jobs",
                 params={name: value for name, value in wishes.items() if value is not None} or None,
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
@@ -90,32 +90,32 @@ class Client:
 
     def job(self, job_id: str) -> Job:
         """The job as it is now."""
-        return self._call("GET", f"/jobs/{job_id}")
+        return self._call("GET", f"/v1/jobs/{job_id}")
 
     def jobs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
         """A page of jobs, the newest first."""
         params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-        return self._call("GET", "/jobs", params=params)
+        return self._call("GET", "/v1/jobs", params=params)
 
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop; it does so within one outer step."""
-        return self._call("POST", f"/jobs/{job_id}/cancel")
+        return self._call("POST", f"/v1/jobs/{job_id}/cancel")
 
     def pause(self, job_id: str) -> Job:
         """Ask a job to let go of its worker and keep how far it has come; it does so within one outer step."""
-        return self._call("POST", f"/jobs/{job_id}/pause")
+        return self._call("POST", f"/v1/jobs/{job_id}/pause")
 
     def resume(self, job_id: str) -> Job:
         """Let a paused job go on from where it was."""
-        return self._call("POST", f"/jobs/{job_id}/resume")
+        return self._call("POST", f"/v1/jobs/{job_id}/resume")
 
     def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
         """Start an evaluation of the summary of a job that succeeded."""
-        return self._create(f"/jobs/{job_id}/evaluations", json=dict(spec or {}))
+        return self._create(f"/v1/jobs/{job_id}/evaluations", json=dict(spec or {}))
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """The evaluation as it is now."""
-        return self._call("GET", f"/evaluations/{evaluation_id}")
+        return self._call("GET", f"/v1/evaluations/{evaluation_id}")
 
     def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
         """Yield the job again and again until it has succeeded.
@@ -141,7 +141,7 @@ class Client:
             ServiceProblem: There is no such run.
             UnreachableError: The service does not answer; a stream gives up after a minute.
         """
-        path = f"/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}/events"
+        path = f"/v1/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}/events"
         return self._stream(path, after) if follow else self._events_so_far(path, after)
 
     def _events_so_far(self, path: str, after: int) -> Iterator[Event]:
@@ -203,7 +203,7 @@ class Client:
         target = path / f"{job_id}.zip" if path.is_dir() else path
         part = target.with_name(f"{target.name}.part")
         if summary is None:
-            self._call("GET", f"/jobs/{job_id}/summary")  # answers with the reason
+            self._call("GET", f"/v1/jobs/{job_id}/summary")  # answers with the reason
             raise RunFailedError(job_id, "has no summary", None)
         try:
             self._fetch(summary, part)

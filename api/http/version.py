@@ -13,13 +13,17 @@ PREFIX = "/v1"
 
 def include(app: FastAPI, router: APIRouter) -> None:
     """Serve the routes under the version, which is documented, and without it."""
-    app.include_router(router, prefix=PREFIX)
+    app.include_router(router, prefix=PREFIX, dependencies=[Depends(_named)])
     app.include_router(router, include_in_schema=False)
+
+
+def _named(request: Request) -> None:
+    request.state.base_path = PREFIX
 
 
 def base_path(request: Request) -> str:
     """What links in an answer begin with: the version, if the request named it."""
-    return PREFIX if request.scope["route"].path.startswith(f"{PREFIX}/") else ""
+    return getattr(request.state, "base_path", "")
 
 
 Base = Annotated[str, Depends(base_path)]

@@ -35,8 +35,8 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
     log.write_text("user,item\n")
     spec.write_text('{"seed": 4}')
     scripted.script = {
-        "POST /jobs": [Answer.json({**RUN, "state": "queued"}, status=202)],
-        "GET /jobs/job_1": [Answer.json(RUN), Answer.json({**RUN, "state": "succeeded", "progress": 1.0})],
+        "POST /v1/jobs": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "GET /v1/jobs/job_1": [Answer.json(RUN), Answer.json({**RUN, "state": "succeeded", "progress": 1.0})],
     }
     done = td3("submit", str(log), "--spec", str(spec), "--wait", url=scripted.url)
     assert done.returncode == 0, done.stderr
@@ -52,8 +52,8 @@ def test_submit_says_that_there_was_an_identical_job(scripted: ScriptedService, 
     log = tmp_path / "log.csv"
     log.write_text("user,item\n")
     scripted.script = {
-        "POST /jobs": [Answer.json({**RUN, "deduplicated": True})],
-        "POST /jobs?force=true": [Answer.json({**RUN, "id": "job_2", "deduplicated": False}, status=202)],
+        "POST /v1/jobs": [Answer.json({**RUN, "deduplicated": True})],
+        "POST /v1/jobs?force=true": [Answer.json({**RUN, "id": "job_2", "deduplicated": False}, status=202)],
     }
     same = td3("submit", str(log), url=scripted.url)
     assert (same.stdout, "identical" in same.stderr) == ("job_1\n", True)
@@ -66,7 +66,7 @@ def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService
     by_time = {**ended, "metrics": {"stopped": {"reason": "seconds"}}}
     diverged = {**ended, "metrics": {"stopped": {"reason": "diverged", "detail": "the outer loss was nan"}}}
     for job, why in ((by_time, "seconds"), (diverged, "the outer loss was nan")):
-        scripted.script = {"GET /jobs/job_1": [Answer.json(job)]}
+        scripted.script = {"GET /v1/jobs/job_1": [Answer.json(job)]}
         done = td3("wait", "job_1", url=scripted.url)
         assert done.returncode == 0
         assert f"stopped early ({why})" in done.stdout
@@ -74,14 +74,14 @@ def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService
 
 def test_waiting_for_a_job_that_fails_ends_with_its_reason(scripted: ScriptedService) -> None:
     error = {"code": "diverged", "detail": "the outer loss is NaN [at step 3]"}
-    scripted.script = {"GET /jobs/job_1": [Answer.json({**RUN, "state": "failed", "error": error})]}
+    scripted.script = {"GET /v1/jobs/job_1": [Answer.json({**RUN, "state": "failed", "error": error})]}
     done = td3("wait", "job_1", url=scripted.url)
     assert done.returncode == 1
     assert done.stderr == "Error: job_1 failed: the outer loss is NaN [at step 3]\n"
 
 
 def test_status_is_json(scripted: ScriptedService) -> None:
-    scripted.script = {"GET /jobs/job_1": [Answer.json(RUN)]}
+    scripted.script = {"GET /v1/jobs/job_1": [Answer.json(RUN)]}
     assert json.loads(td3("status", "job_1", url=scripted.url).stdout) == RUN
 
 
@@ -91,7 +91,7 @@ def test_jobs_are_lines_with_ids_and_names_in_full(scripted: ScriptedService) ->
         {**RUN, "id": first, "dataset": {"name": "[run1] of :key: and a name that is long.csv"}},
         {**RUN, "id": second, "state": "queued", "progress": 0.0, "dataset": {"name": None}},
     ]
-    scripted.script = {"GET /jobs?limit=20": [Answer.json({"items": items, "next_cursor": None})]}
+    scripted.script = {"GET /v1/jobs?limit=20": [Answer.json({"items": items, "next_cursor": None})]}
     assert td3("jobs", url=scripted.url).stdout.splitlines() == [
         f"{first} distilling  50% 2026-01-02T03:04:05 [run1] of :key: and a name that is long.csv",
         f"{second} queued       0% 2026-01-02T03:04:05",
@@ -99,10 +99,10 @@ def test_jobs_are_lines_with_ids_and_names_in_full(scripted: ScriptedService) ->
 
 
 def test_download_prints_the_path_as_it_is(scripted: ScriptedService, tmp_path: Path) -> None:
-    summary = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest(), "href": "/jobs/job_1/summary"}
+    summary = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest(), "href": "/v1/jobs/job_1/summary"}
     scripted.script = {
-        "GET /jobs/job_1": [Answer.json({**RUN, "state": "succeeded", "summary": summary})],
-        "GET /jobs/job_1/summary": [Answer(b"{}")],
+        "GET /v1/jobs/job_1": [Answer.json({**RUN, "state": "succeeded", "summary": summary})],
+        "GET /v1/jobs/job_1/summary": [Answer(b"{}")],
     }
     folder = tmp_path / "[bk]"
     folder.mkdir()
@@ -122,7 +122,7 @@ def test_events_are_lines(scripted: ScriptedService) -> None:
         for seq, (kind, data) in enumerate(logged, start=1)
     ]
     scripted.script = {
-        "GET /jobs/job_1/events?after=0": [Answer.json({"items": items, "next_after": 3, "ended": True})],
+        "GET /v1/jobs/job_1/events?after=0": [Answer.json({"items": items, "next_after": 3, "ended": True})],
     }
     assert td3("events", "job_1", url=scripted.url).stdout.splitlines() == [
         "   1 2026-01-02T03:04:05 #1 claimed       worker gpu/1",
@@ -143,8 +143,8 @@ def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: Scri
         "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": None}}},
     }
     scripted.script = {
-        "POST /jobs/job_1/evaluations": [Answer.json({**evaluation, "state": "queued"}, status=202)],
-        "GET /evaluations/eval_1": [Answer.json(evaluation)],
+        "POST /v1/jobs/job_1/evaluations": [Answer.json({**evaluation, "state": "queued"}, status=202)],
+        "GET /v1/evaluations/eval_1": [Answer.json(evaluation)],
     }
     done = td3("evaluate", "job_1", "--spec", '{"seeds": 5}', url=scripted.url)
     assert done.returncode == 0, done.stderr
@@ -173,9 +173,9 @@ def test_a_job_is_paused_resumed_and_given_a_deadline(scripted: ScriptedService,
     log = tmp_path / "log.csv"
     log.write_text("user,item\n")
     scripted.script = {
-        "POST /jobs?deadline_seconds=90.0": [Answer.json({**RUN, "state": "queued"}, status=202)],
-        "POST /jobs/job_1/pause": [Answer.json({**RUN, "state": "pausing"}, status=202)],
-        "POST /jobs/job_1/resume": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "POST /v1/jobs?deadline_seconds=90.0": [Answer.json({**RUN, "state": "queued"}, status=202)],
+        "POST /v1/jobs/job_1/pause": [Answer.json({**RUN, "state": "pausing"}, status=202)],
+        "POST /v1/jobs/job_1/resume": [Answer.json({**RUN, "state": "queued"}, status=202)],
     }
     for command, printed in (
         (("submit", str(log), "--deadline", "90"), "job_1\n"),

@@ -25,7 +25,7 @@ def job(state: str = "running", **fields: Any) -> Answer:
 
 
 def finished_job(sha256: str = SHA256) -> Answer:
-    summary = {"bytes": len(ARCHIVE), "sha256": sha256, "href": "/jobs/job_1/summary"}
+    summary = {"bytes": len(ARCHIVE), "sha256": sha256, "href": "/v1/jobs/job_1/summary"}
     return job("succeeded", summary=summary)
 
 
@@ -37,7 +37,7 @@ def partial(start: int) -> Answer:
 def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:
     log = tmp_path / "clicks.csv"
     log.write_bytes(b"user,item\n1,2\n")
-    scripted.script["POST /jobs"] = [job("queued")]
+    scripted.script["POST /v1/jobs"] = [job("queued")]
     with Client(scripted.url) as client:
         assert client.submit(log, {"summary": {"users": 30}})["state"] == "queued"
     body = scripted.requests[0].body
@@ -52,7 +52,7 @@ def test_a_deadline_of_zero_is_sent_for_the_service_to_refuse(
     log = tmp_path / "log.csv"
     log.write_text("user,item\n")
     refusal = Answer.json({"detail": "too short"}, status=422, content_type="application/problem+json")
-    scripted.script = {"POST /jobs?deadline_seconds=0": [refusal], "POST /jobs": [job("queued")]}
+    scripted.script = {"POST /v1/jobs?deadline_seconds=0": [refusal], "POST /v1/jobs": [job("queued")]}
     with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="too short"):
         client.submit(log, deadline_seconds=0)
 
@@ -71,7 +71,7 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
             {"field": "summary.users", "got": -1, "expected": "at least 1"},
         ],
     }
-    scripted.script["POST /jobs"] = [
+    scripted.script["POST /v1/jobs"] = [
         Answer.json(problem, status=422, content_type="application/problem+json; charset=utf-8")
     ]
     with Client(scripted.url) as client, pytest.raises(ServiceProblem) as raised:
@@ -98,7 +98,7 @@ def test_a_submit_that_nobody_knows_about_is_sent_again_under_its_key(
     log = tmp_path / "clicks.csv"
     log.write_bytes(b"user,item\n1,2\n")
     answered = job("queued")
-    scripted.script["POST /jobs"] = [
+    scripted.script["POST /v1/jobs"] = [
         Answer(answered.body, 202, cut_after=3),
         in_use(),
         Answer(b"", 503),
@@ -114,7 +114,7 @@ def test_a_submit_that_nobody_knows_about_is_sent_again_under_its_key(
 
 
 def test_an_answer_that_is_no_problem_document_is_still_told(scripted: ScriptedService) -> None:
-    scripted.script["GET /jobs/job_1"] = [Answer(b"<h1>Bad Gateway</h1>", 502)]
+    scripted.script["GET /v1/jobs/job_1"] = [Answer(b"<h1>Bad Gateway</h1>", 502)]
     with (
         Client(scripted.url) as client,
         pytest.raises(ServiceProblem, match="HTTP 502: <h1>Bad Gateway</h1>"),
@@ -129,7 +129,7 @@ def test_nobody_there_is_unreachable() -> None:
 
 
 def test_wait_yields_until_success(scripted: ScriptedService) -> None:
-    scripted.script["GET /jobs/job_1"] = [job("queued"), job("running"), job("succeeded")]
+    scripted.script["GET /v1/jobs/job_1"] = [job("queued"), job("running"), job("succeeded")]
     with Client(scripted.url) as client:
         states = [seen["state"] for seen in client.wait("job_1", poll=0)]
     assert states == ["queued", "running", "succeeded"]
@@ -143,14 +143,17 @@ def test_wait_yields_until_success(scripted: ScriptedService) -> None:
     ],
 )
 def test_wait_yields_the_end_and_raises(scripted: ScriptedService, answer: Answer, message: str) -> None:
-    scripted.script["GET /jobs/job_1"] = [job("running"), answer]
+    scripted.script["GET /v1/jobs/job_1"] = [job("running"), answer]
     seen: list[str] = []
     with Client(scripted.url) as client, pytest.raises(RunFailedError, match=f"^{message}$"):
         seen.extend(run["state"] for run in client.wait("job_1", poll=0))
 
 
 def test_download_goes_to_a_file_or_into_a_folder(scripted: ScriptedService, tmp_path: Path) -> None:
-    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    scripted.script = {
+        "GET /v1/jobs/job_1": [finished_job()],
+        "GET /v1/jobs/job_1/summary": [Answer(ARCHIVE)],
+    }
     with Client(scripted.url) as client:
         assert client.download_summary("job_1", tmp_path) == tmp_path / "job_1.zip"
         assert client.download_summary("job_1", tmp_path / "mine.zip") == tmp_path / "mine.zip"
@@ -160,8 +163,8 @@ def test_download_goes_to_a_file_or_into_a_folder(scripted: ScriptedService, tmp
 
 def test_download_takes_up_where_the_connection_broke(scripted: ScriptedService, tmp_path: Path) -> None:
     scripted.script = {
-        "GET /jobs/job_1": [finished_job()],
-        "GET /jobs/job_1/summary": [Answer(ARCHIVE, cut_after=1000), partial(1000)],
+        "GET /v1/jobs/job_1": [finished_job()],
+        "GET /v1/jobs/job_1/summary": [Answer(ARCHIVE, cut_after=1000), partial(1000)],
     }
     with Client(scripted.url) as client:
         client.download_summary("job_1", tmp_path / "s.zip")
@@ -174,7 +177,10 @@ def test_download_begins_anew_when_the_server_has_another_archive(
     scripted: ScriptedService, tmp_path: Path
 ) -> None:
     (tmp_path / "s.zip.part").write_bytes(b"of another summary")
-    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    scripted.script = {
+        "GET /v1/jobs/job_1": [finished_job()],
+        "GET /v1/jobs/job_1/summary": [Answer(ARCHIVE)],
+    }
     with Client(scripted.url) as client:
         client.download_summary("job_1", tmp_path / "s.zip")
     assert (tmp_path / "s.zip").read_bytes() == ARCHIVE
@@ -182,8 +188,8 @@ def test_download_begins_anew_when_the_server_has_another_archive(
 
 def test_a_damaged_download_never_gets_the_name(scripted: ScriptedService, tmp_path: Path) -> None:
     scripted.script = {
-        "GET /jobs/job_1": [finished_job()],
-        "GET /jobs/job_1/summary": [Answer(ARCHIVE[:-1] + b"!")],
+        "GET /v1/jobs/job_1": [finished_job()],
+        "GET /v1/jobs/job_1/summary": [Answer(ARCHIVE[:-1] + b"!")],
     }
     with Client(scripted.url) as client, pytest.raises(DamagedDownloadError, match=SHA256):
         client.download_summary("job_1", tmp_path / "s.zip")
@@ -193,7 +199,10 @@ def test_a_damaged_download_never_gets_the_name(scripted: ScriptedService, tmp_p
 def test_a_download_into_a_folder_that_is_not_there_names_it(
     scripted: ScriptedService, tmp_path: Path
 ) -> None:
-    scripted.script = {"GET /jobs/job_1": [finished_job()], "GET /jobs/job_1/summary": [Answer(ARCHIVE)]}
+    scripted.script = {
+        "GET /v1/jobs/job_1": [finished_job()],
+        "GET /v1/jobs/job_1/summary": [Answer(ARCHIVE)],
+    }
     folder = tmp_path / "nowhere"
     with (
         Client(scripted.url) as client,
@@ -207,8 +216,8 @@ def test_download_of_an_unfinished_job_tells_the_services_reason(
 ) -> None:
     problem = {"title": "Conflict", "status": 409, "detail": "job_1 is running", "code": "not_finished"}
     scripted.script = {
-        "GET /jobs/job_1": [job("running")],
-        "GET /jobs/job_1/summary": [
+        "GET /v1/jobs/job_1": [job("running")],
+        "GET /v1/jobs/job_1/summary": [
             Answer.json(problem, status=409, content_type="application/problem+json")
         ],
     }
@@ -231,7 +240,7 @@ def test_a_broken_stream_of_events_is_taken_up_where_it_was(
     """Broken in the middle of the second event, then refused by a server that is starting, then closed early."""
     monkeypatch.setattr("td3client.client.RECONNECT_PAUSE", 0.0)
     first, second, third = message(1, "claimed"), message(2, "stage"), message(3, "succeeded")
-    scripted.script["GET /jobs/job_1/events"] = [
+    scripted.script["GET /v1/jobs/job_1/events"] = [
         sse(first, second, cut_after=len(first) + 10),
         Answer(b"starting", 503),
         sse(second),
@@ -244,7 +253,7 @@ def test_a_broken_stream_of_events_is_taken_up_where_it_was(
 
 
 def test_a_stream_that_has_no_more_ends(scripted: ScriptedService) -> None:
-    scripted.script["GET /evaluations/eval_1/events"] = [Answer(b"", 204)]
+    scripted.script["GET /v1/evaluations/eval_1/events"] = [Answer(b"", 204)]
     with Client(scripted.url) as client:
         assert list(client.events("eval_1", after=7)) == []
     assert scripted.requests[0].headers["Last-Event-ID"] == "7"
@@ -252,7 +261,7 @@ def test_a_stream_that_has_no_more_ends(scripted: ScriptedService) -> None:
 
 def test_a_stream_of_what_does_not_exist_is_refused(scripted: ScriptedService) -> None:
     problem = Answer.json({"detail": "no job_1"}, status=404, content_type="application/problem+json")
-    scripted.script["GET /jobs/job_1/events"] = [problem]
+    scripted.script["GET /v1/jobs/job_1/events"] = [problem]
     with Client(scripted.url) as client, pytest.raises(ServiceProblem, match="no job_1"):
         list(client.events("job_1"))
 
