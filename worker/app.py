@@ -12,18 +12,21 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from api.models import Evaluation, Job
+from api.models import RUN_KINDS, Evaluation, Job, Run
 from api.queue import make_celery
 from api.settings import load_settings
 from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
-from worker.execute import execute
+from worker.execute import Work, execute
 from worker.pool import TaskPool
 from worker.presence import Presence, new_worker_id
 from worker.resources import limit_memory
 from worker.stopping import request_stop
+
+WORK: dict[type[Run], Work] = {Job: distil_job, Evaluation: evaluate_job}
+"""How each kind of run is done."""
 
 settings = load_settings()
 app = make_celery(settings.required_broker_url, settings.queue)
@@ -74,13 +77,12 @@ def _disappear(**_: object) -> None:
     presence.stop()
 
 
-@app.task(name=Job.task)
-def distil(run_id: str) -> None:
-    """Run a job, if it is there to be claimed."""
-    execute(Job, run_id, distil_job, settings=settings, worker=worker_id)
+def _register(model: type[Run], work: Work) -> None:
+    @app.task(name=model.task)
+    def run(run_id: str) -> None:
+        """Execute the run, if it is there to be claimed."""
+        execute(model, run_id, work, settings=settings, worker=worker_id)
 
 
-@app.task(name=Evaluation.task)
-def evaluate(run_id: str) -> None:
-    """Run an evaluation, if it is there to be claimed."""
-    execute(Evaluation, run_id, evaluate_job, settings=settings, worker=worker_id)
+for kind in RUN_KINDS:
+    _register(kind, WORK[kind])

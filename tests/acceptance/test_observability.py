@@ -1,6 +1,8 @@
 """One job seen from outside: its log lines, its metrics and its trace, from real processes."""
 
+import contextlib
 import json
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,10 +57,18 @@ def scrapes(urls: dict[str, str]) -> dict[str, Scrape]:
         return {name: scrape(client, f"{url}/metrics") for name, url in urls.items()}
 
 
+def two_free_ports() -> int:
+    """The first of two ports that follow each other: the keeper's metrics are beside the worker's."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
 def test_a_request_can_be_followed_to_the_end_of_its_run(
     start_service: Callable[..., Service], small_log: Path, collector: Collector
 ) -> None:
-    port = free_port()
+    port = two_free_ports()
     service = start_service(TD3_METRICS_PORT=str(port), TD3_OTLP_ENDPOINT=collector.url)
     urls = {
         "api": service.url,

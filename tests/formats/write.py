@@ -26,6 +26,8 @@ from typing import Any
 
 import httpx
 
+from embedded.process import free_port
+
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "formats"
 TABLES = ("datasets", "jobs", "summaries", "evaluations", "events", "checkpoints", "outbox")
 PATIENCE_SECONDS = 300.0
@@ -48,7 +50,7 @@ def write(release: str, checkout: Path) -> Path:
         data, log = Path(folder) / "data", Path(folder) / "clicks.csv"
         sample = "td3core.data.sample" if (checkout / "td3core/data").is_dir() else "td3core.sample"
         _run(checkout, sample, str(log), "--users", "40", "--items", "25", "--seed", "1").wait()
-        port = _free_port()
+        port = free_port()
         settings = {"TD3_DATA_DIR": str(data), "TD3_PORT": str(port), "TD3_CHECKPOINT_SECONDS": "1"}
         service = _run(checkout, "embedded", **settings)
         try:
@@ -145,12 +147,6 @@ def _wait(condition: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("the service did not get there in time")
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def main() -> None:
