@@ -14,7 +14,6 @@ from starlette.types import Scope
 
 from api.errors import EvaluationNotFoundError, JobNotFoundError
 from api.evaluations import service as evaluations
-from api.events.feed import Feed
 from api.events.schemas import PAGE_EXAMPLE, STREAM_EXAMPLE, EventOut, EventPage
 from api.http.auth import Tenant
 from api.http.context import Service
@@ -23,6 +22,7 @@ from api.http.problems import documented
 from api.jobs import service as jobs
 from api.models import Event, Run
 from api.runs import events
+from api.runs.feed import Feed
 
 STREAM = "text/event-stream"
 MAX_SEQ = 2**31 - 1

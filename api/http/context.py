@@ -9,9 +9,9 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.db import Database
-from api.events.feed import Feed
 from api.outbox import Outbox
 from api.queue import make_celery
+from api.runs.feed import Feed
 from api.settings import Settings
 from api.storage import Storage, open_storage
 
