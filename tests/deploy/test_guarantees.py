@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROMISES = [
     line
-    for line in (ROOT / "docs/guarantees.md").read_text().splitlines()
+    for line in (ROOT / "docs/explanation/guarantees.md").read_text().splitlines()
     if line.startswith("| ") and line not in ("| promise | test |", "| --- | --- |")
 ]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
