@@ -1,4 +1,4 @@
-"""The application: routes, errors, middleware, and what lives as long as it does."""
+"""The FastAPI application: routes, error handlers, middleware and lifespan."""
 
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -43,16 +43,18 @@ root = APIRouter(tags=["service"])
 
 @root.get(
     "/",
-    summary="What is here",
-    responses={200: answer("Links.", {"name": "TD3 Service", "version": VERSION, "links": LINKS})},
+    summary="Index",
+    responses={
+        200: answer("Name, version and links.", {"name": "TD3 Service", "version": VERSION, "links": LINKS})
+    },
 )
 async def index() -> dict[str, str | dict[str, str]]:
-    """Where to start."""
+    """Get the version of the service and links to its resources."""
     return {"name": "TD3 Service", "version": VERSION, "links": LINKS}
 
 
 def _is_probe(scope: MutableMapping[str, Any]) -> bool:
-    """Whether nobody wants a trace of it."""
+    """Whether the request is a probe, which is not traced."""
     return scope["path"] in (LINKS["alive"], LINKS["ready"], LINKS["metrics"])
 
 
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; it opens its connections when it starts.
 
     Raises:
-        SettingsError: A setting is missing or wrong.
+        SettingsError: A setting is missing or invalid.
     """
     settings = settings or load_settings()
 
@@ -86,10 +88,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         telemetry={"exclude": _is_probe, "operation_spans": False, "metrics": False, "logs": False},
         openapi_tags=[
-            {"name": "jobs", "description": "A log goes in, a summary comes out."},
-            {"name": "evaluations", "description": "How good is the summary?"},
-            {"name": "workers", "description": "Who does the work?"},
-            {"name": "health", "description": "For whatever looks after the service."},
+            {"name": "jobs", "description": "Distil a log to a summary."},
+            {"name": "evaluations", "description": "Measure the quality of a summary."},
+            {"name": "workers", "description": "The processes that execute runs."},
+            {"name": "health", "description": "Liveness and readiness probes."},
         ],
     )
     app.openapi = lambda: openapi.describe(app)

@@ -50,5 +50,7 @@ def _decode(cursor: str) -> str:
     except (binascii.Error, ValueError):
         last_id = ""
     if not last_id.isascii() or not last_id.replace("_", "").isalnum():
-        raise InvalidCursorError(f"{cursor!r} is not a cursor that a page of this list gave.")
+        raise InvalidCursorError(
+            f"{cursor!r} is not a cursor of this list; expected the `next_cursor` of a page."
+        )
     return last_id

@@ -58,7 +58,7 @@ def hold(session: Session, job: Job) -> None:
         ("summary", select(Summary.expired_at).where(Summary.job_id == job.id)),
     ):
         if session.scalars(query.with_for_update(read=True)).one() is not None:
-            raise ExpiredError(f"The {what} of the job {job.id} is no longer kept.")
+            raise ExpiredError(f"The {what} of the job {job.id} has expired.")
 
 
 def referenced(session: Session, keys: Sequence[str]) -> set[str]:

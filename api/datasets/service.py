@@ -70,9 +70,7 @@ def create(
     if stored.shared:
         kept = select(Dataset.id).where(Dataset.storage_key == stored.key, Dataset.expired_at.is_(None))
         if session.scalar(kept.limit(1).with_for_update(read=True)) is None:
-            raise StorageError(
-                "The log was removed from storage while it was submitted again; send it again."
-            )
+            raise StorageError("The log expired while it was being submitted again; send it again.")
     dataset = Dataset(
         id=new_id("ds"),
         tenant_id=tenant_id,

@@ -1,4 +1,4 @@
-"""Evaluations over HTTP: made and listed below their job, followed by their own id."""
+"""HTTP routes of evaluations."""
 
 from typing import Any
 
@@ -43,8 +43,11 @@ SPEC_BODY: dict[str, Any] = {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/EvaluationSpec"},
                 "examples": {
-                    "defaults": {"summary": "All defaults", "value": {}},
-                    "five seeds": {"summary": "Against the floor", "value": {"seeds": 5, "cutoffs": [10]}},
+                    "defaults": {"summary": "The default spec", "value": {}},
+                    "five seeds": {
+                        "summary": "More seeds, one cut-off",
+                        "value": {"seeds": 5, "cutoffs": [10]},
+                    },
                 },
             }
         }
@@ -58,7 +61,7 @@ SPEC_BODY: dict[str, Any] = {
     response_model=EvaluationOut,
     summary="Evaluate a summary",
     responses={
-        202: answer("The evaluation is queued; `Location` says where to follow it.", QUEUED_EXAMPLE),
+        202: answer("The evaluation is queued; its URL is in `Location`.", QUEUED_EXAMPLE),
         **documented(
             JobNotFoundError,
             JobNotFinishedError,
@@ -81,7 +84,10 @@ async def create_evaluation(
     base: Base,
     key: Key = None,
 ) -> Response:
-    """Train fresh learners on the job's summary, beside full data and the usual baselines."""
+    """Queue an evaluation, which trains fresh learners on the summary, on the full log and on baselines.
+
+    It measures how much of the full log's quality the summary keeps.
+    """
     spec = parse_spec(EvaluationSpec, await read_body(request, max_bytes=MAX_SPEC_BYTES) or None)
     asked = digest(job_id, spec.model_dump(mode="json"))
 
@@ -101,16 +107,18 @@ async def create_evaluation(
 
 @router.get(
     "/jobs/{job_id}/evaluations",
-    summary="List a job's evaluations",
+    summary="List the evaluations of a job",
     responses={
-        200: answer("A page, newest first.", {"items": [SUCCEEDED_EXAMPLE], "next_cursor": None}),
+        200: answer(
+            "A page of evaluations, newest first.", {"items": [SUCCEEDED_EXAMPLE], "next_cursor": None}
+        ),
         **documented(JobNotFoundError, InvalidCursorError),
     },
 )
 def list_evaluations(
     job_id: str, context: Service, tenant: Tenant, base: Base, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[EvaluationOut]:
-    """All evaluations of the job's summary, newest first."""
+    """List the evaluations of a job, newest first."""
     with context.database.reading() as session:
         page = service.page(session, job_id, tenant_id=tenant, limit=limit, cursor=cursor)
         return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
@@ -118,11 +126,11 @@ def list_evaluations(
 
 @router.get(
     "/evaluations/{evaluation_id}",
-    summary="Follow an evaluation",
+    summary="Get an evaluation",
     responses={200: answer("The evaluation.", SUCCEEDED_EXAMPLE), **documented(EvaluationNotFoundError)},
 )
 def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
-    """Progress, and in the end the results."""
+    """Get the state and progress of an evaluation, and its results when it has succeeded."""
     with context.database.reading() as session:
         return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant), base=base)
 
@@ -132,11 +140,11 @@ def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: B
     status_code=202,
     summary="Cancel an evaluation",
     responses={
-        202: answer("It is cancelled, or will be within a step.", CANCELLING_EXAMPLE),
+        202: answer("The evaluation is cancelled, or will be within one step.", CANCELLING_EXAMPLE),
         **documented(EvaluationNotFoundError, AlreadyFinishedError),
     },
 )
 def cancel_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
-    """A queued one is cancelled at once, a running one when its worker has stopped."""
+    """Cancel an evaluation. A queued one is cancelled at once, a running one when its worker has stopped."""
     with context.database.transaction() as session:
         return EvaluationOut.of(service.cancel(session, evaluation_id, tenant_id=tenant), base=base)

@@ -15,7 +15,7 @@ EVALUATION_ID = "eval_0199b2fb7a5e7f30b7c8a9f2d4e6c801"
 class EvaluationOut(RunOut):
     """Learners trained on the summary, beside the same learners trained on other sources."""
 
-    job_id: str
+    job_id: str = Field(description="Id of the job whose summary is evaluated.")
     spec: dict[str, Any] = Field(
         description="What was asked for, as it was stored: an `EvaluationSpec` with every default filled in, of the "
         "version that took the evaluation."

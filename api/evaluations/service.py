@@ -51,7 +51,7 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
         select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
     )
     if evaluation is None:
-        raise EvaluationNotFoundError(f"There is no evaluation {evaluation_id}.")
+        raise EvaluationNotFoundError(f"The evaluation {evaluation_id} does not exist.")
     return evaluation
 
 
@@ -79,6 +79,6 @@ def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluatio
     evaluation = get(session, evaluation_id, tenant_id=tenant_id)
     if asked is None and evaluation.state not in (RunState.CANCELLING, RunState.CANCELLED):
         raise AlreadyFinishedError(
-            f"The evaluation {evaluation_id} has {evaluation.state} and cannot be cancelled any more."
+            f"The evaluation {evaluation_id} has {evaluation.state} and can no longer be cancelled."
         )
     return evaluation

@@ -1,4 +1,4 @@
-"""The event log over HTTP: pages of JSON, or server-sent events for who accepts `text/event-stream`."""
+"""HTTP routes of events: pages of JSON, or server-sent events for clients that accept `text/event-stream`."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ BATCH = 500
 
 
 class StreamRoute(APIRoute):
-    """A route for requests that accept server-sent events; the others go on to the next of the same path."""
+    """A route for requests that accept server-sent events; other requests fall through to the next route."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Look at `Accept` too."""
+        """Match only if the request accepts server-sent events."""
         if scope["type"] == "http" and STREAM not in Headers(scope=scope).get("accept", "").lower():
             return Match.NONE, {}
         return super().matches(scope)
@@ -42,12 +42,17 @@ class StreamRoute(APIRoute):
 router = APIRouter()
 streams = APIRouter(route_class=StreamRoute, include_in_schema=False)
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most events a page holds.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of events in the page.")]
 
 
 def _position(
     after: Annotated[
-        int, Query(ge=0, le=MAX_SEQ, description="Only events after this number; 0: from the beginning.")
+        int,
+        Query(
+            ge=0,
+            le=MAX_SEQ,
+            description="Return only events after this sequence number; 0: from the beginning.",
+        ),
     ] = 0,
     last_event_id: Annotated[
         int | None,
@@ -55,11 +60,11 @@ def _position(
             alias="Last-Event-ID",
             ge=0,
             le=MAX_SEQ,
-            description="What a stream that reconnects has seen; goes before `after`.",
+            description="Sequence number of the last event that a reconnecting client has received; overrides `after`.",
         ),
     ] = None,
 ) -> int:
-    """The number of the last event that the client has seen."""
+    """The sequence number of the last event that the client has received."""
     return after if last_event_id is None else last_event_id
 
 
@@ -68,14 +73,14 @@ After = Annotated[int, Depends(_position)]
 
 def _documented(not_found: type[JobNotFoundError] | type[EvaluationNotFoundError]) -> dict[int | str, Any]:
     page = answer(
-        "A page, oldest first. With `Accept: text/event-stream`, a stream that goes on to the run's last event: "
-        "`id` is the number, `event` the kind, `data` the same JSON as in a page.",
+        "A page of events, oldest first. With `Accept: text/event-stream`, a stream that ends with the last event of "
+        "the run: `id` is the sequence number, `event` the kind, and `data` the same JSON as in a page.",
         PAGE_EXAMPLE,
     )
     page["content"][STREAM] = {"schema": {"type": "string"}, "example": STREAM_EXAMPLE}
     return {
         200: page,
-        204: {"description": "To a stream that has seen the last event: do not reconnect."},
+        204: {"description": "The stream has no more events; do not reconnect."},
         **documented(not_found),
     }
 
@@ -91,7 +96,7 @@ def _page(session: Session, run: Run, after: int, limit: int) -> EventPage:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream that is about to begin: its run was found, and its first events are here."""
+    """A stream that is about to begin, with its first events."""
 
     run_id: str
     after: int
@@ -100,9 +105,9 @@ class Opened:
 
 
 def _open(session: Session, run: Run, after: int, response: Response) -> Opened:
-    """Read what there is before the stream begins, while a problem can still be answered.
+    """Read the first events before the stream begins, while an error response is still possible.
 
-    A browser reconnects to a stream that ended, until it is told by 204 that there is no more.
+    A browser reconnects to a stream that has ended until it gets status 204.
     """
     first = events.after(session, run.id, after, limit=BATCH)
     if run.state.ended and not first:
@@ -111,7 +116,7 @@ def _open(session: Session, run: Run, after: int, response: Response) -> Opened:
 
 
 async def _stream(opened: Opened, feed: Feed) -> AsyncIterator[ServerSentEvent]:
-    """What was there, then what comes, up to the last event of the run."""
+    """Yield the existing events, then new ones as they come, up to the last event of the run."""
     after, found = opened.after, opened.first
     while True:
         for event in found:
@@ -122,20 +127,23 @@ async def _stream(opened: Opened, feed: Feed) -> AsyncIterator[ServerSentEvent]:
             if event.kind in events.LAST:
                 return
         if opened.ended and len(found) < BATCH:
-            return  # it ended before there was an event log
+            return  # it ended before the service had an event log
         found = await feed.news(opened.run_id, after=after)
         if not found:
-            return  # the server stops
+            return  # the server is shutting down
 
 
 @router.get(
     "/jobs/{job_id}/events",
     tags=["jobs"],
-    summary="What happened to a job",
+    summary="List or stream the events of a job",
     responses=_documented(JobNotFoundError),
 )
 def job_events(job_id: str, context: Service, tenant: Tenant, after: After, limit: Limit = 200) -> EventPage:
-    """Submission, attempts, stages, validations, sampled losses, warnings and the end: durable and in order."""
+    """List or stream the events of a job: submission, attempts, stages, losses, validations, warnings and the end.
+
+    Events are durable, numbered without gaps and in order.
+    """
     with context.database.reading() as session:
         return _page(session, jobs.get(session, job_id, tenant_id=tenant), after, limit)
 
@@ -143,13 +151,13 @@ def job_events(job_id: str, context: Service, tenant: Tenant, after: After, limi
 @router.get(
     "/evaluations/{evaluation_id}/events",
     tags=["evaluations"],
-    summary="What happened to an evaluation",
+    summary="List or stream the events of an evaluation",
     responses=_documented(EvaluationNotFoundError),
 )
 def evaluation_events(
     evaluation_id: str, context: Service, tenant: Tenant, after: After, limit: Limit = 200
 ) -> EventPage:
-    """As for a job."""
+    """List or stream the events of an evaluation, in the same form as those of a job."""
     with context.database.reading() as session:
         return _page(session, evaluations.get(session, evaluation_id, tenant_id=tenant), after, limit)
 
@@ -170,7 +178,7 @@ def _open_evaluation(
 async def stream_job_events(
     opened: Annotated[Opened, Depends(_open_job)], context: Service
 ) -> AsyncIterator[ServerSentEvent]:
-    """The same as a stream."""
+    """Stream the events."""
     async for event in _stream(opened, context.feed):
         yield event
 
@@ -179,6 +187,6 @@ async def stream_job_events(
 async def stream_evaluation_events(
     opened: Annotated[Opened, Depends(_open_evaluation)], context: Service
 ) -> AsyncIterator[ServerSentEvent]:
-    """The same as a stream."""
+    """Stream the events."""
     async for event in _stream(opened, context.feed):
         yield event

@@ -1,4 +1,4 @@
-"""What a client sees of an event."""
+"""Response models of events."""
 
 from datetime import datetime
 from typing import Any
@@ -9,27 +9,29 @@ from api.runs.events import EventKind
 
 
 class EventOut(BaseModel):
-    """Something that happened to a run."""
+    """An event in the history of a run."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    seq: int = Field(description="1, 2, 3, ... of each run, without gaps.", examples=[4])
-    at: datetime
-    attempt: int = Field(description="The attempt it belongs to; 0 before the first.", examples=[1])
+    seq: int = Field(description="Sequence number within the run: 1, 2, 3, ... without gaps.", examples=[4])
+    at: datetime = Field(description="When it happened.")
+    attempt: int = Field(
+        description="Number of the attempt that it belongs to; 0 before the first.", examples=[1]
+    )
     kind: str = Field(
-        description=f"{', '.join(f'`{kind}`' for kind in EventKind)}; there may be more in time. `succeeded`, `failed` "
-        "and `cancelled` are the last of a run.",
+        description=f"{', '.join(f'`{kind}`' for kind in EventKind)}; later versions may add kinds. `succeeded`, "
+        "`failed` and `cancelled` are the last event of a run.",
         examples=["metrics"],
     )
-    data: dict[str, Any] = Field(description="What there is to tell, by kind.")
+    data: dict[str, Any] = Field(description="Details, which depend on the kind.")
 
 
 class EventPage(BaseModel):
-    """Some of a run's events, oldest first."""
+    """A page of the events of a run, oldest first."""
 
-    items: list[EventOut]
-    next_after: int = Field(description="Ask for `?after=` this next.", examples=[4])
-    ended: bool = Field(description="Whether nothing will ever come after these.")
+    items: list[EventOut] = Field(description="The events.")
+    next_after: int = Field(description="Value of `after` for the next page.", examples=[4])
+    ended: bool = Field(description="Whether the run has ended and this is its last page.")
 
 
 _METRICS = {

@@ -1,4 +1,4 @@
-"""Is it alive, and can it do its work?"""
+"""HTTP routes for liveness and readiness probes."""
 
 from collections.abc import Callable
 
@@ -19,37 +19,49 @@ log = structlog.get_logger(__name__)
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """Result of the liveness probe."""
 
-    status: str = Field(examples=["alive"])
+    status: str = Field(description="Always `alive`.", examples=["alive"])
 
 
 class Readiness(BaseModel):
-    """Every part answers."""
+    """Result of the readiness probe."""
 
-    status: str = Field(examples=["ready"])
-    checks: dict[str, str] = Field(examples=[{"database": "ok", "broker": "ok", "storage": "ok"}])
+    status: str = Field(
+        description="Always `ready`; otherwise the response is a problem.", examples=["ready"]
+    )
+    checks: dict[str, str] = Field(
+        description="Result of each check, by name.",
+        examples=[{"database": "ok", "broker": "ok", "storage": "ok"}],
+    )
 
 
-@router.get("/healthz", summary="Alive?", responses={200: answer("It answers.", {"status": "alive"})})
+@router.get(
+    "/healthz",
+    summary="Liveness probe",
+    responses={200: answer("The process is alive.", {"status": "alive"})},
+)
 async def healthz() -> Health:
-    """Whether the process answers; looks at nothing else, so that a broken database restarts nobody."""
+    """Check that the process answers requests. A failing probe means that it should be restarted.
+
+    Database, broker and storage are not checked, because restarting the API does not repair them.
+    """
     return Health(status="alive")
 
 
 @router.get(
     "/readyz",
-    summary="Ready?",
+    summary="Readiness probe",
     responses={
         200: answer(
-            "Every part answers.",
+            "Database, broker and storage are available.",
             {"status": "ready", "checks": {"database": "ok", "broker": "ok", "storage": "ok"}},
         ),
         **documented(NotReadyError),
     },
 )
 def readyz(context: Service) -> Readiness:
-    """Whether database, broker and storage answer; a 503 names those that do not."""
+    """Check that database, broker and storage are available. A 503 response names those that are not."""
     checks: dict[str, Callable[[Context], str | None]] = {
         "database": check_database,
         "broker": check_broker,
@@ -64,34 +76,34 @@ def readyz(context: Service) -> Readiness:
 
 
 def check_database(context: Context) -> str | None:
-    """It answers, and its tables are the ones this code knows."""
+    """Check that the database answers and has the schema that this version needs."""
     try:
         with context.database.engine.connect() as connection:
             revision = current_revision(connection)
     except SQLAlchemyError as error:
         log.warning("ready.database", error=str(error))
-        return "does not answer"
+        return "unavailable"
     newest = newest_revision()
-    return None if revision == newest else f"is at revision {revision}, this code needs {newest}"
+    return None if revision == newest else f"the schema is at revision {revision}, expected {newest}"
 
 
 def check_broker(context: Context) -> str | None:
-    """A connection of its own reaches it."""
+    """Check that the broker answers, on a connection of its own."""
     try:
         with context.celery.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             connection.default_channel.client.ping()
     except OperationalError as error:
         log.warning("ready.broker", error=str(error))
-        return "does not answer"
+        return "unavailable"
     return None
 
 
 def check_storage(context: Context) -> str | None:
-    """It says that something is not there."""
+    """Check that the storage answers a query."""
     try:
         context.storage.exists("readyz")
     except StorageError:
         log.warning("ready.storage", exc_info=True)
-        return "does not answer"
+        return "unavailable"
     return None

@@ -1,7 +1,7 @@
-"""A multipart body taken as a stream: the log to a file in constant memory, hashed on the way, and the spec.
+"""Streaming parser of multipart uploads: writes the log to a file in constant memory, hashes it, and parses the spec.
 
-The framework's own UploadFile would write the whole body to a temporary file before the route sees any of it,
-and read it again from there.
+The framework's own UploadFile would write the whole body to a temporary file before the route sees any of it, and the
+route would have to read it again.
 """
 
 import hashlib
@@ -24,31 +24,31 @@ from api.storage.disk import naming_errors
 from td3core.config import JobSpec
 
 BATCH = 1 << 20
-"""Bytes that travel to the parsing thread at once."""
+"""Bytes that are passed to the parsing thread at once."""
 OVERHEAD = 1 << 20
-"""What a body may have beyond the log itself and the spec: boundaries and headers."""
+"""Bytes allowed in a body besides the log and the spec: boundaries and headers."""
 DATASET, SPEC = "dataset", "spec"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What the client sent."""
+    """A parsed upload."""
 
     log: ReceivedLog
     spec: JobSpec
 
 
 async def receive_submission(request: Request, folder: Path, *, max_bytes: int) -> Submission:
-    """Read the body of `request`, leaving the log in `folder`.
+    """Parse the body of `request` and write the log to `folder`.
 
     Raises:
         UnsupportedBodyError: It is not multipart/form-data.
-        BadRequestError: It is cut off or breaks the rules of multipart.
-        InvalidRequestError: A part is missing, unknown or there twice.
-        InvalidSpecError: The spec is wrong; a log that comes after it is not taken.
+        BadRequestError: It is truncated or not valid multipart.
+        InvalidRequestError: A part is missing, unknown or repeated.
+        InvalidSpecError: The spec is invalid; a log that follows it is not read.
         TooLargeError: The log or the spec is too large.
         StorageFullError: The disk is full.
-        ClientDisconnect: The client went away.
+        ClientDisconnect: The client disconnected.
     """
     boundary = _boundary(request)
     _check_length(request, max_bytes)
@@ -65,7 +65,7 @@ async def receive_submission(request: Request, folder: Path, *, max_bytes: int) 
 
 
 class FormReader:
-    """Feeds python-multipart's streaming parser and keeps what its callbacks tell."""
+    """Feeds the streaming parser of python-multipart and collects the results of its callbacks."""
 
     def __init__(self, boundary: bytes, path: Path, *, max_bytes: int) -> None:
         self._path = path
@@ -102,7 +102,7 @@ class FormReader:
         self._file.close()
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body."""
+        """Parse the next piece of the body."""
         try:
             with _receiving():
                 self._parser.write(data)
@@ -110,12 +110,12 @@ class FormReader:
             raise BadRequestError(f"The body is not valid multipart/form-data: {error}") from error
 
     def result(self) -> Submission:
-        """What came, once the body has ended."""
+        """The parsed upload, once the body has ended."""
         if not self._ended:
             raise BadRequestError("The body ends before its closing boundary.")
         if DATASET not in self._seen:
             raise InvalidRequestError(
-                "The part `dataset` is missing: it carries the log as a file.",
+                "The part `dataset` is missing; expected the log as a file.",
                 errors=[{"field": DATASET, "expected": "the log, as a file"}],
             )
         self._file.flush()
@@ -142,13 +142,13 @@ class FormReader:
         self._part = _text(options.get(b"name", b""))
         if self._part not in (DATASET, SPEC):
             raise InvalidRequestError(
-                f"There is a part {self._part[:100]!r}; only `dataset` and `spec` are known.",
+                f"The part {self._part[:100]!r} is unknown; expected `dataset` or `spec`.",
                 errors=[{"field": self._part[:100], "expected": "a part named `dataset` or `spec`"}],
             )
         if self._part in self._seen:
             raise InvalidRequestError(
-                f"The part `{self._part}` is there twice.",
-                errors=[{"field": self._part, "expected": "one part of this name"}],
+                f"The part `{self._part}` is repeated.",
+                errors=[{"field": self._part, "expected": "one part with this name"}],
             )
         self._seen.add(self._part)
         if self._part == DATASET:
@@ -168,7 +168,7 @@ class FormReader:
         self._file.write(piece)
 
     def _on_part_end(self) -> None:
-        """A wrong spec is refused before a log that follows it has travelled."""
+        """Reject an invalid spec before the log that follows it is sent."""
         if self._part == SPEC:
             self._spec = parse_spec(JobSpec, bytes(self._spec_text))
 
@@ -197,28 +197,28 @@ def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
         raise UnsupportedBodyError(
-            f"The body is {_text(kind) or 'of no stated type'}; expected multipart/form-data with a part "
+            f"The media type of the body is {_text(kind) or 'missing'}; expected multipart/form-data with a part "
             "`dataset` (the log) and optionally a part `spec` (JSON).",
             headers={"Accept": "multipart/form-data"},
         )
     if not options.get(b"boundary"):
-        raise BadRequestError("The Content-Type names no boundary.")
+        raise BadRequestError("The Content-Type header has no boundary.")
     return options[b"boundary"]
 
 
 def _check_length(request: Request, max_bytes: int) -> None:
-    """Refuse at once what says itself that it is too large."""
+    """Reject a body at once if its Content-Length is too large."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_bytes + MAX_SPEC_BYTES + OVERHEAD:
         raise _log_too_large(max_bytes)
 
 
 def _log_too_large(max_bytes: int) -> TooLargeError:
-    return TooLargeError(f"The log is larger than the {max_bytes} bytes this service takes.")
+    return TooLargeError(f"The log is larger than {max_bytes} bytes, the maximum of this service.")
 
 
 def _file_name(sent: str) -> str | None:
-    """The last part of the client's path, without what cannot be shown."""
+    """The file name in the client's path, without unprintable characters."""
     name = "".join(c for c in sent.replace("\\", "/").rpartition("/")[2] if c.isprintable())
     return name[-255:] or None
 

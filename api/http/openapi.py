@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what the framework finds out by itself."""
+"""The OpenAPI document, with what the framework cannot derive from the routes."""
 
 from typing import Any
 
@@ -8,20 +8,25 @@ from fastapi.openapi.utils import get_openapi
 from api.http.problems import MEDIA_TYPE, Problem
 from td3core.config import EvaluationSpec, JobSpec
 
-DESCRIPTION = """Distillation as a service: upload an interaction log, get a tiny synthetic summary of it that
-recommenders train on in seconds.
+DESCRIPTION = """Dataset distillation as a service: upload an interaction log and get a small synthetic summary of it,
+on which recommenders train in seconds.
 
-`POST /jobs` with the log, follow the job until it has succeeded, download its summary, and let an evaluation
-tell how much of the full log's quality the summary keeps. Errors are problem documents (RFC 9457)."""
+1. Submit a job with `POST /v1/jobs`.
+2. Follow it with `GET /v1/jobs/{job_id}` until its state is `succeeded`.
+3. Download its summary with `GET /v1/jobs/{job_id}/summary`.
+4. Start an evaluation with `POST /v1/jobs/{job_id}/evaluations` to measure how much of the full log's quality the
+   summary keeps.
+
+Errors are problem documents (RFC 9457)."""
 
 
 def answer(description: str, example: object) -> dict[str, Any]:
-    """OpenAPI's description of a good answer, with an example of it."""
+    """The OpenAPI description of a successful response, with an example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once, with our problem in place of the framework's own error shape."""
+    """Build the document once, with `Problem` in place of the framework's own error schema."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
@@ -37,7 +42,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             _describe_errors(operation["responses"])
-    for spec in (JobSpec, EvaluationSpec):  # what is sent, which no route's signature names
+    for spec in (JobSpec, EvaluationSpec):  # request bodies that no route declares in its signature
         schema = spec.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs") | {spec.__name__: schema}
     schemas.pop("HTTPValidationError", None)
@@ -51,4 +56,4 @@ def _describe_errors(responses: dict[str, Any]) -> None:
     invalid = responses.get("422")
     if invalid and "application/json" in invalid["content"]:
         invalid["content"] = {**problem, **{k: v for k, v in invalid["content"].items() if k == MEDIA_TYPE}}
-    responses["default"] = {"description": "Any other problem.", "content": problem}
+    responses["default"] = {"description": "Any other error.", "content": problem}

@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field
 
 from api.pages import Row, RowPage
 
-Limit = Annotated[int, Query(ge=1, le=200, description="Most items a page holds.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of items in the page.")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=200, description="`next_cursor` of the page before; left out: the first page."),
+    Query(max_length=200, description="`next_cursor` of the previous page. Default: the first page."),
 ]
 
 Item = TypeVar("Item")
 
 
 class Page(BaseModel, Generic[Item]):
-    """Some of a list's items, and how to get the next ones."""
+    """A page of a list."""
 
-    items: list[Item]
-    next_cursor: str | None = Field(description="Ask for `?cursor=` this; null on the last page.")
+    items: list[Item] = Field(description="The items of this page.")
+    next_cursor: str | None = Field(description="Value of `cursor` for the next page; null on the last page.")
 
     @classmethod
     def of(cls, page: RowPage[Row], shape: Callable[[Row], Item]) -> "Page[Item]":

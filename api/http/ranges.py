@@ -49,7 +49,7 @@ def requested_slice(headers: Mapping[str, str], *, size: int, etag: str) -> Slic
             return whole  # invalid, so ignored
     if start >= end:
         raise RangeError(
-            f"The file has {size} bytes; {headers['range']!r} lies outside.",
+            f"The file has {size} bytes; the range {headers['range']!r} is outside it.",
             headers={"Content-Range": f"bytes */{size}"},
         )
     return Slice(start, end, partial=True)

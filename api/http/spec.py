@@ -1,4 +1,4 @@
-"""The spec as it comes: in a part of an upload, or as the whole body."""
+"""Parsing of specs in request bodies."""
 
 from typing import TypeVar
 
@@ -13,13 +13,13 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 
 def parse_spec(kind: type[Spec], sent: bytes | None) -> Spec:
-    """Read a spec of this kind; none at all means all defaults.
+    """Parse a spec of this kind; None gives the defaults.
 
     Raises:
-        InvalidSpecError: Naming each field that is wrong, what came and what was expected.
+        InvalidSpecError: Names each invalid field, what it got and what was expected.
     """
     try:
         return kind.model_validate_json(b"{}" if sent is None else sent)
     except ValidationError as error:
         faults = field_errors(error.errors(include_url=False))
-        raise InvalidSpecError(f"The spec is not valid: {summarise(faults)}", errors=faults) from None
+        raise InvalidSpecError(f"The spec is invalid: {summarise(faults)}", errors=faults) from None

@@ -31,8 +31,8 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        description="A name of the client's choice for this request: sent again under it, the request creates "
-        "nothing again and gets the same answer, with `Idempotent-Replayed: true`.",
+        description="Unique key chosen by the client for this request. If the request is sent again with the same key, "
+        "nothing is created and the response is the same, with `Idempotent-Replayed: true`.",
     ),
 ]
 
@@ -58,7 +58,7 @@ class Guard:
         if not isinstance(self.under, Answered):
             return None
         if self.under.request != request:
-            raise KeyReusedError("This Idempotency-Key was used for another request; choose a new one.")
+            raise KeyReusedError("This Idempotency-Key was used for another request; use a new one.")
         return respond(self.under.answer, **{"Idempotent-Replayed": "true"})
 
     def keep(self, session: Session, answer: Answer, *, request: str) -> None:

@@ -138,6 +138,6 @@ def sweep(session: Session) -> None:
 def in_use() -> KeyInUseError:
     """The refusal that says when to ask again."""
     return KeyInUseError(
-        "A request with this Idempotency-Key is being served; ask again for its answer in a moment.",
+        "A request with this Idempotency-Key is in progress; retry in a moment to get its response.",
         headers={"Retry-After": "2"},
     )

@@ -1,4 +1,4 @@
-"""The summary of a job as a download that can be resumed."""
+"""HTTP route that downloads the summary of a job, with support for ranges."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,9 +26,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 ARCHIVE: dict[str, Any] = {
     "content": {"application/zip": {"schema": {"type": "string", "contentMediaType": "application/zip"}}},
     "headers": {
-        "ETag": {"description": "The sha256 of the archive, quoted.", "schema": {"type": "string"}},
-        "Content-Disposition": {"description": "A file name.", "schema": {"type": "string"}},
-        "Accept-Ranges": {"description": "`bytes`", "schema": {"type": "string"}},
+        "ETag": {"description": "SHA-256 of the archive, in quotes.", "schema": {"type": "string"}},
+        "Content-Disposition": {"description": "File name of the archive.", "schema": {"type": "string"}},
+        "Accept-Ranges": {"description": "Always `bytes`.", "schema": {"type": "string"}},
     },
 }
 
@@ -39,9 +39,12 @@ ARCHIVE: dict[str, Any] = {
     summary="Download the summary",
     responses={
         200: {"description": "The archive.", **ARCHIVE},
-        206: {"description": "The range that was asked for.", **ARCHIVE},
-        307: {"description": "The archive is at the signed URL in `Location`, for a while."},
-        304: {"description": "The client has it already (`If-None-Match`)."},
+        206: {"description": "The requested range of the archive.", **ARCHIVE},
+        307: {
+            "description": "Download the archive from the signed URL in `Location`, which is valid for a short "
+            "time."
+        },
+        304: {"description": "The archive has not changed (`If-None-Match`)."},
         **documented(
             JobNotFoundError,
             JobNotFinishedError,
@@ -54,7 +57,10 @@ ARCHIVE: dict[str, Any] = {
 )
 @router.head("/{job_id}/summary", response_class=Response, include_in_schema=False)
 def download_summary(job_id: str, request: Request, context: Service, tenant: Tenant) -> Response:
-    """The zip archive of factors, items and a manifest; takes `Range`, `If-Range` and `If-None-Match`."""
+    """Download the summary as a zip archive of factors, items and a manifest.
+
+    Supports `Range`, `If-Range` and `If-None-Match`.
+    """
     with context.database.reading() as session:
         summary = service.summary_of(session, job_id, tenant_id=tenant)
     etag = f'"{summary.sha256}"'
@@ -84,7 +90,7 @@ def download_summary(job_id: str, request: Request, context: Service, tenant: Te
 
 
 def _signed_url(context: Context, summary: Summary) -> str | None:
-    """Where the client may fetch the archive past us, if that is wanted and possible."""
+    """The signed URL of the archive, if signed downloads are enabled and the storage supports them."""
     lasting = context.settings.signed_url_seconds
     if not lasting:
         return None

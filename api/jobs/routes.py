@@ -1,4 +1,4 @@
-"""Jobs over HTTP."""
+"""HTTP routes of jobs."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -67,8 +67,8 @@ UPLOAD_BODY: dict[str, Any] = {
                         "dataset": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "The interaction log: CSV, TSV, JSON Lines (each also .gz or "
-                            ".zst), Parquet, or RecBole's .inter.",
+                            "description": "The interaction log as CSV, TSV, JSON Lines or RecBole .inter (each plain, "
+                            ".gz or .zst), or as Parquet.",
                         },
                         "spec": {"$ref": "#/components/schemas/JobSpec"},
                     },
@@ -76,11 +76,11 @@ UPLOAD_BODY: dict[str, Any] = {
                 "encoding": {"spec": {"contentType": "application/json"}},
                 "examples": {
                     "defaults": {
-                        "summary": "Only a log",
+                        "summary": "A log, with the default spec",
                         "value": {"dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n..."},
                     },
                     "small summary": {
-                        "summary": "A log and some wishes",
+                        "summary": "A log and a spec",
                         "value": {
                             "dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n...",
                             "spec": {"seed": 7, "summary": {"users": 30, "length": 50}},
@@ -97,10 +97,10 @@ BAD_LOG_EXAMPLES = {
     "bad_rows": example(InvalidRequestError)
     | {
         "type": "urn:td3:problem:bad_rows",
-        "title": "Rows of the log cannot be used",
-        "detail": "1 problem in the log; the first, line 3: it has 1 fields, the header 3 ('ada')",
+        "title": "Some rows of the log are invalid",
+        "detail": "1 problem in the log, in line 3: expected 3 fields as in the header, got 1 ('ada')",
         "code": "bad_rows",
-        "errors": [{"line": 3, "value": "ada", "reason": "it has 1 fields, the header 3"}],
+        "errors": [{"line": 3, "value": "ada", "reason": "expected 3 fields as in the header, got 1"}],
         "total_errors": 1,
     }
 }
@@ -110,10 +110,10 @@ BAD_LOG_EXAMPLES = {
     "",
     status_code=202,
     response_model=SubmittedJob,
-    summary="Submit a log",
+    summary="Submit a job",
     responses={
-        200: answer("An identical job was there already, finished or on its way.", DEDUPLICATED_EXAMPLE),
-        202: answer("The job is queued; `Location` says where to follow it.", SUBMITTED_EXAMPLE),
+        200: answer("An identical job exists already; this is it.", DEDUPLICATED_EXAMPLE),
+        202: answer("The job is queued; its URL is in `Location`.", SUBMITTED_EXAMPLE),
         **documented(
             BadRequestError,
             KeyInUseError,
@@ -134,14 +134,17 @@ async def create_job(
     context: Service,
     tenant: Tenant,
     base: Base,
-    force: Annotated[bool, Query(description="Run it even if an identical job was there already.")] = False,
+    force: Annotated[
+        bool, Query(description="Create a new job even if an identical one exists already.")
+    ] = False,
     deadline_seconds: Annotated[
         float | None,
         Query(
             gt=0,
             le=MAX_DEADLINE_SECONDS,
             allow_inf_nan=False,
-            description="The job fails if it has not ended so long after its submission; waiting and pauses count.",
+            description="Deadline of the job in seconds after its submission, including waiting and pauses. A job that "
+            "has not ended by then fails.",
             examples=[3600],
         ),
     ] = None,
@@ -149,7 +152,8 @@ async def create_job(
 ) -> Response:
     """Upload an interaction log, optionally with a spec, and queue its distillation.
 
-    A log with bad rows is refused with a problem that lists the first of them by line.
+    A log with invalid rows is rejected with a problem that lists the first of them by line number. If an identical
+    job exists already (same log, spec and version of the service), the response is that job, unless `force` is set.
     """
     settings = context.settings
     place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
@@ -172,7 +176,7 @@ async def create_job(
         )
 
         def accept() -> Response:
-            """Keep the log, write the job unless there is an identical one, and only then send its message."""
+            """Store the log, create the job unless an identical one exists, and send its message after the commit."""
             stored = datasets.store(received, context.database, context.storage, tenant_id=tenant)
             with context.database.transaction() as session:
                 accepted = service.accept(
@@ -211,12 +215,12 @@ def list_jobs(
     base: Base,
     state: Annotated[
         Sequence[RunState],
-        Query(description="Only jobs in this state; may be repeated.", examples=[["running"]]),
+        Query(description="List only jobs in this state. May be repeated.", examples=[["running"]]),
     ] = (),
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
-    """All jobs, newest first, or those in the states asked for."""
+    """List jobs, newest first, optionally only those in certain states."""
     with context.database.reading() as session:
         page = service.page(session, tenant_id=tenant, states=state, limit=limit, cursor=cursor)
         return Page.of(page, lambda job: JobOut.of(job, base=base))
@@ -224,11 +228,14 @@ def list_jobs(
 
 @router.get(
     "/{job_id}",
-    summary="Follow a job",
+    summary="Get a job",
     responses={200: answer("The job.", RUNNING_EXAMPLE), **documented(JobNotFoundError)},
 )
 def get_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
-    """State, stage, progress, losses and time left, as of the last half second."""
+    """Get the state, stage, progress, losses and estimated remaining time of a job.
+
+    A running job updates them about twice a second.
+    """
     with context.database.reading() as session:
         return JobOut.of(service.get(session, job_id, tenant_id=tenant), base=base)
 
@@ -238,12 +245,15 @@ def get_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut
     status_code=202,
     summary="Cancel a job",
     responses={
-        202: answer("It is cancelled, or will be within a step.", CANCELLING_EXAMPLE),
+        202: answer("The job is cancelled, or will be within one step.", CANCELLING_EXAMPLE),
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
 def cancel_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
-    """A queued job is cancelled at once, a running one when its worker has stopped; asking twice is fine."""
+    """Cancel a job. A queued or paused job is cancelled at once, a running one when its worker has stopped.
+
+    Repeating the request changes nothing.
+    """
     with context.database.transaction() as session:
         return JobOut.of(service.cancel(session, job_id, tenant_id=tenant), base=base)
 
@@ -253,12 +263,12 @@ def cancel_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> Job
     status_code=202,
     summary="Pause a job",
     responses={
-        202: answer("It is paused, or will be within a step.", PAUSING_EXAMPLE),
+        202: answer("The job is paused, or will be within one step.", PAUSING_EXAMPLE),
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
 def pause_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
-    """A queued job is paused at once, a running one when its worker has kept how far it has come."""
+    """Pause a job. A queued job is paused at once, a running one when its worker has saved a checkpoint."""
     with context.database.transaction() as session:
         return JobOut.of(service.pause(session, job_id, tenant_id=tenant), base=base)
 
@@ -268,12 +278,15 @@ def pause_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobO
     status_code=202,
     summary="Resume a job",
     responses={
-        202: answer("It is queued again, or goes on.", QUEUED_EXAMPLE),
+        202: answer("The job is queued again, or continues.", QUEUED_EXAMPLE),
         **documented(JobNotFoundError, AlreadyFinishedError),
     },
 )
 def resume_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
-    """A paused job goes back to the queue and on from where it was; its summary is the same as without the pause."""
+    """Resume a paused job. It is queued again and continues from its checkpoint.
+
+    Its summary is the same as without the pause.
+    """
     with context.database.transaction() as session:
         job = JobOut.of(service.resume(session, job_id, tenant_id=tenant), base=base)
     context.outbox.deliver([job.id])

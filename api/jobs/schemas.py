@@ -1,4 +1,4 @@
-"""What a client sees of a job."""
+"""Response models of jobs."""
 
 from datetime import datetime
 from typing import Any
@@ -14,16 +14,18 @@ JOB_ID = "job_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"
 
 
 class SummaryOut(BaseModel):
-    """The archive a job ended in."""
+    """The archive with the summary of a job."""
 
-    bytes: int = Field(examples=[184320])
-    sha256: str = Field(description="Also its ETag.")
-    href: str = Field(description="Where to download it.", examples=[f"/v1/jobs/{JOB_ID}/summary"])
-    expired_at: datetime | None = Field(description="Since when it is no longer kept.", examples=[None])
+    bytes: int = Field(description="Size of the archive in bytes.", examples=[184320])
+    sha256: str = Field(description="SHA-256 of the archive; also its ETag.")
+    href: str = Field(description="Path of the download.", examples=[f"/v1/jobs/{JOB_ID}/summary"])
+    expired_at: datetime | None = Field(
+        description="When the archive expired; null while it can be downloaded.", examples=[None]
+    )
 
     @classmethod
     def of(cls, summary: Summary, *, base: str) -> "SummaryOut":
-        """Shape a row."""
+        """Build from a database row."""
         return cls(
             bytes=summary.bytes,
             sha256=summary.sha256,
@@ -33,24 +35,28 @@ class SummaryOut(BaseModel):
 
 
 class JobOut(RunOut):
-    """A distillation: a log goes in, a summary comes out."""
+    """A distillation job."""
 
-    deadline_at: datetime | None = Field(description="It fails if it has not ended by then.")
-    spec: dict[str, Any] = Field(
-        description="What was asked for, as it was stored: a `JobSpec` with every default filled in, of the version "
-        "that took the job."
+    deadline_at: datetime | None = Field(
+        description="Deadline of the job: it fails if it has not ended by then. Null: no deadline."
     )
-    dataset: DatasetOut
-    summary: SummaryOut | None = Field(description="Once it has succeeded.")
+    spec: dict[str, Any] = Field(
+        description="The spec as it was stored when the job was submitted: a `JobSpec` of that version of the service, "
+        "with all defaults filled in."
+    )
+    dataset: DatasetOut = Field(description="The log of the job.")
+    summary: SummaryOut | None = Field(
+        description="The archive of the summary; null until the job has succeeded."
+    )
     metrics: dict[str, Any] | None = Field(
-        description="Validation figures of `teacher` and `summary`, the quick `certificate` that the artefact holds "
-        "(`results`: source -> metric, `recovery`, `comparison`, all on the validation items), and the `seconds` of "
-        "each stage."
+        description="Validation metrics of `teacher` and `summary`, the quick `certificate` of the artefact "
+        "(`results` by source and metric, `recovery` and `comparison`, all on the validation items), and the "
+        "`seconds` of each stage. Null until the job has succeeded."
     )
 
     @classmethod
     def of(cls, job: Job, *, base: str) -> "JobOut":
-        """Shape a row."""
+        """Build from a database row."""
         here = f"{base}/jobs/{job.id}"
         links = {"self": here, "events": f"{here}/events", "evaluations": f"{here}/evaluations"}
         if not job.state.ended:
@@ -73,16 +79,16 @@ class JobOut(RunOut):
 
 
 class SubmittedJob(JobOut):
-    """The job that a submit is answered with."""
+    """The response to a submission: a new job, or an identical one that exists already."""
 
     deduplicated: bool = Field(
-        description="Whether an identical job was there already, and is this one: same log, same spec with its seed, "
-        "same version of the service."
+        description="Whether this job existed before and is identical: same log, same spec including the seed, same "
+        "version of the service."
     )
 
     @classmethod
     def answer(cls, job: Job, *, base: str, deduplicated: bool) -> "SubmittedJob":
-        """Shape a row."""
+        """Build from a database row."""
         return cls(**dict(JobOut.of(job, base=base)), deduplicated=deduplicated)
 
 

@@ -131,7 +131,7 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
     """
     job = session.scalar(select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id))
     if job is None:
-        raise JobNotFoundError(f"There is no job {job_id}.")
+        raise JobNotFoundError(f"The job {job_id} does not exist.")
     return job
 
 
@@ -155,7 +155,7 @@ def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:
     asked = request_pause(session, Job, job_id, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.PAUSING, RunState.PAUSED):
-        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and cannot be paused any more.")
+        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and can no longer be paused.")
     return job
 
 
@@ -169,7 +169,7 @@ def resume(session: Session, job_id: str, *, tenant_id: str) -> Job:
     asked = request_resume(session, Job, job_id, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.QUEUED, RunState.RUNNING):
-        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and cannot be resumed any more.")
+        raise AlreadyFinishedError(f"The job {job_id} is {job.state} and can no longer be resumed.")
     return job
 
 
@@ -183,7 +183,7 @@ def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
     asked = request_cancel(session, Job, job_id, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.CANCELLING, RunState.CANCELLED):
-        raise AlreadyFinishedError(f"The job {job_id} has {job.state} and cannot be cancelled any more.")
+        raise AlreadyFinishedError(f"The job {job_id} has {job.state} and can no longer be cancelled.")
     return job
 
 
@@ -199,8 +199,10 @@ def summary_of(session: Session, job_id: str, *, tenant_id: str) -> Summary:
     job = get(session, job_id, tenant_id=tenant_id)
     if job.summary is not None:
         if job.summary.expired_at is not None:
-            raise ExpiredError(f"The summary of the job {job_id} is no longer kept.")
+            raise ExpiredError(f"The summary of the job {job_id} has expired.")
         return job.summary
     if job.state.ended:
-        raise JobWithoutSummaryError(f"The job {job_id} has {job.state}; it has no summary.")
-    raise JobNotFinishedError(f"The job {job_id} is {job.state}; its summary comes when it has succeeded.")
+        raise JobWithoutSummaryError(f"The job {job_id} has {job.state} and has no summary.")
+    raise JobNotFinishedError(
+        f"The job {job_id} is {job.state}; its summary will be available when it has succeeded."
+    )

@@ -1,1 +1,1 @@
-"""Prometheus metrics: each process counts what it does itself, and the API tells what the database knows."""
+"""Prometheus metrics: of each process itself, and from the API also of the database."""

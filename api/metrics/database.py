@@ -1,4 +1,4 @@
-"""What the database knows, read when Prometheus asks: the same from every API process, however many there are."""
+"""Metrics that are read from the database at each scrape: every API process reports the same values."""
 
 import threading
 import time
@@ -16,13 +16,13 @@ from api.db import Database, now
 from api.models import HELD, RUN_KINDS, Checkpoint, OutboxMessage, RunState, Worker
 
 MAX_AGE_SECONDS = 5.0
-"""Scrapes that follow each other faster than this share one look at the database."""
+"""Scrapes within this time share one reading of the database."""
 
 log = structlog.get_logger(__name__)
 
 
 class DatabaseCollector(Collector):
-    """Gauges of runs and messages; without a database `td3_database_up` is 0 and the others are absent."""
+    """Gauges of runs, messages and workers. If the database is unavailable, only `td3_database_up` (0) is reported."""
 
     def __init__(self, database: Database, *, silent_after: float, max_age: float = MAX_AGE_SECONDS) -> None:
         self._database = database
@@ -33,11 +33,11 @@ class DatabaseCollector(Collector):
         self._metrics: Sequence[Metric] = ()
 
     def describe(self) -> Iterator[Metric]:
-        """Name nothing: to register it must not ask the database."""
+        """Describe nothing, so that registering the collector does not query the database."""
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """All gauges, as of now or a few seconds ago."""
+        """Yield all gauges, at most a few seconds old."""
         with self._lock:
             if time.monotonic() - self._read_at >= self._max_age:
                 self._metrics = self._read()
@@ -57,17 +57,19 @@ class DatabaseCollector(Collector):
                 ]
         except SQLAlchemyError as error:
             log.warning("metrics.database_unavailable", error=str(error))
-            return [_gauge("td3_database_up", "Whether the database answers.", 0)]
+            return [_gauge("td3_database_up", "1 if the database is available, otherwise 0.", 0)]
         elapsed = time.perf_counter() - started
         return [
             *metrics,
-            _gauge("td3_database_up", "Whether the database answers.", 1),
-            _gauge("td3_database_read_seconds", "What the last look at the database took.", elapsed),
+            _gauge("td3_database_up", "1 if the database is available, otherwise 0.", 1),
+            _gauge(
+                "td3_database_read_seconds", "Duration of the queries for these metrics, in seconds.", elapsed
+            ),
         ]
 
 
 def _runs(session: Session) -> Iterator[Metric]:
-    family = GaugeMetricFamily("td3_runs", "Runs by kind and state.", labels=["kind", "state"])
+    family = GaugeMetricFamily("td3_runs", "Number of runs by kind and state.", labels=["kind", "state"])
     for model in RUN_KINDS:
         counts = dict(session.execute(select(model.state, func.count()).group_by(model.state)).all())
         for state in RunState:
@@ -76,10 +78,10 @@ def _runs(session: Session) -> Iterator[Metric]:
 
 
 def _queues(session: Session) -> Iterator[Metric]:
-    """Every queued run has its message in the outbox until it is claimed."""
+    """A queued run has a message in the outbox until it is claimed."""
     at = now(session)
     waiting = GaugeMetricFamily(
-        "td3_queue_oldest_seconds", "How long the run has waited that waits longest.", labels=["kind"]
+        "td3_queue_oldest_seconds", "Waiting time of the oldest queued run, in seconds.", labels=["kind"]
     )
     for model in RUN_KINDS:
         oldest = session.scalar(
@@ -90,13 +92,17 @@ def _queues(session: Session) -> Iterator[Metric]:
     unsent, oldest = session.execute(
         select(func.count(), func.min(OutboxMessage.queued_at)).where(OutboxMessage.sends == 0)
     ).one()
-    yield _gauge("td3_outbox_unsent", "Messages that were never sent.", unsent)
+    yield _gauge("td3_outbox_unsent", "Number of messages that have not been sent to the broker.", unsent)
     lag = (at - oldest).total_seconds() if oldest else 0.0
-    yield _gauge("td3_outbox_lag_seconds", "Age of the oldest message that was never sent.", lag)
+    yield _gauge(
+        "td3_outbox_lag_seconds",
+        "Age of the oldest message that has not been sent to the broker, in seconds.",
+        lag,
+    )
 
 
 def _overdue(session: Session) -> Metric:
-    """More than a sweep's interval means that no keeper is at work."""
+    """A value above the sweep interval means that no keeper is running."""
     at = now(session)
     expiries = (
         session.scalar(select(func.min(model.lease_expires_at)).where(model.state.in_(HELD)))
@@ -104,12 +110,14 @@ def _overdue(session: Session) -> Metric:
     )
     overdue = max((at - expiry).total_seconds() for expiry in (*expiries, at) if expiry)
     return _gauge(
-        "td3_lease_overdue_seconds", "For how long no keeper has taken up an expired lease.", overdue
+        "td3_lease_overdue_seconds",
+        "Age of the oldest expired lease that no keeper has handled, in seconds.",
+        overdue,
     )
 
 
 def _checkpoints(session: Session) -> Metric:
-    """What a run that has no checkpoint yet would lose is what it has done since it was first begun."""
+    """For a run without a checkpoint, the time since its first start counts."""
     at = now(session)
     newest = (
         select(Checkpoint.run_id, func.max(Checkpoint.created_at).label("at"))
@@ -119,7 +127,7 @@ def _checkpoints(session: Session) -> Metric:
     )
     family = GaugeMetricFamily(
         "td3_checkpoint_oldest_seconds",
-        "Age of the newest checkpoint of the running run for which that is oldest.",
+        "Age of the latest checkpoint of a running run, in seconds; the maximum over all runs.",
         labels=["kind"],
     )
     for model in RUN_KINDS:
@@ -134,13 +142,13 @@ def _checkpoints(session: Session) -> Metric:
 
 
 def _workers(session: Session, silent_after: timedelta) -> Metric:
-    """Those that neither stopped nor fell silent, the same as `GET /workers` calls alive."""
+    """Count the workers that `GET /workers` reports as alive."""
     alive = session.scalar(
         select(func.count())
         .select_from(Worker)
         .where(Worker.stopped_at.is_(None), Worker.seen_at >= now(session) - silent_after)
     )
-    return _gauge("td3_workers_alive", "Workers that are there.", alive or 0)
+    return _gauge("td3_workers_alive", "Number of workers with a recent heartbeat.", alive or 0)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -1,4 +1,4 @@
-"""Latency, load and upload volume of the requests of one API process, as plain ASGI middleware."""
+"""Metrics of HTTP requests of one API process: latency, load and upload volume, as ASGI middleware."""
 
 import time
 from http import HTTPMethod
@@ -7,39 +7,41 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""Seconds: from a look at a job to the upload of gigabytes."""
+"""In seconds, from a query of a job to an upload of gigabytes."""
 NO_ROUTE = "other"
-"""Route of what no route of ours serves: unknown paths, the documentation."""
+"""Label of requests that match none of our routes: unknown paths and the documentation."""
 
 
 class HttpMetrics:
-    """The metrics themselves. Routes are templates and methods are HTTP's, so that no client can add labels."""
+    """The metrics. Labels are route templates and HTTP methods, so that clients cannot create new label values."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.seconds = Histogram(
             "td3_http_request_duration_seconds",
-            "Time until the head of the answer is sent; a stream or a download may go on after that.",
+            "Seconds until the response headers are sent; streams and downloads may continue after that.",
             ["route", "method", "status"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.in_flight = Gauge(
-            "td3_http_requests_in_flight", "Requests being served, streams included.", registry=registry
+            "td3_http_requests_in_flight",
+            "Number of requests in progress, including streams.",
+            registry=registry,
         )
         self.received = Counter(
-            "td3_http_received_bytes_total", "Bytes of request bodies: uploads.", registry=registry
+            "td3_http_received_bytes_total", "Bytes received in request bodies.", registry=registry
         )
 
 
 class HttpMetricsMiddleware:
-    """Observes every request once its head is sent, or failed to be."""
+    """Observes each request when its response headers are sent, or have failed to be sent."""
 
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -71,14 +73,14 @@ class HttpMetricsMiddleware:
             try:
                 await self._app(scope, counted_receive, observed_send)
             finally:
-                observe(500)  # the answer to what is raised here is written further out
+                observe(500)  # the response to an exception is sent by an outer layer
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the path, known once the request is routed."""
+    """The route template, which is known once the request is routed."""
     return getattr(scope.get("route"), "path", NO_ROUTE)
 
 
 def method_of(scope: Scope) -> str:
-    """The method, if it is one."""
+    """The method, if it is a standard one."""
     return scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER"

@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""HTTP route of Prometheus metrics."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -8,7 +8,7 @@ router = APIRouter()
 
 
 def new_registry() -> CollectorRegistry:
-    """A registry that begins with what the process uses: memory, processor time, open files."""
+    """Create a registry with the metrics of the process: memory, processor time, open files."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -17,6 +17,6 @@ def new_registry() -> CollectorRegistry:
 
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
-    """All metrics of this process, in the text format or as OpenMetrics, whichever is asked for."""
+    """All metrics of this process, in the text format or as OpenMetrics, as requested."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(request.app.state.registry), headers={"Content-Type": media_type})

@@ -1,4 +1,4 @@
-"""What a client sees of anything that runs."""
+"""Response models that all kinds of runs share."""
 
 from datetime import datetime
 from typing import Any
@@ -9,39 +9,45 @@ from api.models import Run, RunState
 
 
 class RunError(BaseModel):
-    """Why it failed."""
+    """Why a run failed."""
 
     model_config = ConfigDict(extra="allow")
 
-    code: str = Field(examples=["bad_rows"])
-    detail: str
+    code: str = Field(description="Kind of error, for programs.", examples=["bad_rows"])
+    detail: str = Field(description="What went wrong.")
     errors: list[dict[str, Any]] | None = Field(
-        default=None, description="For a bad log: `line`, `column`, `value`, `reason` of the first faults."
+        default=None,
+        description="First problems of an invalid log, each with `line`, `column`, `value` and `reason`.",
     )
 
 
 class RunOut(BaseModel):
-    """State and progress, the same for jobs and evaluations."""
+    """State and progress of a run."""
 
-    id: str
-    state: RunState
+    id: str = Field(description="Id of the run.")
+    state: RunState = Field(description="State of the run.")
     stage: str | None = Field(
-        description="`reading`, `teacher`, `distilling`, `packing` or `evaluating`; null before the first.",
+        description="Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no "
+        "worker has started the run.",
         examples=["distilling"],
     )
-    progress: float = Field(description="Of the whole run, 0 to 1.", examples=[0.62])
-    step: int = Field(description="Steps done in this stage.", examples=[186])
-    steps: int = Field(description="Steps this stage has.", examples=[300])
-    losses: dict[str, float] | None = Field(description="The latest, by name.", examples=[{"outer": 6.31}])
-    eta_seconds: float | None = Field(description="Estimated time left.", examples=[94.0])
-    attempt: int = Field(description="How often a worker has begun it.", examples=[1])
-    error: RunError | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    links: dict[str, str] = Field(description="Where to go from here.")
+    progress: float = Field(description="Progress of the whole run, from 0 to 1.", examples=[0.62])
+    step: int = Field(description="Number of completed steps of the current stage.", examples=[186])
+    steps: int = Field(description="Total number of steps of the current stage.", examples=[300])
+    losses: dict[str, float] | None = Field(
+        description="Latest losses and validation metrics, by name.", examples=[{"outer": 6.31}]
+    )
+    eta_seconds: float | None = Field(description="Estimated remaining time in seconds.", examples=[94.0])
+    attempt: int = Field(
+        description="Number of times that a worker has started or continued the run.", examples=[1]
+    )
+    error: RunError | None = Field(description="Why the run failed; null unless it did.")
+    created_at: datetime = Field(description="When the run was submitted.")
+    started_at: datetime | None = Field(description="When a worker first started the run.")
+    finished_at: datetime | None = Field(description="When the run ended.")
+    links: dict[str, str] = Field(description="Paths of related resources and possible operations, by name.")
 
 
 def run_fields(run: Run) -> dict[str, Any]:
-    """The fields of `RunOut` that are columns."""
+    """The fields of `RunOut` that are database columns."""
     return {name: getattr(run, name) for name in RunOut.model_fields if name != "links"}

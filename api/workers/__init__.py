@@ -1,1 +1,1 @@
-"""Who works: a row for each worker, which it keeps fresh itself."""
+"""Workers: each has a database row, which it updates with its heartbeat."""

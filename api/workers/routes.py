@@ -1,4 +1,4 @@
-"""Workers over HTTP."""
+"""HTTP routes of workers."""
 
 from datetime import timedelta
 
@@ -14,10 +14,13 @@ router = APIRouter(tags=["workers"])
 
 
 @router.get(
-    "/workers", summary="List workers", responses={200: answer("All that are known.", WORKERS_EXAMPLE)}
+    "/workers", summary="List workers", responses={200: answer("All known workers.", WORKERS_EXAMPLE)}
 )
 def list_workers(context: Service, tenant: Tenant) -> Workers:
-    """Who is there, who fell silent and who stopped, and what each runs; forgotten after a day."""
+    """List the workers with their state and the runs that they hold.
+
+    A worker stays listed for a time after its last heartbeat (one day, unless the service is configured otherwise).
+    """
     patience = timedelta(seconds=context.settings.lease_seconds)
     with context.database.reading() as session:
         known = service.everybody(session, tenant_id=tenant, patience=patience)

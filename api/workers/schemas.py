@@ -1,4 +1,4 @@
-"""What a client sees of a worker."""
+"""Response models of workers."""
 
 from datetime import datetime
 from typing import Any
@@ -9,25 +9,27 @@ from api.workers.service import Seen, WorkerState
 
 
 class WorkerOut(BaseModel):
-    """A process that takes runs from the queue, one at a time."""
+    """A process that takes runs from a queue and executes them, one at a time."""
 
-    id: str = Field(description="Also the `worker` of the events of its runs.", examples=["gpu-3/4711/9f3c"])
-    state: WorkerState = Field(
-        description="`silent`: not seen for as long as a lease lasts, so it was killed or cut off; its run goes to "
-        "another. `stopped`: it said so itself."
+    id: str = Field(
+        description="Id of the worker, as in the `worker` of events.", examples=["gpu-3/4711/9f3c"]
     )
-    host: str = Field(examples=["gpu-3"])
-    pid: int = Field(examples=[4711])
-    queues: list[str] = Field(description="What it takes runs from.", examples=[["cpu"]])
-    device: str = Field(description="Where it computes, as it was told.", examples=["auto"])
-    version: str = Field(examples=["0.1.0"])
-    started_at: datetime
-    seen_at: datetime = Field(description="Its last heartbeat.")
-    runs: list[str] = Field(description="Ids of the jobs and evaluations that it holds.")
+    state: WorkerState = Field(
+        description="`alive`: it sends heartbeats. `silent`: no heartbeat for the duration of a lease, so it was "
+        "killed or disconnected, and its run goes to another worker. `stopped`: it has shut down."
+    )
+    host: str = Field(description="Host name of the machine.", examples=["gpu-3"])
+    pid: int = Field(description="Process id.", examples=[4711])
+    queues: list[str] = Field(description="Queues that it takes runs from.", examples=[["cpu"]])
+    device: str = Field(description="Device that it computes on, as configured.", examples=["auto"])
+    version: str = Field(description="Version of the service.", examples=["0.1.0"])
+    started_at: datetime = Field(description="When it started.")
+    seen_at: datetime = Field(description="Time of its last heartbeat.")
+    runs: list[str] = Field(description="Ids of the jobs and evaluations that it is running.")
 
     @classmethod
     def of(cls, seen: Seen) -> "WorkerOut":
-        """Shape what is known."""
+        """Build from a row and its runs."""
         worker = seen.worker
         return cls(
             id=worker.id,
@@ -44,9 +46,9 @@ class WorkerOut(BaseModel):
 
 
 class Workers(BaseModel):
-    """All that are known, the latest first."""
+    """All known workers, the latest first."""
 
-    items: list[WorkerOut]
+    items: list[WorkerOut] = Field(description="The workers.")
 
 
 WORKERS_EXAMPLE: dict[str, Any] = {

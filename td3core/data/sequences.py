@@ -90,7 +90,9 @@ def leave_last_out(sequences: Sequences) -> Split:
     """
     shortest = int(sequences.lengths.min(initial=3))
     if shortest < 3:
-        raise LogTooSmallError(f"leave-last-out needs 3 interactions of every user; one has {shortest}")
+        raise LogTooSmallError(
+            f"leave-last-out needs at least 3 interactions of every user, but one user has {shortest}"
+        )
     ends = sequences.offsets[1:]
     held_out = np.zeros(len(sequences.items), dtype=np.bool_)
     held_out[ends - 1] = held_out[ends - 2] = True

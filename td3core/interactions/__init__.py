@@ -1,4 +1,4 @@
-"""Interaction logs: read, validate, filter and profile them. Knows nothing of torch."""
+"""Reading, validating, filtering and profiling interaction logs. Nothing here imports torch."""
 
 from td3core.interactions._blocks import Limits
 from td3core.interactions._filter import check_size, filter_log

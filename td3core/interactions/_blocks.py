@@ -1,4 +1,4 @@
-"""Cutting a text log into blocks of whole records, so that memory does not grow with the file."""
+"""Splitting a text log into blocks of whole records, so that memory use does not depend on the file size."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a log may take, whatever its compressed size: the bounds that a decompression bomb runs into."""
+    """Limits on the size of a log, which also stop decompression bombs."""
 
     text_bytes: int = 64 << 30
-    """Decompressed text."""
+    """Maximum size of the decompressed text."""
     expansion: int = 200
-    """Decompressed text for a byte of the file, where it is more than `modest_bytes`."""
+    """Maximum ratio of decompressed text to file size, for texts larger than `modest_bytes`."""
     modest_bytes: int = 256 << 20
-    """Decompressed text that any file may hold."""
+    """Size of decompressed text that is allowed whatever the ratio."""
     log_bytes: int = 8 << 30
-    """The columns kept in memory: some 200 million interactions with short ids."""
+    """Maximum size of the columns in memory: about 200 million interactions with short ids."""
     block_bytes: int = 16 << 20
-    """Text looked at in one go; a line may be up to this long."""
+    """Size of a block, and maximum length of a line."""
 
     def text_of(self, file_bytes: int) -> int:
-        """Bytes of text that may be read from a file of this size."""
+        """Maximum size of the text in a file of this size."""
         return min(self.text_bytes, max(self.modest_bytes, self.expansion * file_bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole records of a text log, and the number of the first line."""
+    """Whole records of a text log, with the number of the first line."""
 
     data: bytes
     line: int
@@ -39,10 +39,10 @@ class Block:
 def cut_blocks(
     chunks: Iterable[bytes], file_bytes: int, limits: Limits, *, quoted: bool, head_bytes: int | None
 ) -> Iterator[Block]:
-    """Cut at line ends, outside quotes if the text is `quoted`; leave out a head's unfinished last line.
+    """Split at line ends, outside quotes if the text is `quoted`; drop the incomplete last line of a head.
 
     Raises:
-        UnreadableLogError: if the text, or one line of it, is larger than the limits.
+        UnreadableLogError: The text or one of its lines exceeds the limits.
     """
     pending, line = bytearray(), 1
     slices = _slices(_without_bom(chunks), limits.block_bytes)
@@ -82,15 +82,15 @@ def _head(chunks: Iterable[bytes], text_bytes: int, head_bytes: int | None) -> I
             return
         total += len(chunk)
         if total > text_bytes:
-            raise UnreadableLogError(f"the file holds more than {text_bytes:,} bytes of text")
+            raise UnreadableLogError(f"the file contains more than {text_bytes:,} bytes of text")
         yield chunk
 
 
 def _last_record_end(data: bytearray, *, quoted: bool) -> int:
-    """Just after the last newline that an even number of quotes precedes, or the last of all if none is so.
+    """Return the position after the last newline that is preceded by an even number of quotes.
 
-    0 if there is no newline. A quote inside an unquoted field misleads the count, which matters only if the
-    text has quoted line breaks as well.
+    If there is no such newline, the last newline of all counts; without any newline, the result is 0. A quote inside
+    an unquoted field makes the count wrong, which matters only if the text also has quoted line breaks.
     """
     last = data.rfind(b"\n")
     if not quoted:

@@ -1,4 +1,4 @@
-"""Which column of a log is the user, the item, the timestamp and the rating."""
+"""Finding the user, item, timestamp and rating columns of a log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _USUAL_NAMES: dict[Role, str] = {
     "eventtimestamp eventdate createdat",
     "rating": "rating ratings ratingvalue score stars starrating overall",
 }
-"""Usual names in lower case, letters and digits only, so that `userId`, `user_id` and `User ID` are one."""
+"""Usual names in lower case, with letters and digits only, so that `userId`, `user_id` and `User ID` are the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names, as the file writes them, of the columns that were found."""
+    """Names of the columns that were found, as written in the file."""
 
     user: str
     item: str
@@ -32,7 +32,7 @@ class Columns:
     rating: str | None
 
     def by_role(self) -> dict[Role, str]:
-        """The columns that are there."""
+        """Return the columns that exist, by role."""
         named: dict[Role, str | None] = {
             "user": self.user,
             "item": self.item,
@@ -43,12 +43,12 @@ class Columns:
 
 
 def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed: bool) -> Columns:
-    """Map roles to columns: the spec's names first, then the usual names.
+    """Map roles to columns: first by the names in the spec, then by the usual names.
 
-    RecBole's typed header counts without its type: the column `user_id:token` is also found as `user_id`.
+    The types in headers of RecBole are ignored: the column `user_id:token` is also found as `user_id`.
 
     Raises:
-        MissingColumnError: if a column is missing, several could be meant, or one would play two roles.
+        MissingColumnError: A column is missing, ambiguous, or named for two roles.
     """
     named: dict[Role, str | None] = {
         "user": wanted.user,
@@ -69,10 +69,10 @@ def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed:
             if guess is not None:
                 found[role] = guess
     if len(set(found.values())) < len(found):
-        raise MissingColumnError(f"one column is named for two roles in data.columns: {_roles(found)}")
+        raise MissingColumnError(f"data.columns names the same column for two roles: {_roles(found)}")
     repeated = [column for column in found.values() if header.count(column) > 1]
     if repeated:
-        raise MissingColumnError(f"the log has more than one column {repeated[0]!r}{_have(header)}")
+        raise MissingColumnError(f"the log has more than one column named {repeated[0]!r}{_have(header)}")
     return Columns(found["user"], found["item"], found.get("timestamp"), found.get("rating"))
 
 
@@ -83,7 +83,7 @@ def _named(header: Sequence[str], role: Role, name: str) -> str:
     if len(untyped) == 1:
         return untyped[0]
     raise MissingColumnError(
-        f"the log has no column {name!r}, which data.columns.{role} names{_have(header)}"
+        f"the log has no column {name!r}, but data.columns.{role} names it{_have(header)}"
     )
 
 
@@ -94,12 +94,11 @@ def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: boo
         return matching[0]
     if matching and (required or role == "timestamp"):
         raise MissingColumnError(
-            f"several columns could be the {role}: {', '.join(matching)}; "
-            f"set data.columns.{role}{_have(header)}"
+            f"several columns may contain the {role}: {', '.join(matching)}; set data.columns.{role}{_have(header)}"
         )
     if required:
         raise MissingColumnError(
-            f"the log has no column that is known to be the {role}; set data.columns.{role}{_have(header)}"
+            f"no column is recognised as the {role}; set data.columns.{role}{_have(header)}"
         )
     return None
 
@@ -114,7 +113,7 @@ def _untyped(column: str) -> str:
 
 def _have(header: Sequence[str]) -> str:
     shown = ", ".join(column[:60] for column in header[:40])
-    return f" (the log has: {shown}{', …' if len(header) > 40 else ''})"
+    return f" (columns of the log: {shown}{', …' if len(header) > 40 else ''})"
 
 
 def _roles(found: dict[Role, str]) -> str:

@@ -1,4 +1,4 @@
-"""CSV, TSV and RecBole's `.inter`."""
+"""Reading CSV, TSV and RecBole's `.inter`."""
 
 import csv
 import io
@@ -22,13 +22,13 @@ _SEPARATORS = ",;\t|"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How fields are set apart."""
+    """How fields are separated and quoted."""
 
     separator: str
     quoted: bool
 
     def reader(self, text: str) -> "Reader":
-        """Python's reader, which counts lines as an editor does."""
+        """Return Python's reader, which counts lines as an editor does."""
         return csv.reader(
             io.StringIO(text, newline=""),
             delimiter=self.separator,
@@ -38,16 +38,16 @@ class Dialect:
 
 
 def guess_separator(block: Block) -> str:
-    """The separator that the first line holds most of; a comma if none."""
+    """Return the separator that is most frequent in the first line; a comma if there is none."""
     first = block.data.strip().partition(b"\n")[0]
     return max(_SEPARATORS, key=lambda separator: first.count(separator.encode()))
 
 
 def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
-    """The column names, and what follows them.
+    """Return the column names and the rest of the block.
 
     Raises:
-        UnreadableLogError: if the first record is no text.
+        UnreadableLogError: The first record is not text.
     """
     try:
         reader = dialect.reader(block.data.decode("utf-8", "surrogateescape"))
@@ -55,7 +55,7 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
         "".join(header).encode()
     except (csv.Error, UnicodeEncodeError) as error:
         raise UnreadableLogError(
-            f"the first line is not a header of columns in UTF-8 text: {error}"
+            f"the first line is not a header with column names in UTF-8: {error}"
         ) from error
     lines = block.data.splitlines(keepends=True)  # splits bytes at \n, \r and \r\n alone, as the reader does
     rest = b"".join(lines[reader.line_num :])
@@ -64,14 +64,14 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
 
 @dataclass(frozen=True, slots=True)
 class DelimitedFormat:
-    """Records of delimited text, below their header."""
+    """Records of delimited text after the header."""
 
     dialect: Dialect
     header: Sequence[str]
     positions: dict[Role, int]
 
     def parse(self, block: Block) -> pl.DataFrame | None:
-        """The columns by role, as text; None if the block needs a closer look."""
+        """Return the columns by role, as text; None if the block must be examined line by line."""
         data = block.data.rstrip(b"\r\n")
         names = [str(index) for index in range(len(self.header))]
         if not data:
@@ -86,7 +86,7 @@ class DelimitedFormat:
             )
         except pl.exceptions.PolarsError:
             return None
-        # polars fills short lines up with nulls
+        # polars fills short lines with nulls
         if self.dialect.quoted and b'"' in data:
             whole = not frame[names[-1]].has_nulls()
         else:
@@ -96,7 +96,7 @@ class DelimitedFormat:
         return frame.select(pl.col(names[index]).alias(role) for role, index in self.positions.items())
 
     def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
-        """The well-formed records with their line numbers, and what is wrong with the others."""
+        """Return the well-formed records with their line numbers, and the problems of the others."""
         problems: list[LogProblem] = []
         rows: list[list[str | int]] = []
         for line, record in self._records(block, problems):
@@ -120,10 +120,10 @@ class DelimitedFormat:
                 continue
             text = self.dialect.separator.join(record)
             if len(record) != len(self.header):
-                reason = f"it has {len(record)} fields, the header {len(self.header)}"
+                reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
                 problems.append(LogProblem(reason, line, value=shown(_escaped(text))))
             elif not _is_unicode(text):
-                problems.append(LogProblem("it is not UTF-8 text", line, value=shown(_escaped(text))))
+                problems.append(LogProblem("not valid UTF-8", line, value=shown(_escaped(text))))
             else:
                 yield line, record
 

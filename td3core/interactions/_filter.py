@@ -1,4 +1,4 @@
-"""Which interactions are kept, and whether enough of them are left to distil."""
+"""Filtering interactions, and checking that enough of them remain to distil."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,20 +14,20 @@ BoolArray = npt.NDArray[np.bool_]
 MIN_USERS = 2
 MIN_ITEMS = 2
 MIN_SEQUENCE = 3
-"""Leave-last-out takes a test and a validation interaction from every user and must leave one to train on."""
+"""Minimum interactions of a user: leave-last-out holds out a test and a validation interaction and must leave one."""
 MIN_LONGEST = 4
-"""Some user must be left with two: what follows what is all that there is to learn."""
+"""Minimum of the longest sequence: with two held out, one pair of consecutive items must remain to learn from."""
 
 
 def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
     """Drop low ratings, then users and items with too few interactions.
 
-    `single` counts users and items once, both on the same log, so a user may end up below the minimum because
-    items were dropped; `iterated` repeats until nothing changes (the k-core). Either way, users that end up
-    with fewer interactions than leave-last-out needs are dropped too.
+    `single` counts users and items once on the same log, so that a user may end up below the minimum because items
+    were dropped; `iterated` repeats until nothing changes (the k-core). In both cases, users with fewer interactions
+    than leave-last-out needs are also dropped at the end.
 
     Raises:
-        LogTooSmallError: if the log is too small before or after.
+        LogTooSmallError: The log is too small before or after filtering.
     """
     users, items = _numbers(log)
     _check_size(log, users, items)
@@ -47,40 +47,40 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
         if data.min_rating is not None:
             settings.append(f"data.min_rating {data.min_rating:g}")
         raise LogTooSmallError(
-            f"the filter leaves {_size(kept)} of {_size(log)}; at least {MIN_USERS} users with "
-            f"{MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} items are needed: "
+            f"too little remains after filtering: {_size(kept)} of {_size(log)}; expected at least {MIN_USERS} users "
+            f"with {MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} items: "
             f"lower {' or '.join(settings)}, or send a larger log"
         )
     return kept
 
 
 def check_size(log: InteractionLog) -> None:
-    """Refuse a log that no setting could make large enough.
+    """Reject a log that is too small whatever the filter settings are.
 
     Raises:
-        LogTooSmallError: if the log is empty, or has too few users, items or interactions a user.
+        LogTooSmallError: The log is empty, or has too few users, items or interactions per user.
     """
     _check_size(log, *_numbers(log))
 
 
 def _check_size(log: InteractionLog, users: IntArray, items: IntArray) -> None:
     if not len(log):
-        raise LogTooSmallError("the log holds no interactions")
+        raise LogTooSmallError("the log has no interactions")
     lengths = np.bincount(users)
     if len(lengths) < MIN_USERS:
-        raise LogTooSmallError(f"the log holds one user only ({_size(log)}); at least {MIN_USERS} are needed")
+        raise LogTooSmallError(f"the log has only one user ({_size(log)}); expected at least {MIN_USERS}")
     if items.max() + 1 < MIN_ITEMS:
-        raise LogTooSmallError(f"the log holds one item only ({_size(log)}); at least {MIN_ITEMS} are needed")
+        raise LogTooSmallError(f"the log has only one item ({_size(log)}); expected at least {MIN_ITEMS}")
     long_enough = int((lengths >= MIN_SEQUENCE).sum())
     if long_enough < MIN_USERS:
         raise LogTooSmallError(
-            f"the sequences are too short: {long_enough} of {len(lengths)} users have {MIN_SEQUENCE} or more "
-            f"interactions, which leave-last-out needs; at least {MIN_USERS} must"
+            f"the sequences are too short: {long_enough} of {len(lengths)} users have the {MIN_SEQUENCE} interactions "
+            f"that leave-last-out needs; expected at least {MIN_USERS} such users"
         )
     if lengths.max() < MIN_LONGEST:
         raise LogTooSmallError(
-            f"the sequences are too short: no user has {MIN_LONGEST} or more interactions; at least one must, so that "
-            "when leave-last-out has taken two there is an item that follows another"
+            f"the sequences are too short: no user has {MIN_LONGEST} or more interactions; expected at least one such "
+            "user, so that two interactions remain when leave-last-out has held out two"
         )
 
 

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line."""
+"""Reading JSON Lines: one object per line."""
 
 import json
 from collections.abc import Iterator
@@ -16,24 +16,24 @@ from td3core.interactions._problems import shown
 from td3core.interactions._values import LINE
 
 _KEY_LINES = 1000
-"""Lines whose keys are looked at to find the columns."""
+"""Number of lines that are searched for keys to find the columns."""
 _NO_TEXT = object()
 
 
 def find_keys(block: Block) -> list[str]:
-    """The keys of the first lines, in order of first appearance.
+    """Return the keys of the first lines, in order of first appearance.
 
     Raises:
-        UnreadableLogError: if no line is a JSON object.
+        UnreadableLogError: No line is a JSON object.
     """
     if block.data.lstrip().startswith(b"["):
-        raise UnreadableLogError("the file is one JSON array; JSON Lines, one object a line, is wanted")
+        raise UnreadableLogError("the file is one JSON array; expected JSON Lines, with one object per line")
     keys: dict[str, None] = {}
     for _, record in islice(_lines(block), _KEY_LINES):
         if isinstance(record, dict):
             keys.update(dict.fromkeys(record))
     if not keys:
-        raise UnreadableLogError(f"no line is a JSON object; line {block.line} should be one")
+        raise UnreadableLogError(f"no line is a JSON object; expected one in line {block.line}")
     return list(keys)
 
 
@@ -44,7 +44,7 @@ class JsonLinesFormat:
     columns: Columns
 
     def parse(self, block: Block) -> pl.DataFrame | None:
-        """The columns by role, as text; None if the block needs a closer look."""
+        """Return the columns by role, as text; None if the block must be examined line by line."""
         names = self.columns.by_role()
         try:
             frame = pl.read_ndjson(block.data, schema=dict.fromkeys(names.values(), pl.String()))
@@ -57,7 +57,7 @@ class JsonLinesFormat:
         return frame.select(pl.col(name).alias(role) for role, name in names.items())
 
     def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
-        """The well-formed records with their line numbers, and what is wrong with the others."""
+        """Return the well-formed records with their line numbers, and the problems of the others."""
         names = self.columns.by_role()
         problems: list[LogProblem] = []
         rows: list[dict[str, object]] = []
@@ -70,7 +70,7 @@ class JsonLinesFormat:
                 row[role] = _text(record.get(name))
                 if row[role] is _NO_TEXT:
                     value = shown(json.dumps(record[name]))
-                    problems.append(LogProblem("it is neither text nor a number", line, name, value))
+                    problems.append(LogProblem("neither text nor a number", line, name, value))
             if _NO_TEXT not in row.values():
                 rows.append(row)
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
@@ -78,11 +78,11 @@ class JsonLinesFormat:
 
 
 def _text(value: object) -> object:
-    """Text as it is, numbers in decimal, None where there is nothing."""
+    """Return text unchanged, numbers as decimals, and None for null."""
     match value:
         case None:
             return None
-        case str():  # half of a surrogate pair, which JSON can spell, is no text
+        case str():  # half of a surrogate pair, which JSON can spell, is not valid text
             return _NO_TEXT if any("\ud800" <= letter <= "\udfff" for letter in value) else value
         case bool():
             return _NO_TEXT
@@ -95,7 +95,7 @@ def _text(value: object) -> object:
 
 
 def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
-    """Every line that is not blank, as an object or as the problem that it is none."""
+    """Yield every line that is not blank, as an object or as a problem."""
     for line, data in enumerate(block.data.split(b"\n"), start=block.line):
         if not data.strip():
             continue
@@ -104,14 +104,12 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
         except UnicodeDecodeError:
             yield (
                 line,
-                LogProblem(
-                    "it is not UTF-8 text", line, value=shown(data.decode("utf-8", "backslashreplace"))
-                ),
+                LogProblem("not valid UTF-8", line, value=shown(data.decode("utf-8", "backslashreplace"))),
             )
         except (json.JSONDecodeError, RecursionError) as error:
-            yield line, LogProblem(f"it is not JSON: {error}", line, value=shown(data.decode()))
+            yield line, LogProblem(f"not valid JSON: {error}", line, value=shown(data.decode()))
         else:
             if isinstance(record, dict):
                 yield line, cast(dict[str, object], record)
             else:
-                yield line, LogProblem("it is not a JSON object", line, value=shown(data.decode()))
+                yield line, LogProblem("not a JSON object", line, value=shown(data.decode()))

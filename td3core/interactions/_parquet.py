@@ -1,4 +1,4 @@
-"""Parquet."""
+"""Reading Parquet."""
 
 import os
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ _BATCH_ROWS = 1 << 18
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the file's end is there, without which nothing of it can be read."""
+    """Whether the end of the file exists, without which nothing can be read."""
     with path.open("rb") as file:
         file.seek(-len(PARQUET_MAGIC), os.SEEK_END)
         return file.read() == PARQUET_MAGIC
 
 
 def parquet_schema(path: Path) -> pl.Schema:
-    """Names and types of the columns.
+    """Return the names and types of the columns.
 
     Raises:
-        UnreadableLogError: if the file is damaged.
+        UnreadableLogError: The file is damaged.
     """
     try:
         return pl.scan_parquet(path).collect_schema()
@@ -34,10 +34,10 @@ def parquet_schema(path: Path) -> pl.Schema:
 
 
 def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | None) -> Iterator[pl.DataFrame]:
-    """The columns by role, ids as text, with row numbers from 1 where a log of text has line numbers.
+    """Yield the columns by role, with ids as text and row numbers from 1 in place of line numbers.
 
     Raises:
-        UnreadableLogError: if a column's type cannot be what its role asks for, or the file is damaged.
+        UnreadableLogError: The type of a column does not suit its role, or the file is damaged.
     """
     names = columns.by_role()
     scan = pl.scan_parquet(path).select(_column(role, name, schema[name]) for role, name in names.items())
@@ -64,5 +64,5 @@ def _column(role: Role, name: str, dtype: pl.DataType) -> pl.Expr:
     else:
         fits, wanted = text or dtype.is_numeric(), "numbers"
     if not fits:
-        raise UnreadableLogError(f"column {name!r} is of type {dtype}; the {role} must be {wanted}")
+        raise UnreadableLogError(f"the {role} column {name!r} has type {dtype}; expected {wanted}")
     return column.cast(pl.String) if text else column.cast(pl.Float64) if dtype.is_decimal() else column

@@ -1,4 +1,4 @@
-"""Collecting what is wrong with a log's rows."""
+"""Collecting the problems of a log."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ _SHOWN = 100
 
 @dataclass(slots=True)
 class ProblemReport:
-    """The first problems, and how many there are in all."""
+    """The first problems, and the total number."""
 
     limit: int
     problems: list[LogProblem] = field(default_factory=list[LogProblem])
@@ -31,10 +31,10 @@ class ProblemReport:
         self.total += problems
 
     def raise_if_any(self) -> None:
-        """Refuse the log if anything was wrong with it.
+        """Reject the log if it has problems.
 
         Raises:
-            BadRowsError: naming the first problem, with all that were kept.
+            BadRowsError: There is a problem; the message names the first one.
         """
         if not self.total:
             return
@@ -42,10 +42,10 @@ class ProblemReport:
         for first in self.problems[:1]:
             where = f"line {first.line}" + ("" if first.column is None else f", column {first.column}")
             value = "" if not first.value else f" ({first.value!r})"
-            message += f"; the first, {where}: {first.reason}{value}"
+            message += f", {'' if self.total == 1 else 'the first '}in {where}: {first.reason}{value}"
         raise BadRowsError(message, self.problems, self.total)
 
 
 def shown(value: str | None) -> str | None:
-    """A value as an error shows it: at its beginning."""
+    """A value for an error message: only its beginning if it is long."""
     return value if value is None or len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"

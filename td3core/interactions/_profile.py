@@ -1,4 +1,4 @@
-"""What a log looks like in a few numbers."""
+"""Summary statistics of a log."""
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,17 +12,20 @@ class LogProfile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    users: int
-    items: int
-    interactions: int
+    users: int = Field(description="Number of users.")
+    items: int = Field(description="Number of items.")
+    interactions: int = Field(description="Number of interactions.")
     density: float = Field(description="Interactions divided by users times items.")
-    shortest_sequence: int
-    median_sequence: float
-    longest_sequence: int
+    shortest_sequence: int = Field(description="Smallest number of interactions of a user.")
+    median_sequence: float = Field(description="Median number of interactions of a user.")
+    longest_sequence: int = Field(description="Largest number of interactions of a user.")
     first_timestamp: int | float | None = Field(
-        None, description="In the log's own unit; dates as microseconds since 1970 UTC."
+        None,
+        description="Smallest timestamp, in the unit of the log; dates are in microseconds since 1970 UTC.",
     )
-    last_timestamp: int | float | None = None
+    last_timestamp: int | float | None = Field(
+        None, description="Largest timestamp, in the same unit as `first_timestamp`."
+    )
 
 
 def profile_log(log: InteractionLog) -> LogProfile:

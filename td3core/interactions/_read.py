@@ -24,14 +24,14 @@ _STRING_HEADER_BYTES = 16  # which polars does not count
 
 
 class TextFormat(Protocol):
-    """A text format, parsed fast where all is well and line by line where it is not."""
+    """A text format: blocks are parsed fast, and examined line by line only if they have problems."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
-        """The columns by role, as text; None if the block needs a closer look."""
+        """Return the columns by role, as text; None if the block must be examined line by line."""
         ...
 
     def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
-        """The well-formed records with their line numbers, and what is wrong with the others."""
+        """Return the well-formed records with their line numbers, and the problems of the others."""
         ...
 
 
@@ -46,24 +46,24 @@ def read_log(
 ) -> InteractionLog:
     """Read and validate an interaction log.
 
-    CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
-    compressed by gzip or zstd, and Parquet. A timestamp is a number, or an ISO 8601 date or time, which
-    becomes microseconds since 1970 UTC. Ids stay the text that they are in the file.
+    Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
+    compressed by gzip or zstd, and Parquet. A timestamp is a number, or an ISO 8601 date or time, which is converted to
+    microseconds since 1970 UTC. Ids are kept as text, as they are in the file.
 
     Args:
-        path: the file.
-        data: its format and columns, where they cannot be guessed.
-        name: what the client calls the file; its suffix tells the format.
-        head_bytes: look at this much of the (decompressed) file only; the file may itself be just a head.
-        max_problems: how many bad rows an error lists.
-        limits: bounds on what is read.
+        path: The file.
+        data: Its format and columns, if they cannot be detected.
+        name: The client's name for the file, whose suffix tells the format.
+        head_bytes: Read only this much of the decompressed file; the file may be incomplete.
+        max_problems: Maximum number of problems that an error lists.
+        limits: Limits on the size of the log.
 
     Raises:
-        LogTooSmallError: if there are no interactions.
-        LogTooLargeError: if it takes more memory than the limits.
-        UnreadableLogError: if the file is damaged, larger than the limits, or of another format.
-        MissingColumnError: if a column is missing or ambiguous.
-        BadRowsError: if rows cannot be used.
+        LogTooSmallError: There are no interactions.
+        LogTooLargeError: It needs more memory than the limits allow.
+        UnreadableLogError: The file is damaged, exceeds the limits, or has another format.
+        MissingColumnError: A column is missing or ambiguous.
+        BadRowsError: Some rows are invalid.
     """
     limits = limits or Limits()
     source = open_source(path, data.format, name)
@@ -75,20 +75,20 @@ def read_log(
     frames: list[pl.DataFrame] = []
     size = 0
     for frame in parsed:
-        if report.total:  # it will be refused: only the count goes on
+        if report.total:  # the log will be rejected: only count the problems
             frames.clear()
             continue
         frames.append(frame)
         size += int(frame.estimated_size()) + _STRING_HEADER_BYTES * 2 * frame.height
         if size > limits.log_bytes:
-            raise LogTooLargeError(f"the log takes more than {limits.log_bytes:,} bytes of memory")
+            raise LogTooLargeError(f"the log needs more than {limits.log_bytes:,} bytes of memory")
     report.raise_if_any()
     if frames:
         frame = pl.concat(frames, how="vertical_relaxed", rechunk=True)
     else:
         frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if frame.is_empty() and head_bytes is None:
-        raise LogTooSmallError("the log holds no interactions")
+        raise LogTooSmallError("the log has no interactions")
     return InteractionLog(frame)
 
 
@@ -104,7 +104,7 @@ def _read_text(
     )
     first = next(blocks, None)
     if first is None or not first.data.strip():
-        raise LogTooSmallError("the file holds nothing but blank lines")
+        raise LogTooSmallError("the file has only blank lines")
     text, columns, first = _open_text(source, data, first)
     parser = ValueParser(columns, rating_needed=data.min_rating is not None)
     for block in chain([first], blocks):

@@ -1,4 +1,4 @@
-"""A log's file: its format, its compression and its bytes."""
+"""The file of a log: its format, compression and content."""
 
 import gzip
 import re
@@ -45,33 +45,33 @@ _TYPED_HEADER = re.compile(r"[^\t:]+:(token|float)(_seq)?(\t[^\t:]+:(token|float
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file whose format and compression are known."""
+    """A file with known format and compression."""
 
     path: Path
     format: Format
     compression: Compression | None
 
     def chunks(self, *, may_be_cut: bool = False) -> Generator[bytes, None, None]:
-        """The decompressed bytes, in pieces of bounded size.
+        """Yield the decompressed bytes, in pieces of bounded size.
 
         Raises:
-            UnreadableLogError: if compressed data are damaged, or cut short while `may_be_cut` is false.
+            UnreadableLogError: The compressed data are damaged, or truncated and `may_be_cut` is false.
         """
         try:
             yield from _decompressed(self.path, self.compression)
         except EOFError:
             if not may_be_cut:
-                raise UnreadableLogError(f"the {self.compression} data end too early") from None
+                raise UnreadableLogError(f"the {self.compression} data are truncated") from None
         except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
             raise UnreadableLogError(f"the {self.compression} data are damaged: {error}") from error
 
 
 def open_source(path: Path, wanted: LogFormat, name: str | None) -> Source:
-    """Find out what the file is: compression by its bytes, format by the spec, its name, then its bytes.
+    """Detect the compression by the first bytes, and the format by the spec, the name, then the first bytes.
 
     Raises:
-        LogTooSmallError: if the file is empty.
-        UnreadableLogError: if it is nothing that can be read, or not what it was said to be.
+        LogTooSmallError: The file is empty.
+        UnreadableLogError: The format is not supported, or differs from the spec or the name.
     """
     with path.open("rb") as file:
         magic = file.read(8)
@@ -95,22 +95,24 @@ def _format(head: bytes, wanted: LogFormat, name: str, compression: Compression 
     for start, what in _FOREIGN.items():
         if head.startswith(start):
             raise UnreadableLogError(
-                f"the file is {what}; send CSV, TSV, JSON Lines or RecBole .inter as UTF-8 text, plain or "
-                "compressed by gzip or zstd, or Parquet"
+                f"the file is {what}; expected CSV, TSV, JSON Lines or RecBole .inter in UTF-8, plain or compressed by "
+                "gzip or zstd, or Parquet"
             )
     is_parquet = head.startswith(PARQUET_MAGIC)
     found = wanted if wanted != "auto" else _by_name(name)
     if is_parquet and wanted == "auto":
         found = "parquet"
     if is_parquet != (found == "parquet"):
-        said = f"data.format is {wanted}" if wanted != "auto" else f"its name is {name!r}"
+        said = f"data.format is {wanted}" if wanted != "auto" else f"the name is {name!r}"
         raise UnreadableLogError(f"{said}, but the file is {'' if is_parquet else 'not '}Parquet")
     if is_parquet:
         if compression is not None:
-            raise UnreadableLogError(f"Parquet compresses by itself; send it without {compression} around it")
+            raise UnreadableLogError(
+                f"a Parquet file must not be compressed by {compression}; send it as it is"
+            )
         return "parquet"
     if b"\x00" in head:
-        raise UnreadableLogError("the file is binary data (it holds NUL bytes), not UTF-8 text")
+        raise UnreadableLogError("the file is binary (it contains NUL bytes); expected UTF-8 text")
     return found or _by_first_line(head)
 
 
@@ -144,7 +146,7 @@ def _decompressed(path: Path, compression: Compression | None) -> Generator[byte
 
 
 def _zstd(path: Path) -> Generator[bytes, None, None]:
-    """Frame after frame. 4 KiB of zstd can hold at most 128 MiB, which bounds a piece."""
+    """Decompress frame after frame. 4 KiB of zstd expand to at most 128 MiB, which limits the size of a piece."""
     with path.open("rb") as file:
         frame = zstandard.ZstdDecompressor().decompressobj()
         while data := file.read(1 << 12):

@@ -1,4 +1,4 @@
-"""What the service asks of a log before it accepts a job."""
+"""Validation of a log before the service accepts a job."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ def validate_log(
     head_bytes: int | None = None,
     limits: Limits | None = None,
 ) -> LogProfile:
-    """Read, filter and profile a log; with `head_bytes`, read and profile that much of it, unfiltered.
+    """Read, filter and profile a log; with `head_bytes`, read and profile only its beginning, without filtering.
 
     Raises:
-        InvalidLogError: whichever subclass `read_log` or `filter_log` raises.
+        InvalidLogError: Any subclass that `read_log` or `filter_log` raises.
     """
     log = read_log(path, data, name=name, head_bytes=head_bytes, limits=limits)
     return profile_log(log if head_bytes is not None else filter_log(log, data))

@@ -1,4 +1,4 @@
-"""From raw values to ids, timestamps and ratings, and what is wrong with those that cannot be used."""
+"""Parsing of ids, timestamps and ratings, with a reason for each value that is invalid."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +10,10 @@ from td3core.interactions._columns import ROLES, Columns, Role
 from td3core.interactions._problems import shown
 
 Column = tuple[pl.Series, pl.Series]
-"""Values, and for each a reason why it cannot be used, or null."""
+"""Values, and for each the reason why it is invalid, or null."""
 
 LINE = "line"
-"""The column of line numbers, in raw frames that have one."""
+"""Name of the column of line numbers, in raw frames that have one."""
 
 _MAX_ID_BYTES = 1024
 _NULL_WORDS = ["NULL", "null", r"\N"]
@@ -25,28 +25,28 @@ _DATE = (
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Values, and under the same names the reasons why some cannot be used (null where they can)."""
+    """Values, and under the same names the reasons why some are invalid (null for valid ones)."""
 
     frame: pl.DataFrame
     reasons: pl.DataFrame
 
     @property
     def bad(self) -> int:
-        """How many values cannot be used."""
+        """Number of invalid values."""
         return sum(len(column) - column.null_count() for column in self.reasons)
 
     @property
     def ok(self) -> bool:
-        """Whether all of them can."""
+        """Whether all values are valid."""
         return not self.bad
 
 
 @dataclass(slots=True)
 class ValueParser:
-    """Turns raw frames, whose columns are named by role, into frames of an `InteractionLog`, block by block.
+    """Converts raw frames, whose columns are named by role, to frames of an `InteractionLog`, block by block.
 
-    Text is parsed; columns that come typed, from Parquet, are converted. The log's first timestamp decides
-    whether all of them are numbers or dates.
+    Text is parsed, and typed columns of Parquet are converted. The first timestamp of the log decides whether all of
+    them must be numbers or dates.
     """
 
     columns: Columns
@@ -54,7 +54,7 @@ class ValueParser:
     clock: Literal["number", "date"] | None = None
 
     def parse(self, raw: pl.DataFrame) -> Parsed:
-        """Parse the columns that are there."""
+        """Parse the columns that exist."""
         columns = {role: self._column(role, raw[role]) for role in ROLES if role in raw.columns}
         return Parsed(
             pl.DataFrame({role: values for role, (values, _) in columns.items()}),
@@ -62,7 +62,7 @@ class ValueParser:
         )
 
     def problems(self, raw: pl.DataFrame, parsed: Parsed, limit: int) -> tuple[list[LogProblem], int]:
-        """The first problems of each column, with the raw frame's line numbers, and the count of all."""
+        """Return the first problems of each column, with line numbers, and the total number."""
         problems: list[LogProblem] = []
         total = 0
         for role, name in self.columns.by_role().items():
@@ -96,11 +96,11 @@ class ValueParser:
 
 
 def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, empty_ok: bool = False) -> pl.Series:
-    """The reason of the first check that finds a value bad, else null."""
+    """Return the reason of the first check that fails for a value, or null."""
     empty = raw.is_null()
     if raw.dtype == pl.String:
         empty |= raw.str.strip_chars() == ""
-    reason = pl.when(empty).then(None if empty_ok else pl.lit("it is empty"))
+    reason = pl.when(empty).then(None if empty_ok else pl.lit("empty value"))
     for bad, why in checks:
         reason = reason.when(bad).then(pl.lit(why))
     return pl.select(reason.otherwise(None).cast(pl.String)).to_series()
@@ -110,14 +110,14 @@ def _id_reasons(raw: pl.Series) -> pl.Series:
     return _reasons(
         raw,
         [
-            (raw.is_in(_NULL_WORDS), "it is a database's NULL, not an id"),
-            (raw.str.len_bytes() > _MAX_ID_BYTES, f"an id has at most {_MAX_ID_BYTES} bytes"),
+            (raw.is_in(_NULL_WORDS), "a NULL marker is not an id"),
+            (raw.str.len_bytes() > _MAX_ID_BYTES, f"longer than {_MAX_ID_BYTES} bytes, the maximum of an id"),
         ],
     )
 
 
 def _numbers(raw: pl.Series, *, empty_ok: bool) -> Column:
-    """Int64 where every value is an integer that fits, otherwise Float64."""
+    """Parse as Int64 if every value is an integer in its range, otherwise as Float64."""
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
     values = text.cast(pl.Float64, strict=False)
     if not raw.dtype.is_float():
@@ -125,11 +125,11 @@ def _numbers(raw: pl.Series, *, empty_ok: bool) -> Column:
         if integers.null_count() == values.null_count():
             values = integers
     bad = values.is_null() | values.is_finite().not_()
-    return values, _reasons(raw, [(bad, "it is not a finite number")], empty_ok=empty_ok)
+    return values, _reasons(raw, [(bad, "not a finite number")], empty_ok=empty_ok)
 
 
 def _dates(raw: pl.Series) -> Column:
-    """Microseconds since 1970 of ISO 8601 dates and times, in UTC where they name no zone."""
+    """Parse ISO 8601 dates and times to microseconds since 1970; UTC is assumed if there is no time zone."""
     parts = raw.cast(pl.String).str.strip_chars().str.extract_groups(_DATE).struct.unnest()
     time = pl.col("time").fill_null("00:00")
     zone = (
@@ -148,5 +148,5 @@ def _dates(raw: pl.Series) -> Column:
     ).to_series()
     moments = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
     values = moments.dt.epoch("us")
-    why = "it is not an ISO 8601 date or time, as the log's first timestamp is"
+    why = "not an ISO 8601 date or time, unlike the first timestamp of the log"
     return values, _reasons(raw, [(values.is_null(), why)])

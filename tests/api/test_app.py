@@ -32,7 +32,7 @@ def test_ready_and_alive(api: httpx.Client) -> None:
 def test_not_ready_with_an_old_database(api: httpx.Client, database: Database) -> None:
     downgrade(database.engine)
     errors = problem(api.get("/readyz"), 503, "not_ready")["errors"]
-    reason = f"is at revision None, this code needs {newest_revision()}"
+    reason = f"the schema is at revision None, expected {newest_revision()}"
     assert errors == [{"check": "database", "reason": reason}]
     assert api.get("/healthz").status_code == 200
 
@@ -41,7 +41,7 @@ def test_not_ready_without_a_database(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"database_url": "postgresql://td3@127.0.0.1:1/td3"})
     with running_api(nowhere) as api:
         errors = problem(api.get("/readyz"), 503, "not_ready")["errors"]
-        assert errors == [{"check": "database", "reason": "does not answer"}]
+        assert errors == [{"check": "database", "reason": "unavailable"}]
 
 
 def test_unknown_paths(api: httpx.Client) -> None:

@@ -282,9 +282,9 @@ def test_a_spec_that_is_too_large(api: httpx.Client) -> None:
     ("files", "detail"),
     [
         ([("spec", (None, "{}"))], "`dataset` is missing"),
-        ([("dataset", ("a", LOG)), ("dataset", ("b", LOG))], "`dataset` is there twice"),
-        ([("dataset", ("a", LOG)), ("spec", (None, "{}")), ("spec", (None, "{}"))], "`spec` is there twice"),
-        ([("dataset", ("a", LOG)), ("data", ("b", "1"))], "a part 'data'"),
+        ([("dataset", ("a", LOG)), ("dataset", ("b", LOG))], "`dataset` is repeated"),
+        ([("dataset", ("a", LOG)), ("spec", (None, "{}")), ("spec", (None, "{}"))], "`spec` is repeated"),
+        ([("dataset", ("a", LOG)), ("data", ("b", "1"))], "The part 'data' is unknown"),
     ],
 )
 def test_wrong_parts(
@@ -335,7 +335,7 @@ def test_a_broker_that_is_down_costs_no_job(settings: Settings, database: Databa
         job = submit(api).json()
         assert job["state"] == "queued"
         body = problem(api.get("/readyz"), 503, "not_ready")
-        assert body["errors"] == [{"check": "broker", "reason": "does not answer"}]
+        assert body["errors"] == [{"check": "broker", "reason": "unavailable"}]
     with database.reading() as session:
         assert session.scalars(select(OutboxMessage)).one().sends == 0
 

@@ -65,7 +65,7 @@ def test_popularity_counts_training_interactions_alone() -> None:
 
 def test_a_user_too_short_to_split_is_refused() -> None:
     log = log_of([("a", item, 0) for item in "pqr"] + [("b", item, 0) for item in "pq"])
-    with pytest.raises(LogTooSmallError, match="one has 2"):
+    with pytest.raises(LogTooSmallError, match="one user has 2"):
         leave_last_out(build_sequences(log))
 
 

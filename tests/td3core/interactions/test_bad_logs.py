@@ -47,18 +47,18 @@ def test_every_kind_of_bad_value_is_listed_by_line_column_value_and_reason(tmp_p
     ]
     error = refusal(tmp_path / "log.csv", "\n".join(lines).encode())
     assert type(error) is BadRowsError
-    number = "it is not a finite number"
+    number = "not a finite number"
     assert error.problems == (
-        LogProblem("it is empty", 3, "user_id", ""),
-        LogProblem("it is empty", 4, "item_id", ""),
-        LogProblem("it is a database's NULL, not an id", 5, "item_id", "NULL"),
-        LogProblem("it is empty", 6, "timestamp", ""),
+        LogProblem("empty value", 3, "user_id", ""),
+        LogProblem("empty value", 4, "item_id", ""),
+        LogProblem("a NULL marker is not an id", 5, "item_id", "NULL"),
+        LogProblem("empty value", 6, "timestamp", ""),
         LogProblem(number, 7, "timestamp", "2020-01-01"),
         LogProblem(number, 8, "timestamp", "nan"),
         LogProblem(number, 9, "rating", "good"),
-        LogProblem("an id has at most 1024 bytes", 10, "user_id", "x" * 99 + "…"),
+        LogProblem("longer than 1024 bytes, the maximum of an id", 10, "user_id", "x" * 99 + "…"),
     )
-    assert str(error) == "8 problems in the log; the first, line 3, column user_id: it is empty"
+    assert str(error) == "8 problems in the log, the first in line 3, column user_id: empty value"
 
 
 def test_dates_that_are_none(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_ragged_lines(tmp_path: Path) -> None:
     content = b"user,item,note\na,b,\na,b\na,b,c,d\n  \na,b,c\n"
     error = refusal(tmp_path / "log.csv", content)
     assert [(problem.line, problem.reason) for problem in error.problems] == [
-        (3, "it has 2 fields, the header 3"),
-        (4, "it has 4 fields, the header 3"),
-        (5, "it has 1 fields, the header 3"),
+        (3, "expected 3 fields as in the header, got 2"),
+        (4, "expected 3 fields as in the header, got 4"),
+        (5, "expected 3 fields as in the header, got 1"),
     ]
 
 
@@ -111,7 +111,7 @@ def test_text_that_is_not_utf8(tmp_path: Path, name: str) -> None:
         "log.jsonl": b'\n{"user":"a","item":"b"}\n{"user":"a","item":"caf\xe9"}\n',
     }[name]
     (problem,) = refusal(tmp_path / name, content).problems
-    assert (problem.line, problem.reason) == (3, "it is not UTF-8 text")
+    assert (problem.line, problem.reason) == (3, "not valid UTF-8")
     assert problem.value is not None
     assert r"caf\xe9" in problem.value
 
@@ -180,13 +180,21 @@ def test_an_empty_rating_is_bad_where_it_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "columns", "said"),
     [
-        ("who,item", {}, "known to be the user; set data.columns.user (the log has: who, item)"),
-        ("user,what", {}, "known to be the item; set data.columns.item"),
-        ("uid,USER_ID,item", {}, "several columns could be the user: uid, USER_ID; set data.columns.user"),
-        ("user,item,ts,date", {}, "several columns could be the timestamp: ts, date"),
-        ("user,item", {"timestamp": "when"}, "no column 'when', which data.columns.timestamp names"),
-        ("user,item", {"user": "item", "item": "item"}, "one column is named for two roles"),
-        ("user,user,item", {"user": "user"}, "more than one column 'user'"),
+        (
+            "who,item",
+            {},
+            "no column is recognised as the user; set data.columns.user (columns of the log: who, item)",
+        ),
+        ("user,what", {}, "no column is recognised as the item; set data.columns.item"),
+        ("uid,USER_ID,item", {}, "several columns may contain the user: uid, USER_ID; set data.columns.user"),
+        ("user,item,ts,date", {}, "several columns may contain the timestamp: ts, date"),
+        ("user,item", {"timestamp": "when"}, "no column 'when', but data.columns.timestamp names it"),
+        (
+            "user,item",
+            {"user": "item", "item": "item"},
+            "data.columns names the same column for two roles: user = item, item = item",
+        ),
+        ("user,user,item", {"user": "user"}, "more than one column named 'user'"),
     ],
 )
 def test_columns_that_cannot_be_found(
@@ -203,7 +211,7 @@ def test_a_rating_is_needed_only_where_it_is_compared(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_bytes(b"user,item,score,stars\na,b,1,2\n")
     assert read_log(path, DataConfig()).frame.columns == ["user", "item"]
-    with pytest.raises(MissingColumnError, match=r"several columns could be the rating: score, stars"):
+    with pytest.raises(MissingColumnError, match=r"several columns may contain the rating: score, stars"):
         read_log(path, DataConfig(min_rating=3.0))
 
 
@@ -220,13 +228,13 @@ _CSV = b"user,item\n" + b"".join(b"u%d,i%d\n" % (n, n * n) for n in range(10_000
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("log.csv", random.Random(0).randbytes(5000), "binary data"),
-        ("log.csv", b"caf\xe9,item\na,b\n", "not a header of columns in UTF-8 text"),
+        ("log.csv", random.Random(0).randbytes(5000), "the file is binary"),
+        ("log.csv", b"caf\xe9,item\na,b\n", "not a header with column names in UTF-8"),
         ("log.csv", "user,item\na,b\n".encode("utf-16"), "UTF-16"),
         ("log.csv", b"PK\x03\x04rest", "ZIP archive"),
-        ("log.csv.gz", gzip.compress(_CSV, mtime=0)[:-20], "gzip data end too early"),
+        ("log.csv.gz", gzip.compress(_CSV, mtime=0)[:-20], "gzip data are truncated"),
         ("log.csv.gz", gzip.compress(_CSV, mtime=0) + b"junk", "gzip data are damaged"),
-        ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data end too early"),
+        ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data are truncated"),
         ("log.csv.zst", zstandard.compress(_CSV) + b"junkjunk", "zstd data are damaged"),
         ("log.json", json.dumps([{"user": 1, "item": 2}]).encode(), "one JSON array"),
         ("log.jsonl", b"user,item\na,b\n", "no line is a JSON object"),
@@ -258,7 +266,7 @@ def test_parquet_with_damaged_pages(tmp_path: Path) -> None:
 def test_parquet_columns_of_useless_type(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pl.DataFrame({"user": [[1]], "item": [1]}).write_parquet(path)
-    with pytest.raises(UnreadableLogError, match=r"column 'user' is of type List"):
+    with pytest.raises(UnreadableLogError, match=r"the user column 'user' has type List"):
         read_log(path, DataConfig())
 
 

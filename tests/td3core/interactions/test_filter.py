@@ -94,10 +94,10 @@ def test_what_iterated_leaves_meets_both_minima_and_is_the_largest_such_part(
 @pytest.mark.parametrize(
     ("sequences", "said"),
     [
-        ([], "holds no interactions"),
-        (["abcabc"], "one user only"),
-        (["aaaa", "aaaa"], "one item only"),
-        (["abc", "ab", "ba"], "1 of 3 users have 3 or more interactions"),
+        ([], "the log has no interactions"),
+        (["abcabc"], "the log has only one user"),
+        (["aaaa", "aaaa"], "the log has only one item"),
+        (["abc", "ab", "ba"], "1 of 3 users have the 3 interactions"),
         (["abc", "bca", "cab"], "no user has 4 or more interactions"),
     ],
 )
@@ -109,14 +109,16 @@ def test_a_log_too_small_for_any_setting(sequences: list[str], said: str) -> Non
 def test_a_filter_that_leaves_nothing_says_what_was_there_and_what_to_lower() -> None:
     with pytest.raises(LogTooSmallError) as caught:
         filter_log(log_of("abcd", "abcd"), DataConfig(min_user_interactions=9, min_item_interactions=2))
-    assert "leaves 0 interactions, 0 users, 0 items of 8 interactions, 2 users, 4 items" in str(caught.value)
+    assert "filtering: 0 interactions, 0 users, 0 items of 8 interactions, 2 users, 4 items;" in str(
+        caught.value
+    )
     assert "lower data.min_user_interactions 9 or data.min_item_interactions 2" in str(caught.value)
 
 
 def test_a_filter_that_leaves_nothing_to_learn_from_is_refused() -> None:
     # d, e and f occur once each, so three interactions of each user are left: two are held out, one has no successor
     log = log_of("abcd", "bcae", "cabf")
-    with pytest.raises(LogTooSmallError, match=r"leaves 9 interactions.*one of them with 4"):
+    with pytest.raises(LogTooSmallError, match=r"filtering: 9 interactions.*one of them with 4"):
         filter_log(log, DataConfig(min_user_interactions=3, min_item_interactions=2))
 
 

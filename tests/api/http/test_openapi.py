@@ -1,0 +1,29 @@
+"""The OpenAPI document describes what it lists."""
+
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+def test_every_operation_and_parameter_is_described(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], f"{method} {path}"
+            assert operation["description"], f"{method} {path}"
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] != "path":  # the ids of resources, which their paths name
+                    assert parameter["description"], f"{parameter['name']} of {method} {path}"
+
+
+def test_every_field_is_described(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert "$ref" in described or described.get("description"), f"{name}.{field} has no description"
