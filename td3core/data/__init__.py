@@ -1,6 +1,7 @@
 """Item sequences of a log: the leave-last-out split, and batches of them as tensors."""
 
 from td3core.data.batches import (
+    ChunksState,
     EndlessChunks,
     Histories,
     SupervisedChunks,
@@ -11,6 +12,7 @@ from td3core.data.batches import (
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out, popularity
 
 __all__ = [
+    "ChunksState",
     "EndlessChunks",
     "Histories",
     "Sequences",

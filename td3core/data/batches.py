@@ -4,8 +4,9 @@ Padding goes to the right and is the id one past the last item: a causal learner
 one sample of every prefix, all positions of a chunk give the same predictions for a fraction of the tokens.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td3core.checkpoint import State
 from td3core.data.sequences import Sequences
 from td3core.learners.objective import Objective
 
@@ -112,6 +112,16 @@ def chunk_batches(
         yield batch.to(device, non_blocking=True)
 
 
+@dataclass(frozen=True)
+class ChunksState:
+    """A place in endless chunks."""
+
+    epoch: Mapping[str, Any]
+    """The state of the shuffle from which this epoch was drawn."""
+    taken: int
+    """Batches of this epoch that were taken."""
+
+
 class EndlessChunks:
     """`chunk_batches`, epoch after epoch.
 
@@ -139,15 +149,15 @@ class EndlessChunks:
         self._taken += 1
         return batch
 
-    def state(self) -> State:
+    def state(self) -> ChunksState:
         """Return the place in the epoch, and what the epoch was drawn from."""
-        return {"epoch": self._epoch, "taken": self._taken}
+        return ChunksState(self._epoch, self._taken)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: ChunksState) -> None:
         """Go on from that place."""
-        self._shuffle.bit_generator.state = state["epoch"]
+        self._shuffle.bit_generator.state = state.epoch
         self._begin_epoch()
-        for _ in range(state["taken"]):
+        for _ in range(state.taken):
             next(self)
 
     def _begin_epoch(self) -> None:

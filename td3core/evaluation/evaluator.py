@@ -4,14 +4,13 @@ See `sources` for what they are trained on, and `result` for what comes of it.
 """
 
 import statistics
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
 import torch
 
-from td3core.checkpoint import State
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.data import Split
 from td3core.errors import DivergedError
@@ -36,6 +35,16 @@ class _Unit(NamedTuple):
     config: LearnerConfig
     source: EvaluationSource
     seed: int
+
+
+@dataclass(frozen=True)
+class EvaluatorState:
+    """What has come to its end of an evaluation."""
+
+    rivals: Mapping[EvaluationSource, Rival | None]
+    """None for one whose distillation diverged."""
+    trials: tuple[Trial | None, ...]
+    """In the order in which they are made; None for one that diverged."""
 
 
 class Evaluator:
@@ -63,28 +72,20 @@ class Evaluator:
         self._done = 0
         """How many of the units have come to their end."""
 
-    def state(self) -> State:
-        """Return the trainings that have come to their end; None for one that diverged."""
+    def state(self) -> EvaluatorState:
+        """Return the trainings that have come to their end."""
         done = self._units[: self._done]
-        return {
-            "rivals": {
-                source: None if rival is None else rival._asdict()
-                for source, rival in self._sources.rivals.items()
-            },
-            "trials": [self._trials[unit]._asdict() if unit in self._trials else None for unit in done],
-        }
+        return EvaluatorState(self._sources.rivals, tuple(self._trials.get(unit) for unit in done))
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: EvaluatorState) -> None:
         """Take these for done."""
-        self._sources.rivals = {
-            source: None if rival is None else Rival(**rival) for source, rival in state["rivals"].items()
-        }
-        self._done = len(state["trials"])
-        for unit, trial in zip(self._units, state["trials"], strict=False):
+        self._sources.rivals = dict(state.rivals)
+        self._done = len(state.trials)
+        for unit, trial in zip(self._units, state.trials, strict=False):
             if trial is None:
                 self._diverged.add((unit.config, unit.source))
             else:
-                self._trials[unit] = Trial.restored(trial)
+                self._trials[unit] = trial
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""

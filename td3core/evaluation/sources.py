@@ -26,7 +26,6 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td3core.checkpoint import State
 from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig, SummaryConfig
 from td3core.data import Split, popularity
 from td3core.errors import DivergedError
@@ -54,11 +53,6 @@ class Trial(NamedTuple):
     """Of training, without any validation."""
     curve: tuple[CurvePoint, ...] = ()
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
-
-    @classmethod
-    def restored(cls, state: State) -> "Trial":
-        """Put together again what `_asdict` made a state of."""
-        return cls(**state)._replace(curve=tuple(CurvePoint(*point) for point in state["curve"]))
 
 
 class Sources:

@@ -7,14 +7,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from td3core.config import SummaryConfig
-from td3core.factors.base import Factors
 from td3core.factors.farzi import FarziFactors
 from td3core.factors.tucker import TuckerFactors
+
+KnownFactors = TuckerFactors | FarziFactors
+"""Every kind there is."""
 
 
 def initial_factors(
     config: SummaryConfig, *, items: Float[Tensor, "items d3"], generator: torch.Generator
-) -> Factors:
+) -> KnownFactors:
     """Draw factors of the kind and size that `config` names, for a catalogue whose item factor is `items`."""
     match config.kind:
         case "tucker":
@@ -50,7 +52,7 @@ def factor_shapes(config: SummaryConfig, *, n_items: int, embedding_size: int) -
             return {"latents": (config.users, config.length, config.d), "decoder": (n_items, config.d)}
 
 
-def named_factors(config: SummaryConfig, tensors: Mapping[str, Tensor]) -> Factors:
+def named_factors(config: SummaryConfig, tensors: Mapping[str, Tensor]) -> KnownFactors:
     """Put tensors of the names and shapes of `factor_shapes` together again."""
     match config.kind:
         case "tucker":

@@ -16,25 +16,28 @@ class Format:
 
     name: str
     steps: tuple[Callable[[Document], Document], ...] = ()
-    """From format 1 to 2, from 2 to 3, and so on: the newest last. Each may change the document that it is given."""
+    """From the oldest format to the next, and so on: the newest last. Each may change the document that it is given."""
+    oldest: int = 1
+    """The first format that can still be read."""
 
     @property
     def current(self) -> int:
         """The format that this version writes."""
-        return len(self.steps) + 1
+        return self.oldest + len(self.steps)
 
     def upgrade(self, stored: Mapping[str, Any], *, version: int) -> Document:
         """Return a copy of a document of format `version` in the current format.
 
         Raises:
-            UnsupportedFormatError: A later version of the software wrote it.
+            UnsupportedFormatError: A later version of the software wrote it, or a version that is too old.
         """
-        if not 1 <= version <= self.current:
+        if not self.oldest <= version <= self.current:
+            writer = "an earlier version" if version < self.oldest else "a later version"
             raise UnsupportedFormatError(
-                f"the {self.name} is of format {version}, and this version reads formats 1 to {self.current}: "
-                "a later version wrote it, and reads it"
+                f"the {self.name} is of format {version}, and this version reads formats {self.oldest} to "
+                f"{self.current}: {writer} wrote it, and reads it"
             )
         document = copy.deepcopy(dict(stored))
-        for step in self.steps[version - 1 :]:
+        for step in self.steps[version - self.oldest :]:
             document = step(document)
         return document

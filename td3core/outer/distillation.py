@@ -11,24 +11,25 @@ the paper's: those of every kind (see `factors`) are learned alike.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from td3core.catalogue import Catalogue, draw_candidates, inclusion_probabilities
-from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
+from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
 from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
-from td3core.data import EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
+from td3core.data import ChunksState, EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
 from td3core.errors import DivergedError
-from td3core.factors import Factors, expected_embeddings, history_length, initial_factors, map_tensors
+from td3core.factors import KnownFactors, expected_embeddings, history_length, initial_factors, map_tensors
 from td3core.inner import Batch, Cohort, build_inner_loop, draw_batches
 from td3core.learners.base import Learner
-from td3core.outer.pool import LearnerPool
+from td3core.outer.pool import LearnerPool, PoolState
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
 from td3core.training import Trained, predict_targets
@@ -38,22 +39,42 @@ _WORTH_COMPILING = 5000  # differentiated steps, which save what compiling takes
 
 
 class ScoredFactors(NamedTuple):
-    """A summary with its validation score."""
+    """The factors of a summary with their validation score."""
 
-    factors: Factors
+    factors: KnownFactors
     lr_factor: float
     """On the learning rates of learners trained on it."""
     score: float
     step: int
 
-    def state(self) -> State:
-        """Return what `restored` makes it of again."""
-        return self._asdict() | {"factors": self.factors.tensors}
 
-    @classmethod
-    def restored(cls, state: State, like: Factors) -> "ScoredFactors":
-        """Put a candidate together again, its factors of the same kind as others."""
-        return cls(**state)._replace(factors=like.with_tensors(state["factors"]))
+@dataclass(frozen=True)
+class DistillationCourse:
+    """How far a distillation is, and what has come of it."""
+
+    step: int = 0
+    """Outer steps done."""
+    first_loss: float | None = None
+    """The outer loss of the first step."""
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The latest validation figure, by its name."""
+    best: ScoredFactors | None = None
+    stopped: Literal["recovery", "seconds"] | None = None
+    """What ended it before its last step."""
+
+
+@dataclass(frozen=True)
+class DistillationState:
+    """All that lives across outer steps; its tensors are those of the distillation itself."""
+
+    course: DistillationCourse
+    factors: KnownFactors
+    average: KnownFactors
+    log_lr: Float[Tensor, ""]
+    optimizer: OptimizerTensors
+    pool: PoolState | None
+    generator: UInt8[Tensor, " state"]
+    real: ChunksState
 
 
 class Distillation:
@@ -88,15 +109,7 @@ class Distillation:
         self.stop = stop or StopConfig()
         self.started = time.monotonic() if started is None else started
         """When the time that `stop.seconds` allows began, on the monotonic clock."""
-        self.step = 0
-        """Outer steps done."""
-        self._first: float | None = None
-        """The outer loss of the first step."""
-        self._score: dict[str, float] = {}
-        """The latest validation figure, by its name."""
-        self.best: ScoredFactors | None = None
-        self.stopped: Literal["recovery", "seconds"] | None = None
-        """What ended the run before its last step."""
+        self.course = DistillationCourse()
         items = teacher.items
         self._generator = torch.Generator(items.device).manual_seed(seed)
         short = outer.steps * inner.differentiated < _WORTH_COMPILING
@@ -133,62 +146,64 @@ class Distillation:
             else None
         )
 
-    def state(self) -> State:
-        """Return all that lives across outer steps."""
-        return {
-            "step": self.step,
-            "stopped": self.stopped,
-            "first": self._first,
-            "score": self._score,
-            "best": None if self.best is None else self.best.state(),
-            "factors": self.factors.tensors,
-            "average": self._average.tensors,
-            "log_lr": self.log_lr,
-            "optimizer": optimizer_state(self._optimizer),
-            "pool": None if self._pool is None else self._pool.state(),
-            "generator": self._generator.get_state(),
-            "real": self._real.state(),
-        }
+    @property
+    def best(self) -> ScoredFactors | None:
+        """The best summary so far."""
+        return self.course.best
+
+    def state(self) -> DistillationState:
+        """Return all that lives across outer steps; write it before the distillation goes on."""
+        return DistillationState(
+            course=self.course,
+            factors=self.factors,
+            average=self._average,
+            log_lr=self.log_lr,
+            optimizer=optimizer_tensors(self._optimizer),
+            pool=None if self._pool is None else self._pool.state(),
+            generator=self._generator.get_state(),
+            real=self._real.state(),
+        )
 
     @torch.no_grad()
-    def restore(self, state: State) -> None:
+    def restore(self, state: DistillationState) -> None:
         """Go on where a distillation of the same arguments was."""
-        self.step, self.stopped = state["step"], state["stopped"]
-        self._first, self._score = state["first"], state["score"]
-        self.best = None if state["best"] is None else ScoredFactors.restored(state["best"], self._average)
+        self.course = state.course
         for name, factor in self.factors.tensors.items():
-            factor.copy_(state["factors"][name])
-            self._average.tensors[name].copy_(state["average"][name])
-        self.log_lr.copy_(state["log_lr"])
+            factor.copy_(state.factors.tensors[name])
+            self._average.tensors[name].copy_(state.average.tensors[name])
+        self.log_lr.copy_(state.log_lr)
         self.loop.lr_factor = float(self.log_lr.exp())
-        restore_optimizer(self._optimizer, state["optimizer"])
-        if self._pool is not None:
-            self._pool.restore(state["pool"])
-        restore_generator(self._generator, state["generator"])
-        self._real.restore(state["real"])
+        restore_optimizer(self._optimizer, state.optimizer)
+        if self._pool is not None and state.pool is not None:
+            self._pool.restore(state.pool)
+        restore_generator(self._generator, state.generator)
+        self._real.restore(state.real)
 
     def __iter__(self) -> Iterator[Progress]:
         metric = f"ndcg@{self.task.cutoffs[0]}"
-        for step in range(self.step + 1, self.outer.steps + 1):
-            if self.stopped:
+        for step in range(self.course.step + 1, self.outer.steps + 1):
+            if self.course.stopped:
                 return
             part = self._set_rate(step - 1)
             loss = self._step()
-            self._first = loss if self._first is None else self._first
-            if not math.isfinite(loss) or loss > _EXPLODED * self._first:
+            first_loss = loss if self.course.first_loss is None else self.course.first_loss
+            if not math.isfinite(loss) or loss > _EXPLODED * first_loss:
                 raise DivergedError(
-                    f"the outer loss was {loss:.4g} at outer step {step}, {self._first:.4g} at the first: "
+                    f"the outer loss was {loss:.4g} at outer step {step}, {first_loss:.4g} at the first: "
                     "lower outer.lr or inner.lr"
                 )
+            course = replace(self.course, step=step, first_loss=first_loss)
             last = step == self.outer.steps
             if last or part >= 1 or step % self.outer.validate_every == 0:
                 latest = self._validate(step, metric)
-                self._score = {metric: latest.score}
-                if self.best is None or latest.score > self.best.score:
-                    self.best = latest
-                self.stopped = None if last else self._reason_to_stop(latest.score, part)
-            self.step = step
-            yield Progress("distilling", step, self.outer.steps, {"outer": loss} | self._score)
+                course = replace(
+                    course,
+                    figures={metric: latest.score},
+                    best=latest if self.best is None or latest.score > self.best.score else self.best,
+                    stopped=None if last else self._reason_to_stop(latest.score, part),
+                )
+            self.course = course
+            yield Progress("distilling", step, self.outer.steps, {"outer": loss, **course.figures})
 
     def _reason_to_stop(self, score: float, part: float) -> Literal["recovery", "seconds"] | None:
         if self.stop.recovery is not None and score >= self.stop.recovery * self.teacher.score:

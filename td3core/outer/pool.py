@@ -1,13 +1,22 @@
 """Learners that live on across outer steps, each at its own age."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from td3core.checkpoint import State
 from td3core.inner import Cohort, OptimizerState
+
+
+@dataclass(frozen=True)
+class PoolState:
+    """All members of a pool."""
+
+    members: Cohort
+    left: Int[Tensor, " learners"]
+    """Steps that each has yet to live."""
 
 
 class LearnerPool:
@@ -52,20 +61,13 @@ class LearnerPool:
             self._store(dead, self.start(len(dead)))
             self.left[dead] = self.lifetime
 
-    def state(self) -> State:
+    def state(self) -> PoolState:
         """Return all members and what is left to them; the generator is its owner's."""
-        optimizer = self.members.optimizer
-        return {
-            "parameters": self.members.parameters,
-            "moments": list(optimizer.moments),
-            "ages": optimizer.step,
-            "left": self.left,
-        }
+        return PoolState(self.members, self.left)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PoolState) -> None:
         """Let these members live on."""
-        self.members = Cohort(state["parameters"], OptimizerState(tuple(state["moments"]), state["ages"]))
-        self.left = state["left"]
+        self.members, self.left = state.members, state.left
 
     def _store(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
         self.members.parameters[places] = cohort.parameters

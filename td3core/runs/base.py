@@ -3,15 +3,15 @@
 import hashlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
-from td3core.checkpoint import State, load_checkpoint, save_checkpoint
+from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.config import DataConfig
 from td3core.data import Sequences, build_sequences
 from td3core.errors import InvalidCheckpointError
@@ -19,13 +19,34 @@ from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.progress import Progress, Stage
 from td3core.version import VERSION
 
+W = TypeVar("W")
 
-class Run(ABC):
+
+@dataclass(frozen=True)
+class RunCheckpoint(Generic[W]):
+    """What a checkpoint holds of a run."""
+
+    of: Mapping[str, Any]
+    """What has to be the same for one run to go on where another was."""
+    elapsed: float
+    """Seconds, over all the runs that took part in it."""
+    fraction: float
+    """How much of the whole was reported done, 0 to 1."""
+    seconds: Mapping[Stage, float]
+    """What each stage took."""
+    work: W | None
+    """How far the work itself is; None: not begun."""
+
+
+class Run(ABC, Generic[W]):
     """Work on a log. Iterate it to its end.
 
     Between two reports `checkpoint` keeps how far it has come; another run of the same arguments that is told to
     `resume` from there ends as this one would have.
     """
+
+    checkpoint_type: ClassVar[Any]
+    """`RunCheckpoint` with the type of the work."""
 
     def __init__(self, log: Path, *, log_name: str | None, device: torch.device, dtype: torch.dtype) -> None:
         self.log = log
@@ -34,18 +55,18 @@ class Run(ABC):
         self.dtype = dtype
         self.seconds: dict[Stage, float] = {}
         """What each stage took, over all the runs that took part in it."""
-        self._begun: State = {}
+        self._resumed: W | None = None
         """What there was to resume from, until it is taken up."""
         self._elapsed = 0.0
         self._fraction = 0.0
 
     @abstractmethod
     def _run(self, started: float) -> Generator[Progress, None, None]:
-        """Do the work, which began at `started` on the monotonic clock; take up `_begun`."""
+        """Do the work, which began at `started` on the monotonic clock; take up `_resumed`."""
 
     @abstractmethod
-    def _work(self) -> State:
-        """Return how far the work is, as `_run` finds it in `_begun`."""
+    def _state(self) -> W | None:
+        """Return how far the work is, as `_run` finds it in `_resumed`."""
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
@@ -68,13 +89,13 @@ class Run(ABC):
         Raises:
             OSError: it cannot be written; what was at `path` before is still there.
         """
-        state = {
-            "of": self._identity,
-            "elapsed": self._elapsed,
-            "fraction": self._fraction,
-            "seconds": self.seconds,
-            "work": self._work(),
-        }
+        state = RunCheckpoint(
+            of=self._identity,
+            elapsed=self._elapsed,
+            fraction=self._fraction,
+            seconds=self.seconds,
+            work=self._state(),
+        )
         save_checkpoint(state, path)
 
     def resume(self, path: Path) -> None:
@@ -83,11 +104,11 @@ class Run(ABC):
         Raises:
             InvalidCheckpointError: it is missing, damaged, or of another run; this one is as it was.
         """
-        state = load_checkpoint(path, device=self.device)
-        if state["of"] != self._identity:
-            raise InvalidCheckpointError(f"{path} is of {state['of']}, and this run is {self._identity}")
-        self._elapsed, self._fraction = state["elapsed"], state["fraction"]
-        self.seconds, self._begun = state["seconds"], state["work"]
+        state: RunCheckpoint[W] = load_checkpoint(path, self.checkpoint_type, device=self.device)
+        if state.of != self._identity:
+            raise InvalidCheckpointError(f"{path} is of {state.of}, and this run is {self._identity}")
+        self._elapsed, self._fraction = state.elapsed, state.fraction
+        self.seconds, self._resumed = dict(state.seconds), state.work
 
     @cached_property
     def _identity(self) -> dict[str, Any]:

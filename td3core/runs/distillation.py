@@ -1,26 +1,25 @@
 """A job from the log to the artefact, and an evaluation of one: iterators of progress."""
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import torch
 
-from td3core.checkpoint import State
 from td3core.config import JobSpec
 from td3core.data import Sequences, leave_last_out
 from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
 from td3core.interactions import LogProfile
 from td3core.learners import Learner, build_learner
-from td3core.outer import Distillation, ScoredFactors
+from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
-from td3core.runs.base import Run
+from td3core.runs.base import Run, RunCheckpoint
 from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
-from td3core.training import LogTraining, Trained
+from td3core.training import LogTraining, LogTrainingState, Trained
 from td3core.version import VERSION
 
 _STAGES: dict[Stage, tuple[float, float]] = {
@@ -32,12 +31,31 @@ _STAGES: dict[Stage, tuple[float, float]] = {
 _VALIDATION_CUTOFF = 10
 
 
+@dataclass(frozen=True)
+class TeacherState:
+    """Of a run that still trains its teacher."""
+
+    training: LogTrainingState
+
+
+@dataclass(frozen=True)
+class DistillingState:
+    """Of a run that has its teacher."""
+
+    teacher: Trained
+    distillation: DistillationState
+    stopped: Mapping[str, str]
+    """Why the distillation ended before its last step."""
+
+
 @final
-class DistillationRun(Run):
+class DistillationRun(Run[TeacherState | DistillingState]):
     """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`.
 
     A run that was left and taken up again gives the same bytes as one that never stopped.
     """
+
+    checkpoint_type = RunCheckpoint[TeacherState | DistillingState]
 
     def __init__(
         self,
@@ -81,16 +99,12 @@ class DistillationRun(Run):
     def _arguments(self) -> dict[str, Any]:
         return {"spec": self.spec.model_dump(mode="json")}
 
-    def _work(self) -> State:
+    def _state(self) -> TeacherState | DistillingState | None:
         if self._distillation is not None:
-            return {
-                "teacher": self._distillation.teacher._asdict(),
-                "distillation": self._distillation.state(),
-                "stopped": self._stopped,
-            }
+            return DistillingState(self._distillation.teacher, self._distillation.state(), self._stopped)
         if self._training is not None:
-            return {"training": self._training.state()}
-        return self._begun
+            return TeacherState(self._training.state())
+        return self._resumed
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
         yield from relay(self._stages(started), _placed)
@@ -111,8 +125,9 @@ class DistillationRun(Run):
             device=self.device,
         )
         yield Progress("reading", 1, 1)
-        if "teacher" in self._begun:
-            teacher = Trained.restored(self._begun["teacher"])
+        resumed = self._resumed
+        if isinstance(resumed, DistillingState):
+            teacher = resumed.teacher
         else:
             teacher = yield from self._train_teacher(learner, split.train, task)
             self._check_time(started)
@@ -128,10 +143,10 @@ class DistillationRun(Run):
             seed=self.spec.seed,
             started=started,
         )
-        if "distillation" in self._begun:
-            distillation.restore(self._begun["distillation"])
-            self._stopped = self._begun["stopped"]
-        self._distillation, self._begun = distillation, {}
+        if isinstance(resumed, DistillingState):
+            distillation.restore(resumed.distillation)
+            self._stopped = dict(resumed.stopped)
+        self._distillation, self._resumed = distillation, None
         yield from self._distil(distillation, lambda best: self._pack(best, teacher, sequences, dataset))
         yield Progress("packing", 0, 1)
         if self._stopped:
@@ -171,9 +186,9 @@ class DistillationRun(Run):
             device=self.device,
             dtype=self.dtype,
         )
-        if "training" in self._begun:
-            training.restore(self._begun["training"])
-        self._training, self._begun = training, {}
+        if isinstance(self._resumed, TeacherState):
+            training.restore(self._resumed.training)
+        self._training, self._resumed = training, None
         return (yield from training.run())
 
     def _distil(
@@ -193,8 +208,8 @@ class DistillationRun(Run):
             if distillation.best is None:
                 raise
             self._stopped = {"reason": "diverged", "detail": str(error)}
-        if distillation.stopped is not None:
-            self._stopped = {"reason": distillation.stopped}
+        if distillation.course.stopped is not None:
+            self._stopped = {"reason": distillation.course.stopped}
 
     def _pack(
         self, best: ScoredFactors, teacher: Trained, sequences: Sequences, dataset: DatasetInfo

@@ -6,24 +6,25 @@ from typing import Any, final
 
 import torch
 
-from td3core.checkpoint import State
 from td3core.config import EvaluationSpec
 from td3core.data import leave_last_out
 from td3core.errors import InvalidLogError
-from td3core.evaluation import Evaluator
+from td3core.evaluation import Evaluator, EvaluatorState
 from td3core.progress import Progress
 from td3core.results import EvaluationResult, Size
-from td3core.runs.base import Run, sha256_of
+from td3core.runs.base import Run, RunCheckpoint, sha256_of
 from td3core.summary import load_summary
 
 
 @final
-class EvaluationRun(Run):
+class EvaluationRun(Run[EvaluatorState]):
     """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
 
     One that was left and taken up again does not repeat the trainings that had come to their end, but for the teacher
     of rivals that it has yet to distil.
     """
+
+    checkpoint_type = RunCheckpoint[EvaluatorState]
 
     def __init__(
         self,
@@ -57,8 +58,8 @@ class EvaluationRun(Run):
     def _arguments(self) -> dict[str, Any]:
         return {"spec": self.spec.model_dump(mode="json"), "artifact": sha256_of(self.artifact)}
 
-    def _work(self) -> State:
-        return self._begun if self._evaluator is None else self._evaluator.state()
+    def _state(self) -> EvaluatorState | None:
+        return self._resumed if self._evaluator is None else self._evaluator.state()
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("evaluating", 0, 1)
@@ -84,7 +85,7 @@ class EvaluationRun(Run):
             device=self.device,
             dtype=self.dtype,
         )
-        if self._begun:
-            evaluator.restore(self._begun)
-        self._evaluator, self._begun = evaluator, {}
+        if self._resumed is not None:
+            evaluator.restore(self._resumed)
+        self._evaluator, self._resumed = evaluator, None
         self._result = yield from evaluator.run()

@@ -1,12 +1,13 @@
 """Ordinary trainings: on a log, on embedded sequences, and of students that a summary teaches."""
 
 from td3core.training.embeddings import EmbeddedTraining
-from td3core.training.log import LogTraining, Trained, predict_targets
+from td3core.training.log import LogTraining, LogTrainingState, Trained, predict_targets
 from td3core.training.students import StudentTraining, train_labeller
 
 __all__ = [
     "EmbeddedTraining",
     "LogTraining",
+    "LogTrainingState",
     "StudentTraining",
     "Trained",
     "predict_targets",

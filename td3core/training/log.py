@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from td3core.catalogue import mean_cross_entropy
-from td3core.checkpoint import State, optimizer_state, restore_generator, restore_optimizer
+from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
 from td3core.config import TeacherConfig
 from td3core.data import Sequences, SupervisedChunks, chunk_batches, supervise
 from td3core.errors import DivergedError
@@ -36,10 +37,39 @@ class Trained(NamedTuple):
     curve: tuple[CurvePoint, ...] = ()
     """How it went, epoch after epoch, those after the best one included."""
 
-    @classmethod
-    def restored(cls, state: State) -> "Trained":
-        """Put together again what `_asdict` made a state of."""
-        return cls(**state)._replace(curve=tuple(CurvePoint(*point) for point in state["curve"]))
+
+@dataclass(frozen=True)
+class TrainingCourse:
+    """How far a training on a log is, and what has come of it."""
+
+    total: Float[Tensor, ""]
+    """Of the losses of this epoch."""
+    epoch: int = 0
+    """Epochs done."""
+    drawn_from: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The state of the shuffle from which this epoch's batches were drawn."""
+    step: int = 0
+    """Batches of this epoch that are done."""
+    epoch_steps: int = 0
+    """Batches of the first epoch; where chunks are cut is drawn, so that others differ a little."""
+    best: Trained | None = None
+    misses: int = 0
+    """Epochs since the best one."""
+    trajectory: tuple[Float[Tensor, " parameters"], ...] = ()
+    """Weights after each epoch."""
+    curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogTrainingState:
+    """All that lives across the steps of a training on a log; its tensors are those of the training itself."""
+
+    course: TrainingCourse
+    seconds: float
+    items: Float[Tensor, "items d3"]
+    parameters: Float[Tensor, "1 parameters"]
+    optimizer: OptimizerTensors
+    generator: UInt8[Tensor, " state"]
 
 
 def next_item_loss(
@@ -108,53 +138,29 @@ class LogTraining:
             [self._items, self._parameters], lr=config.lr, weight_decay=config.weight_decay, fused=True
         )
         self._watch = Stopwatch(device)
-        self._epoch = 0
-        self._drawn_from: Mapping[str, Any] = {}
-        """What the batches of this epoch were drawn from."""
-        self._step = 0
-        """Batches of this epoch that are done."""
-        self._epoch_steps = 0
-        """Batches of the first epoch; where chunks are cut is drawn, so that others differ a little."""
-        self._total = torch.zeros((), dtype=dtype, device=device)
-        """Of the losses of this epoch."""
-        self._best: Trained | None = None
-        self._misses = 0
-        self._trajectory: list[Float[Tensor, " parameters"]] = []
-        self._curve: list[CurvePoint] = []
+        self._course = TrainingCourse(torch.zeros((), dtype=dtype, device=device))
 
-    def state(self) -> State:
-        """Return all that lives across steps and epochs."""
-        return {
-            "epoch": self._epoch,
-            "drawn_from": self._drawn_from,
-            "step": self._step,
-            "epoch_steps": self._epoch_steps,
-            "total": self._total,
-            "misses": self._misses,
-            "seconds": self._watch.seconds,
-            "best": None if self._best is None else self._best._asdict(),
-            "trajectory": self._trajectory,
-            "curve": self._curve,
-            "items": self._items,
-            "parameters": self._parameters,
-            "optimizer": optimizer_state(self._optimizer),
-            "generator": self._generator.get_state(),
-        }
+    def state(self) -> LogTrainingState:
+        """Return all that lives across steps and epochs; write it before the training goes on."""
+        return LogTrainingState(
+            course=self._course,
+            seconds=self._watch.seconds,
+            items=self._items,
+            parameters=self._parameters,
+            optimizer=optimizer_tensors(self._optimizer),
+            generator=self._generator.get_state(),
+        )
 
     @torch.no_grad()
-    def restore(self, state: State) -> None:
+    def restore(self, state: LogTrainingState) -> None:
         """Go on where a training of the same arguments was."""
-        self._epoch, self._step, self._epoch_steps = state["epoch"], state["step"], state["epoch_steps"]
-        self._shuffle.bit_generator.state = state["drawn_from"]
-        self._total, self._misses = state["total"], state["misses"]
-        self._watch.seconds = state["seconds"]
-        self._best = None if state["best"] is None else Trained.restored(state["best"])
-        self._trajectory = state["trajectory"]
-        self._curve = [CurvePoint(*point) for point in state["curve"]]
-        self._items.copy_(state["items"])
-        self._parameters.copy_(state["parameters"])
-        restore_optimizer(self._optimizer, state["optimizer"])
-        restore_generator(self._generator, state["generator"])
+        self._course = state.course
+        self._shuffle.bit_generator.state = state.course.drawn_from
+        self._watch.seconds = state.seconds
+        self._items.copy_(state.items)
+        self._parameters.copy_(state.parameters)
+        restore_optimizer(self._optimizer, state.optimizer)
+        restore_generator(self._generator, state.generator)
 
     def run(self) -> Generator[Progress, None, Trained]:
         """Train to the end, and return the best.
@@ -162,23 +168,25 @@ class LogTraining:
         Raises:
             DivergedError: a loss is not finite.
         """
-        while self._epoch < self.config.max_epochs and self._misses < self.config.patience:
+        while self._course.epoch < self.config.max_epochs and self._course.misses < self.config.patience:
             self._watch.start()
             self._set_rate()
-            self._drawn_from = self._shuffle.bit_generator.state
+            self._course = replace(self._course, drawn_from=self._shuffle.bit_generator.state)
             yield from self._run_epoch(self._draw_batches())
             self._watch.stop()
-            if not torch.isfinite(self._total):
+            total = self._course.total
+            if not torch.isfinite(total):
                 raise DivergedError(
-                    f"the training loss was {float(self._total)} in epoch {self._epoch + 1}: lower teacher.lr"
+                    f"the training loss was {float(total)} in epoch {self._course.epoch + 1}: lower teacher.lr"
                 )
             self._end_epoch()
-        assert self._best is not None
-        return self._best._replace(curve=tuple(self._curve))
+        best = self._course.best
+        assert best is not None
+        return best._replace(curve=self._course.curve)
 
     def _set_rate(self) -> None:
         """Set the learning rate on its cosine over the epochs."""
-        part = self._epoch / self.config.max_epochs
+        part = self._course.epoch / self.config.max_epochs
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.lr * (1 + math.cos(math.pi * part)) / 2
 
@@ -197,9 +205,9 @@ class LogTraining:
 
     def _run_epoch(self, batches: list[Int[Tensor, "chunks steps"]]) -> Generator[Progress, None, None]:
         """Take a step on each batch that is not done yet."""
-        self._epoch_steps = self._epoch_steps or len(batches)
+        epoch, epoch_steps = self._course.epoch, self._course.epoch_steps or len(batches)
         metric = f"ndcg@{self.task.cutoffs[0]}"
-        for index in range(self._step, len(batches)):
+        for index in range(self._course.step, len(batches)):
             batch = supervise(
                 batches[index],
                 self.learner.objective,
@@ -210,29 +218,34 @@ class LogTraining:
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
             self._optimizer.step()
-            self._total += loss.detach()
-            self._step = index + 1
+            total = self._course.total + loss.detach()
+            self._course = replace(self._course, total=total, step=index + 1, epoch_steps=epoch_steps)
             if index % _REPORT_EVERY == 0:
                 losses = {"train": float(loss.detach())}
-                if self._best is not None:
-                    losses[metric] = self._best.score
-                step = self._epoch * self._epoch_steps + index * self._epoch_steps // len(batches)
+                if self._course.best is not None:
+                    losses[metric] = self._course.best.score
+                step = epoch * epoch_steps + index * epoch_steps // len(batches)
                 self._watch.stop()
-                yield Progress(self.stage, step, self.config.max_epochs * self._epoch_steps, losses)
+                yield Progress(self.stage, step, self.config.max_epochs * epoch_steps, losses)
                 self._watch.start()
 
     def _end_epoch(self) -> None:
         """Validate, and keep what is best."""
-        items, parameters = self._items.detach(), self._parameters.detach()
+        course, items, parameters = self._course, self._items.detach(), self._parameters.detach()
         (figures,) = self.task.evaluate(self.learner, parameters, items)
         score = figures[f"ndcg@{self.task.cutoffs[0]}"]
-        self._trajectory.append(parameters[0].clone())
-        self._curve.append(CurvePoint(self._watch.seconds, score))
-        if self._best is None or score > self._best.score:
-            trajectory = torch.stack(self._trajectory)
-            self._best = Trained(items.clone(), parameters.clone(), score, trajectory)
-            self._misses = 0
-        else:
-            self._misses += 1
-        self._epoch, self._step = self._epoch + 1, 0
-        self._total = torch.zeros_like(self._total)
+        trajectory = (*course.trajectory, parameters[0].clone())
+        best, misses = course.best, course.misses + 1
+        if best is None or score > best.score:
+            best = Trained(items.clone(), parameters.clone(), score, torch.stack(trajectory))
+            misses = 0
+        self._course = replace(
+            course,
+            total=torch.zeros_like(course.total),
+            epoch=course.epoch + 1,
+            step=0,
+            best=best,
+            misses=misses,
+            trajectory=trajectory,
+            curve=(*course.curve, CurvePoint(self._watch.seconds, score)),
+        )

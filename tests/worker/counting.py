@@ -1,6 +1,7 @@
 """A real run whose work is counting: small enough to be interrupted at every step of the protocol around it."""
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -8,9 +9,8 @@ import torch
 
 from api.models import RunState
 from api.runs import claims
-from td3core.checkpoint import State
 from td3core.progress import Progress
-from td3core.runs.base import Run
+from td3core.runs.base import Run, RunCheckpoint
 from worker.execute import Attempt, Finish, Work
 from worker.follow import follow, starting
 
@@ -19,9 +19,19 @@ Between = Callable[[int], None]
 """Called with each step before it is reported."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What has been counted, and something to make the checkpoint large."""
+
+    counted: list[int]
+    ballast: torch.Tensor
+
+
 @final
-class Counting(Run):
+class Counting(Run[Counted]):
     """Counts to ten, and remembers what it has counted."""
+
+    checkpoint_type = RunCheckpoint[Counted]
 
     def __init__(self, log: Path, between: Between, *, ballast: int = 0) -> None:
         super().__init__(log, log_name=None, device=torch.device("cpu"), dtype=torch.float32)
@@ -32,11 +42,11 @@ class Counting(Run):
     def _arguments(self) -> dict[str, Any]:
         return {}
 
-    def _work(self) -> State:
-        return {"counted": self.counted, "ballast": self.ballast}
+    def _state(self) -> Counted:
+        return Counted(self.counted, self.ballast)
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
-        self.counted = list(self._begun.get("counted", []))
+        self.counted = list(self._resumed.counted) if self._resumed is not None else []
         for step in range(len(self.counted) + 1, STEPS + 1):
             self.counted.append(step)
             self.between(step)

@@ -319,20 +319,20 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
 def test_stops_when_enough_is_recovered(tiny_log: Path) -> None:
     run = distillation(tiny_log, teacher_score=1e-6, stop=StopConfig(recovery=0.5))
     assert [progress.step for progress in run] == [1, 2]
-    assert run.stopped == "recovery"
+    assert run.course.stopped == "recovery"
     assert run.best is not None
 
 
 def test_a_run_that_took_all_its_steps_was_not_stopped(tiny_log: Path) -> None:
     run = distillation(tiny_log, outer={"validate_every": 6}, stop=StopConfig(recovery=1e-9, seconds=1000))
     assert len(list(run)) == 6
-    assert run.stopped is None
+    assert run.course.stopped is None
 
 
 def test_stops_when_the_time_is_up(tiny_log: Path) -> None:
     run = distillation(tiny_log, stop=StopConfig(seconds=1e-9))
     assert [progress.step for progress in run] == [1]
-    assert run.stopped == "seconds"
+    assert run.course.stopped == "seconds"
     assert run.best is not None
 
 

@@ -1,6 +1,7 @@
 """A run that is left and taken up again ends with the bytes of one that never stopped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_distillation_that_diverged_is_not_gone_on_with(
     real_batch = Distillation.real_batch
 
     def poisoned(self: Distillation) -> torch.Tensor:
-        if self.step == 4:
+        if self.course.step == 4:
             self.factors.tensors["core"].data.fill_(torch.nan)
         return real_batch(self)
 
@@ -150,9 +151,9 @@ def test_the_time_a_run_may_take_goes_on_where_it_was_left(tiny_log: Path, tmp_p
     first = run_of(tiny_log, spec)
     next(progress for progress in first if progress.stage == "distilling")
     first.checkpoint(tmp_path / "checkpoint")
-    state = load_checkpoint(tmp_path / "checkpoint", device=CPU)
-    assert 0 < state["elapsed"] < 3600
-    save_checkpoint(state | {"elapsed": 4000.0}, tmp_path / "checkpoint")
+    state = load_checkpoint(tmp_path / "checkpoint", DistillationRun.checkpoint_type, device=CPU)
+    assert 0 < state.elapsed < 3600
+    save_checkpoint(replace(state, elapsed=4000.0), tmp_path / "checkpoint")
     second = resumed(tiny_log, spec, tmp_path / "checkpoint")
     list(second)
     assert second.metrics["stopped"] == {"reason": "seconds"}

@@ -1,0 +1,76 @@
+"""Checkpoints of earlier formats, as those of the next.
+
+A layout of a state that changes is a new format: add a function from the one before, the newest last. It is given the
+tree as it stands in the file, where `{"$tensor": path}` stands for a tensor, and may change it.
+"""
+
+from collections.abc import Callable
+
+from td3core.formats import Document, Format
+
+
+def _from_2(stored: Document) -> Document:
+    """Points of a curve got names, factors what is not learned of them, and what goes together was put together."""
+    work = stored["work"] or {}
+    if "training" in work:
+        work["training"] = _training_from_2(work["training"])
+    if "distillation" in work:
+        _name_points(work["teacher"])
+        temperature = stored["of"]["spec"]["summary"]["temperature"] or 1.0
+        work["distillation"] = _distillation_from_2(work["distillation"], temperature)
+    for trial in work.get("trials", ()):
+        if trial is not None:
+            _name_points(trial)
+    stored["work"] = work or None
+    return stored
+
+
+def _training_from_2(old: Document) -> Document:
+    _name_points(old)
+    if old["best"] is not None:
+        _name_points(old["best"])
+    apart = ("items", "parameters", "optimizer", "generator", "seconds")
+    return {
+        "course": {name: value for name, value in old.items() if name not in apart},
+        **{name: old[name] for name in apart},
+    }
+
+
+def _distillation_from_2(old: Document, temperature: float) -> Document:
+    best, pool = old["best"], old["pool"]
+    if best is not None:
+        best["factors"] = _factors_from_2(best["factors"], temperature)
+    if pool is not None:
+        optimizer = {"moments": pool["moments"], "step": pool["ages"]}
+        pool = {
+            "members": {"parameters": pool["parameters"], "optimizer": optimizer},
+            "left": pool["left"],
+        }
+    return {
+        "course": {
+            "step": old["step"],
+            "first_loss": old["first"],
+            "figures": old["score"],
+            "best": best,
+            "stopped": old["stopped"],
+        },
+        "factors": _factors_from_2(old["factors"], temperature),
+        "average": _factors_from_2(old["average"], temperature),
+        "log_lr": old["log_lr"],
+        "optimizer": old["optimizer"],
+        "pool": pool,
+        "generator": old["generator"],
+        "real": old["real"],
+    }
+
+
+def _factors_from_2(old: Document, temperature: float) -> Document:
+    return old | ({"temperature": temperature} if "decoder" in old else {})
+
+
+def _name_points(curved: Document) -> None:
+    curved["curve"] = [{"seconds": seconds, "score": score} for seconds, score in curved["curve"]]
+
+
+_UPGRADES: tuple[Callable[[Document], Document], ...] = (_from_2,)
+CHECKPOINT = Format("checkpoint", _UPGRADES, oldest=2)

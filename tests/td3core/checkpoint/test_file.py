@@ -1,0 +1,55 @@
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from td3core.checkpoint import load_checkpoint, save_checkpoint
+from td3core.errors import InvalidCheckpointError
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class State:
+    step: int
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class OtherState:
+    step: int
+
+
+def test_a_state_is_the_same_again(tmp_path: Path) -> None:
+    save_checkpoint(State(3, torch.arange(4.0).view(2, 2).T), tmp_path / "checkpoint")
+    loaded = load_checkpoint(tmp_path / "checkpoint", State, device=CPU)
+    assert loaded.step == 3
+    assert loaded.weights.tolist() == [[0.0, 2.0], [1.0, 3.0]]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_another_state_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(State(3, torch.ones(1)), tmp_path / "checkpoint")
+    with pytest.raises(InvalidCheckpointError, match=r"\['step', 'weights'\], not OtherState"):
+        load_checkpoint(tmp_path / "checkpoint", OtherState, device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (b"td3-checkpoint 1", "format 1, and this version reads formats 2 to 3: an earlier version wrote it"),
+        (b"td3-checkpoint 9", "format 9, and this version reads formats 2 to 3: a later version wrote it"),
+        (b"td3-chocolates 3", "is a td3-chocolates 3, not a td3-checkpoint"),
+    ],
+    ids=["old", "new", "other"],
+)
+def test_other_formats_are_refused(label: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    save_checkpoint(State(3, torch.ones(1)), path)
+    content = path.read_bytes()[:-64].replace(b"td3-checkpoint 3", label)
+    path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
+    with pytest.raises(InvalidCheckpointError, match=message):
+        load_checkpoint(path, State, device=CPU)
