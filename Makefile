@@ -1,4 +1,4 @@
-# TD3 Service. `make help` lists what there is; everything else happens inside .venv.
+# TD3 Service. `make help` lists the targets; all of them work inside .venv.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-install: $(STAMP) ## create .venv and install the pinned dependencies into it
+install: $(STAMP) ## create .venv and install the pinned dependencies
 	@echo "Installed in $(VENV)."
 
 $(STAMP): pyproject.toml constraints.txt
@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  python=; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python3.11" >&2; \
+	  echo "Python 3.11 or newer was not found; set its path: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; \
 	fi; \
 	if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
@@ -38,21 +38,21 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## the whole path on the sample log, or on LOG=path/to/log.csv
+demo: $(STAMP) ## run the service once on the sample log, or on LOG=path/to/log.csv
 	@$(BIN)/python -m embedded.demo $(if $(LOG),'$(LOG)')
 
-serve: $(STAMP) ## run the service until Ctrl-C, on TD3_HOST (127.0.0.1) and TD3_PORT (8000)
+serve: $(STAMP) ## run the service until Ctrl-C, at TD3_HOST (127.0.0.1) and TD3_PORT (8000)
 	@$(BIN)/python -m embedded
 
-test: lint ## everything in `check`, and every test but `chaos`, against real servers, with coverage
+test: lint ## run `check` and all tests except `chaos`, against real servers, with coverage
 	@echo "Running every test"
 	@$(PYTEST) -m "not chaos" --cov --cov-report=term
 
-chaos: $(STAMP) ## the tests that kill, cut off and fill up, for many minutes, one at a time
+chaos: $(STAMP) ## run the fault-injection tests, which take many minutes
 	@echo "Running the chaos tests"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m chaos
 
-check: lint ## the quick part: format, lint, types, import contracts, unit tests
+check: lint ## run the quick checks: format, lint, types, import contracts, unit tests
 	@echo "Running the unit tests"
 	@$(PYTEST) -m "not acceptance and not slow and not chaos"
 
@@ -67,7 +67,7 @@ lint: $(STAMP)
 bench: $(BENCH_STAMP) ## measure and plot into build/bench, on the sample or on LOG="one.csv other.csv"
 	@$(BIN)/python -m benchmarks $(LOG) $(if $(THREADS),--threads $(THREADS)) $(BENCH_OPTIONS)
 
-third-party: $(BENCH_STAMP) ## build .venv-bench, in which benchmarks.third_party runs RecTools
+third-party: $(BENCH_STAMP) ## create .venv-bench, in which benchmarks.third_party runs RecTools
 	@echo "Installed in $(BENCH_VENV); now: $(BIN)/python -m benchmarks.third_party LOG"
 
 $(BENCH_STAMP): $(STAMP) benchmarks/third_party/requirements.txt benchmarks/third_party/constraints.txt
@@ -77,7 +77,7 @@ $(BENCH_STAMP): $(STAMP) benchmarks/third_party/requirements.txt benchmarks/thir
 	  -c benchmarks/third_party/constraints.txt -r benchmarks/third_party/requirements.txt
 	@touch $@
 
-rivals: $(RIVALS_STAMP) ## build .venv-rivals, in which benchmarks.service runs procrastinate
+rivals: $(RIVALS_STAMP) ## create .venv-rivals, in which benchmarks.service runs procrastinate
 	@echo "Installed in $(RIVALS_VENV); now: $(BIN)/python -m benchmarks.service"
 
 $(RIVALS_STAMP): $(STAMP) benchmarks/service/requirements.txt benchmarks/service/constraints.txt
@@ -87,7 +87,7 @@ $(RIVALS_STAMP): $(STAMP) benchmarks/service/requirements.txt benchmarks/service
 	  -c benchmarks/service/constraints.txt -r benchmarks/service/requirements.txt
 	@touch $@
 
-clean: ## remove .venv, .venv-bench, .venv-rivals and caches; data in var/ stays
+clean: ## remove .venv, .venv-bench, .venv-rivals and caches, but not the data in var/
 	@echo "Removing $(VENV), $(BENCH_VENV), $(RIVALS_VENV), caches and build output"
 	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

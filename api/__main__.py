@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API. Everything it needs is in `TD3_...` variables."""
+"""`python -m api`: serve the API. It is configured by `TD3_...` environment variables."""
 
 import argparse
 import contextlib
@@ -14,17 +14,19 @@ from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
 
 SHUTDOWN_SECONDS = 8
-"""How long open requests may take to end once the server is told to stop."""
+"""Seconds that open requests have to finish when the server is stopped."""
 
 
 def main() -> None:
-    """Run the server until it is told to stop."""
+    """Run the server until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m api",
         description=__doc__,
-        epilog="; ".join(
+        epilog="Environment variables:\n\n"
+        + "\n".join(
             f"TD3_{name.upper()}: {field.description}" for name, field in Settings.model_fields.items()
         ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()
     try:
@@ -40,7 +42,7 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
-        sys.exit("error: the server did not start; its log says why")
+        sys.exit("error: the server did not start; see its log")
 
 
 if __name__ == "__main__":

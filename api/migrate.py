@@ -1,4 +1,4 @@
-"""`python -m api.migrate`: bring the database to the newest schema; safe to run twice, and by two at once."""
+"""`python -m api.migrate`: migrate the database to the newest schema. Safe to run repeatedly and concurrently."""
 
 import argparse
 import sys
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Apply what is missing up to `revision`.
+    """Upgrade the schema to `revision`.
 
     Raises:
-        CommandError: There is no such revision, or the database is past it, which alembic itself passes over.
+        CommandError: The revision does not exist, or the database is newer, which alembic itself ignores.
     """
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
@@ -36,14 +36,16 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             ScriptDirectory.from_config(config).get_revision(revision),
         )
         if reached != (wanted and wanted.revision):
-            raise CommandError(f"the database is at {reached}, past {revision}; going back takes --down")
+            raise CommandError(
+                f"the database is at revision {reached}, which is newer than {revision}; use --down to downgrade"
+            )
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Undo what came after `revision`.
+    """Downgrade the schema to `revision`.
 
     Raises:
-        CommandError: There is no such revision, or the database is not as far as that.
+        CommandError: The revision does not exist, or the database is older.
     """
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
@@ -51,12 +53,12 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
 
 
 def newest_revision() -> str | None:
-    """The revision this code needs."""
+    """The revision that this version needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision the database is at."""
+    """The revision of the database."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -70,7 +72,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _lock(connection: Connection) -> None:
-    """Let one process migrate at a time; SQLite's write lock does that by itself."""
+    """Allow one migration at a time. SQLite needs no lock of ours, because it allows only one writer."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
@@ -78,11 +80,11 @@ def _lock(connection: Connection) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m api.migrate", description=__doc__)
-    parser.add_argument("--revision", help="where to stop (default: the newest)")
-    parser.add_argument("--down", action="store_true", help="go back to an older --revision")
+    parser.add_argument("--revision", help="target revision (default: the newest)")
+    parser.add_argument("--down", action="store_true", help="downgrade to an older --revision")
     arguments = parser.parse_args()
     if arguments.down and arguments.revision is None:
-        parser.error("--down needs the --revision to go back to")
+        parser.error("--down requires --revision")
     try:
         settings = load_settings()
     except SettingsError as error:

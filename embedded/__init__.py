@@ -1,1 +1,1 @@
-"""The embedded profile: the whole service as child processes of one command, nothing to install by hand."""
+"""The embedded profile: one command that runs the whole service as child processes."""

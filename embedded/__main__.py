@@ -1,4 +1,4 @@
-"""`python -m embedded`: the service in one terminal, until Ctrl-C or SIGTERM."""
+"""`python -m embedded`: run the whole service until Ctrl-C or SIGTERM."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ WATCH_SECONDS = 0.5
 
 
 def main() -> int:
-    """Serve with the settings of the environment; the exit code is 1 if the service could not go on."""
+    """Run the service with the settings of the environment. The exit code is 1 if it failed."""
     interrupt_when_terminated()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         settings = load_settings()
         data_dir = settings.data_dir.resolve()
-        console.print(f"Starting TD3 Service; its data and logs are in {escape(str(data_dir))}")
+        console.print(f"Starting TD3 Service; data and logs are in {escape(str(data_dir))}")
         with running_service(
             data_dir=data_dir,
             environment=os.environ,
@@ -31,10 +31,8 @@ def main() -> int:
             port=settings.port or None,
             broker_url=settings.broker_url,
         ) as service:
-            console.print(
-                f"[bold green]Ready[/] at {service.url}; the API is described at {service.url}/docs"
-            )
-            console.print(f"Logs: {escape(str(service.log_dir))}/*.log. Ctrl-C stops everything.")
+            console.print(f"[bold green]Ready[/] at {service.url}; API documentation at {service.url}/docs")
+            console.print(f"Logs: {escape(str(service.log_dir))}/*.log. Press Ctrl-C to stop the service.")
             while True:
                 time.sleep(WATCH_SECONDS)
                 service.check_alive()

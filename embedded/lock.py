@@ -1,4 +1,4 @@
-"""One service a data directory: an advisory lock that the kernel gives back when its holder ends."""
+"""Locking the data directory for one service, with an advisory lock that the kernel releases when the process ends."""
 
 import fcntl
 import os
@@ -11,10 +11,10 @@ from embedded.errors import DataDirInUseError
 
 @contextmanager
 def exclusive(data_dir: Path) -> Iterator[None]:
-    """Hold `data_dir`, made if it is not there, for this process alone.
+    """Lock `data_dir` for this process until the block ends, and create it if it does not exist.
 
     Raises:
-        DataDirInUseError: Another process holds it; the error names that process.
+        DataDirInUseError: Another process has locked it; the error names that process.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "service.lock").open("a+") as lock:

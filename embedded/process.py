@@ -1,4 +1,4 @@
-"""Child processes that never outlive the process that started them."""
+"""Child processes that end when the process that started them ends."""
 
 import os
 import signal
@@ -14,18 +14,18 @@ from embedded.errors import ChildDiedError
 
 
 class Owner(NamedTuple):
-    """The user a child runs as, where that is not the user of its parent."""
+    """The user that a child runs as, if it is not the user of its parent."""
 
     uid: int
     gid: int
 
 
 class ChildProcess:
-    """One child in a session of its own, writing to its own log file; its command begins with a path.
+    """A child process with its own session and log file; its command begins with a path.
 
-    It gets `death_signal` when the *thread* that started it ends, so start it from a thread that lives as
-    long as the child should. A session of its own keeps the terminal's Ctrl-C away from it: the parent
-    decides the order in which children stop.
+    It gets `death_signal` when the *thread* that started it ends, so it must be started by a thread that lives long
+    enough. It has its own session so that Ctrl-C in the terminal does not reach it: the parent decides the order in
+    which children stop.
     """
 
     def __init__(
@@ -70,31 +70,31 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, negative for a signal, or `None` while it runs."""
+        """The exit code, negative for a signal, or `None` while it is running."""
         return self._process.poll()
 
     def check_alive(self) -> None:
-        """Raise ChildDiedError, with the end of the log, if the process has ended."""
+        """Raise ChildDiedError, with the last lines of the log, if the process has exited."""
         if (code := self.exit_code) is not None:
             raise ChildDiedError(self.name, code=code, log=self.log, tail=self.log_tail())
 
     def log_tail(self, lines: int = 25) -> str:
-        """The last lines that this process wrote, nothing of its predecessors'."""
+        """Return the last lines of the log that this process wrote, without those of earlier ones."""
         with self.log.open("rb") as output:
             output.seek(self._log_start)
             text = output.read().decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for it to end by itself and return its exit code.
+        """Wait until it exits and return its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: It still runs after `timeout` seconds.
+            subprocess.TimeoutExpired: It is still running after `timeout` seconds.
         """
         return self._process.wait(timeout)
 
     def stop(self, *, grace: float = 10.0, sig: signal.Signals = signal.SIGTERM) -> None:
-        """Ask it to end, and after `grace` seconds kill it and whatever it started."""
+        """Send it `sig`, and after `grace` seconds kill it and all processes that it started."""
         if self.exit_code is None:
             self._process.send_signal(sig)
             try:
@@ -104,12 +104,12 @@ class ChildProcess:
         self._kill_session()
 
     def kill(self) -> None:
-        """SIGKILL, as the kernel's out-of-memory killer would."""
+        """Send it SIGKILL, as the out-of-memory killer of the kernel does."""
         self._process.kill()
         self._process.wait()
 
     def _kill_session(self) -> None:
-        """Kill what is left of the process group, which carries the child's own process id."""
+        """Kill what remains of the process group, whose id is the process id of the child."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -118,7 +118,7 @@ class ChildProcess:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on right now; someone else may still take it first."""
+    """Return a TCP port that is free now; another process may still take it."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]

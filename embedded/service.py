@@ -1,4 +1,4 @@
-"""The whole service as child processes: broker, API, worker and keeper, started and stopped in order."""
+"""Running the whole service as child processes: broker, API, worker and keeper."""
 
 import socket
 import subprocess
@@ -17,7 +17,7 @@ from embedded.process import ChildProcess, free_port
 
 READY_SECONDS = 90.0
 MIGRATION_SECONDS = 120.0
-# What a child may take to end by itself: the API finishes its requests, the worker hands its job back.
+# Seconds that a child has to exit: the API finishes its requests, the worker hands its run back.
 GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0}
 MODULES = {"migrate": "api.migrate", "api": "api", "worker": "worker", "keeper": "worker.keeper"}
 METRICS_PORT = "TD3_METRICS_PORT"
@@ -25,12 +25,12 @@ ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def command(name: str) -> list[str]:
-    """How a process of the service is run, `api`, `worker`, `keeper` or `migrate`."""
+    """Return the command of a process of the service: `api`, `worker`, `keeper` or `migrate`."""
     return [sys.executable, "-m", MODULES[name]]
 
 
 class Service:
-    """A running service; its children are public so that a test can kill one and start another."""
+    """A running service. Its children are public so that tests can kill and restart them."""
 
     def __init__(self, *, data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
@@ -41,21 +41,21 @@ class Service:
         self.environment = environment
 
     def start(self, name: str) -> ChildProcess:
-        """Start the child `name`, one of `api`, `worker` and `keeper`, in the place of one that ended."""
+        """Start the child `name` (`api`, `worker` or `keeper`), or start it again."""
         child = self._run(name, command(name))
         self.children[name] = child
         return child
 
     def stop(self, name: str) -> None:
-        """Stop the child `name` cleanly, if it was ever started."""
+        """Stop the child `name` cleanly, if it was started."""
         if child := self.children.pop(name, None):
             child.stop(grace=GRACE_SECONDS[name])
 
     def migrate(self) -> None:
-        """Bring the database to the current schema.
+        """Migrate the database to the current schema.
 
         Raises:
-            ChildDiedError: The migration failed; the message ends with its log.
+            ChildDiedError: The migration failed; the message has the last lines of its log.
         """
         migration = self._run("migrate", command("migrate"))
         try:
@@ -69,16 +69,16 @@ class Service:
             migration.stop(grace=0)
 
     def check_alive(self) -> None:
-        """Raise ChildDiedError if any child has ended."""
+        """Raise ChildDiedError if a child has exited."""
         for child in self.children.values():
             child.check_alive()
 
     def wait_until_ready(self) -> None:
-        """Return as soon as the API says that it can serve.
+        """Wait until the API is ready.
 
         Raises:
-            ChildDiedError: A child ended meanwhile.
-            NotReadyError: It did not become ready; the message ends with its log.
+            ChildDiedError: A child exited meanwhile.
+            NotReadyError: The API did not become ready; the message has the last lines of its log.
         """
         deadline = time.monotonic() + READY_SECONDS
         with httpx.Client(base_url=self.url, timeout=5.0, trust_env=False) as client:
@@ -88,7 +88,7 @@ class Service:
                     if client.get("/readyz").is_success:
                         return
                 except httpx.TransportError:
-                    pass  # it does not listen yet
+                    pass  # it is not listening yet
                 time.sleep(0.05)
         api = self.children["api"]
         raise NotReadyError("api", seconds=READY_SECONDS, log=api.log, tail=api.log_tail())
@@ -102,7 +102,7 @@ class Service:
         )
 
     def _environment_of(self, name: str) -> Mapping[str, str]:
-        """Worker and keeper cannot share the port of their metrics: the keeper's is the next."""
+        """Return the environment of a child; the keeper gets a metrics port of its own, next to the worker's."""
         port = self.environment.get(METRICS_PORT)
         if name != "keeper" or not port:
             return self.environment
@@ -118,17 +118,17 @@ def running_service(
     port: int | None = None,
     broker_url: str | None = None,
 ) -> Iterator[Service]:
-    """Run the service on `data_dir` until the block ends; yield it when it is ready to serve.
+    """Run the service with `data_dir` until the block ends; yield it when it is ready.
 
     Args:
-        data_dir: Database, storage, broker data and logs; made if it is not there.
-        environment: Environment of the children, with the settings that differ from their defaults.
+        data_dir: Directory of the database, storage, broker data and logs; created if it does not exist.
+        environment: Environment of the children, with all settings that differ from the defaults.
         host: Address to listen on.
-        port: Port to listen on; `None` takes a free one.
-        broker_url: A broker that runs already; `None` starts one.
+        port: Port to listen on; `None` chooses a free one.
+        broker_url: URL of a running broker; `None` starts one.
 
     Raises:
-        EmbeddedError: It cannot start, or did not; the message says why.
+        EmbeddedError: The service could not start.
     """
     data_dir = data_dir.resolve()
     port = free_port(ANY_HOST.get(host, host)) if port is None else port
@@ -147,7 +147,7 @@ def running_service(
         }
         service = Service(data_dir=data_dir, host=host, port=port, environment={**environment, **own})
         service.migrate()
-        # Stopped in the opposite order: first nothing comes in, then the worker hands back what it holds.
+        # Stopped in reverse order: first the API accepts no more requests, then the worker hands its run back.
         for name in ("keeper", "worker", "api"):
             stack.callback(service.stop, name)
             service.start(name)
@@ -156,7 +156,11 @@ def running_service(
 
 
 def _check_free(host: str, port: int) -> None:
-    """Say plainly that the port is taken, rather than let the API fail in its log."""
+    """Check that the port is free, for a clearer error than the one in the log of the API.
+
+    Raises:
+        PortTakenError: It is not.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

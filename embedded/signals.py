@@ -1,12 +1,12 @@
-"""How a command of the embedded profile is told to stop."""
+"""Signals that stop the commands of the embedded profile."""
 
 import signal
 
 
 def interrupt_when_terminated() -> None:
-    """Let SIGTERM, and a terminal that closes, end this command as Ctrl-C does: by KeyboardInterrupt.
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
-    What is ignored stays ignored, as under `nohup`.
+    Signals that are ignored stay ignored, as under `nohup`.
     """
     for sig in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(sig) is not signal.SIG_IGN:

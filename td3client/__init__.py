@@ -1,4 +1,4 @@
-"""The Python client of TD3 Service and its `td3` command line; needs none of the service's own packages."""
+"""Python client of TD3 Service, with the `td3` command line. It does not depend on the packages of the service."""
 
 from td3client.client import Client
 from td3client.errors import (

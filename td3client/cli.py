@@ -1,4 +1,4 @@
-"""The `td3` command: submit a log, watch the job, fetch the summary, evaluate it."""
+"""The `td3` command line: submit a log, follow the job, download the summary, evaluate it."""
 
 import json
 import sys
@@ -17,17 +17,17 @@ from td3client.errors import ClientError
 app = typer.Typer(
     help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
 )
-# Names, paths and messages are printed as they are: none of them is markup.
+# Names, paths and messages are printed literally, not as markup.
 console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
 messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
-Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="Where the service listens.")]
-JobId = Annotated[str, typer.Argument(help="The job's id, job_…")]
+Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="URL of the service.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
 Spec = Annotated[
     str | None,
     typer.Option(
         "--spec",
-        help="What differs from the default spec: a JSON file, or JSON itself, such as "
+        help="Fields of the spec that differ from the defaults: a JSON file, or JSON such as "
         '\'{"summary": {"users": 30}}\'.',
     ),
 ]
@@ -35,21 +35,35 @@ Spec = Annotated[
 
 @app.command()
 def submit(
-    log: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The interaction log.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="Interaction log: CSV, TSV, JSON Lines, RecBole .inter or Parquet.",
+        ),
+    ],
     spec: Spec = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until the job has finished.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job has ended and show its progress.")
+    ] = False,
     deadline: Annotated[
         float | None,
-        typer.Option(help="Seconds from now within which the job must have ended, or it fails."),
+        typer.Option(help="Deadline in seconds from now; a job that has not ended by then fails."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run it even if there is an identical job.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Create a new job even if an identical one exists.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Upload an interaction log and start a job; prints the job's id, or that of an identical one."""
+    """Upload an interaction log, start a job and print its id.
+
+    If an identical job exists already, its id is printed instead, unless --force is given.
+    """
     with Client(url) as client:
         job = client.submit(log, _read_spec(spec), deadline_seconds=deadline, force=force)
         if job.get("deduplicated"):
-            messages.print("An identical job was there already; --force runs it again.")
+            messages.print("An identical job exists already; use --force to create a new one.")
         console.print(job["id"])
         if wait:
             follow(console, client.wait(job["id"]), title="job")
@@ -57,14 +71,14 @@ def submit(
 
 @app.command()
 def status(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Print the job as JSON."""
+    """Print a job as JSON."""
     with Client(url) as client:
         console.print_json(data=client.job(job_id))
 
 
 @app.command()
 def wait(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Watch a job until it has finished; the exit code is 1 unless it succeeded."""
+    """Show the progress of a job until it has ended. The exit code is 1 unless it succeeded."""
     with Client(url) as client:
         follow(console, client.wait(job_id), title="job")
 
@@ -72,10 +86,10 @@ def wait(job_id: JobId, url: Url = DEFAULT_URL) -> None:
 @app.command()
 def download(
     job_id: JobId,
-    path: Annotated[Path, typer.Argument(help="File or folder to save the archive as, or in.")] = Path(),
+    path: Annotated[Path, typer.Argument(help="File or directory to save the archive to.")] = Path(),
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Fetch the summary of a job that succeeded, taking up an interrupted download."""
+    """Download the summary of a job and print its path. An interrupted download is resumed."""
     with Client(url) as client:
         console.print(str(client.download_summary(job_id, path)))
 
@@ -84,10 +98,10 @@ def download(
 def evaluate(
     job_id: JobId,
     spec: Spec = None,
-    cutoff: Annotated[int, typer.Option(help="The k of the metrics to print.")] = 10,
+    cutoff: Annotated[int, typer.Option(help="Cut-off k of the metrics to print.")] = 10,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Train fresh learners on the summary and on the baselines, and print how they compare."""
+    """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results."""
     with Client(url) as client:
         evaluation = client.evaluate(job_id, _read_spec(spec))
         evaluation = follow(console, client.wait_evaluation(evaluation["id"]), title="evaluation")
@@ -97,11 +111,13 @@ def evaluate(
 
 @app.command()
 def events(
-    run_id: Annotated[str, typer.Argument(help="The id of a job or an evaluation.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until it has ended.")] = False,
+    run_id: Annotated[str, typer.Argument(help="Id of a job or an evaluation.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for new events until the run has ended.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Print what happened to a job or an evaluation, one line an event."""
+    """Print the events of a job or an evaluation, one per line."""
     with Client(url) as client:
         for event in client.events(run_id, follow=follow):
             console.print(event_line(event))
@@ -109,31 +125,31 @@ def events(
 
 @app.command()
 def cancel(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Ask a job to stop; prints its state."""
+    """Cancel a job and print its state."""
     with Client(url) as client:
         console.print(client.cancel(job_id)["state"])
 
 
 @app.command()
 def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Interrupt a job; prints its state."""
+    """Pause a job and print its state."""
     with Client(url) as client:
         console.print(client.pause(job_id)["state"])
 
 
 @app.command()
 def resume(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Let a paused job go on from where it was; prints its state."""
+    """Resume a paused job from its checkpoint and print its state."""
     with Client(url) as client:
         console.print(client.resume(job_id)["state"])
 
 
 @app.command()
 def jobs(
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """List jobs, one line a job."""
+    """List jobs, newest first, one per line."""
     with Client(url) as client:
         for job in client.jobs(limit=limit)["items"]:
             console.print(job_line(job))
@@ -145,14 +161,16 @@ def _read_spec(given: str | None) -> dict[str, Any] | None:
     try:
         spec = json.loads(given if given.lstrip().startswith("{") else Path(given).read_text())
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"neither JSON nor a file of JSON: {error}", param_hint="--spec") from error
+        raise typer.BadParameter(
+            f"expected JSON or the path of a JSON file: {error}", param_hint="--spec"
+        ) from error
     if not isinstance(spec, dict):
         raise typer.BadParameter(f"expected a JSON object, got {type(spec).__name__}", param_hint="--spec")
     return spec
 
 
 def main() -> None:
-    """Run the command line; a refusal or failure is one message on stderr and exit code 1."""
+    """Run the command line. An error is one message on stderr and exit code 1."""
     try:
         app()
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""The HTTP client: one method an operation, plain dictionaries out, errors that say what to do."""
+"""The HTTP client: one method per operation, which returns plain dictionaries."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from td3client.errors import (
 from td3client.resources import FINISHED, Evaluation, Event, Job, Page, Run, Summary
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-# The answer to an upload comes after the log has been validated.
+# The response to an upload is sent after the log has been validated.
 UPLOAD_SECONDS = 600.0
 DOWNLOAD_ATTEMPTS = 5
 RETRY_PAUSE = 1.0
@@ -37,7 +37,7 @@ R = TypeVar("R", bound=Run)
 
 
 class Client:
-    """Talks to one service, directly (no proxy); use it as a context manager, or `close` it."""
+    """Client of one service. It uses no proxy. Use it as a context manager, or call `close`."""
 
     def __init__(self, base_url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
         self.base_url = base_url.rstrip("/")
@@ -63,83 +63,83 @@ class Client:
         deadline_seconds: float | None = None,
         force: bool = False,
     ) -> Job:
-        """Upload the interaction log, in constant memory, and start a job on it.
+        """Upload an interaction log, in constant memory, and start a job.
 
-        An identical job that is there already, finished or on its way, is the answer instead: `deduplicated` says so.
+        If an identical job exists already, that job is returned, with `deduplicated` set.
 
         Args:
             log: CSV, TSV, JSON Lines, Parquet or RecBole `.inter`, also compressed.
-            spec: What differs from the default job spec.
-            deadline_seconds: The job fails if it has not ended so long from now, waiting and pauses included.
-            force: Start a job even if there is an identical one.
+            spec: Fields of the job spec that differ from the defaults.
+            deadline_seconds: Deadline in seconds from now, after which the job fails; waiting and pauses count.
+            force: Start a new job even if an identical one exists.
 
         Raises:
-            ServiceProblem: The log or the spec was refused; `errors` lists why.
-            UnreachableError: The service does not answer.
+            ServiceProblem: The log or the spec was rejected; `errors` lists the reasons.
+            UnreachableError: The service is unreachable.
         """
-        wishes = {"deadline_seconds": deadline_seconds, "force": force or None}
+        options = {"deadline_seconds": deadline_seconds, "force": force or None}
         with log.open("rb") as dataset:
-            # The spec goes first, so that a wrong one is refused before the whole log has travelled.
+            # The spec is sent first, so that an invalid one is rejected before the log is uploaded.
             return self._create(
                 "/v1/jobs",
-                params={name: value for name, value in wishes.items() if value is not None} or None,
+                params={name: value for name, value in options.items() if value is not None} or None,
                 data={"spec": json.dumps(spec)} if spec else None,
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
             )
 
     def job(self, job_id: str) -> Job:
-        """The job as it is now."""
+        """Get the current state of a job."""
         return self._call("GET", f"/v1/jobs/{job_id}")
 
     def jobs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
-        """A page of jobs, the newest first."""
+        """Get a page of jobs, newest first."""
         params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
         return self._call("GET", "/v1/jobs", params=params)
 
     def cancel(self, job_id: str) -> Job:
-        """Ask a job to stop; it does so within one outer step."""
+        """Cancel a job. A running job stops within one outer step."""
         return self._call("POST", f"/v1/jobs/{job_id}/cancel")
 
     def pause(self, job_id: str) -> Job:
-        """Ask a job to let go of its worker and keep how far it has come; it does so within one outer step."""
+        """Pause a job. A running job saves a checkpoint and stops within one outer step."""
         return self._call("POST", f"/v1/jobs/{job_id}/pause")
 
     def resume(self, job_id: str) -> Job:
-        """Let a paused job go on from where it was."""
+        """Resume a paused job from its checkpoint."""
         return self._call("POST", f"/v1/jobs/{job_id}/resume")
 
     def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
-        """Start an evaluation of the summary of a job that succeeded."""
+        """Start an evaluation of the summary of a job that has succeeded."""
         return self._create(f"/v1/jobs/{job_id}/evaluations", json=dict(spec or {}))
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
-        """The evaluation as it is now."""
+        """Get the current state of an evaluation."""
         return self._call("GET", f"/v1/evaluations/{evaluation_id}")
 
     def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
-        """Yield the job again and again until it has succeeded.
+        """Poll a job every `poll` seconds and yield its state until it has succeeded.
 
         Raises:
-            RunFailedError: It failed or was cancelled, after it was yielded in that state.
+            RunFailedError: The job failed or was cancelled, after that state was yielded.
         """
         return _until_success(lambda: self.job(job_id), poll)
 
     def wait_evaluation(self, evaluation_id: str, *, poll: float = 1.0) -> Iterator[Evaluation]:
-        """Yield the evaluation again and again until it has succeeded; raises as `wait` does."""
+        """Poll an evaluation and yield its state until it has succeeded; raises the same errors as `wait`."""
         return _until_success(lambda: self.evaluation(evaluation_id), poll)
 
     def events(self, run_id: str, *, after: int = 0, follow: bool = True) -> Iterator[Event]:
-        """Yield what happened to a job or an evaluation, in order and each event once.
+        """Yield the events of a job or an evaluation, in order and each exactly once.
 
         Args:
-            run_id: Of either.
-            after: Number of the last event that is known already.
-            follow: Stay until the run has ended, through broken connections and restarts of the service.
+            run_id: Id of the job or evaluation.
+            after: Sequence number of the last event that is already known.
+            follow: Wait for new events until the run has ended, and reconnect if the connection is lost.
 
         Raises:
-            ServiceProblem: There is no such run.
-            UnreachableError: The service does not answer; a stream gives up after a minute.
+            ServiceProblem: The run does not exist.
+            UnreachableError: The service is unreachable; with `follow`, for more than a minute.
         """
         path = f"/v1/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}/events"
         return self._stream(path, after) if follow else self._events_so_far(path, after)
@@ -153,7 +153,7 @@ class Client:
             after = page["next_after"]
 
     def _stream(self, path: str, after: int) -> Iterator[Event]:
-        """Server-sent events; whenever the stream breaks or ends too early, it is opened again where it was."""
+        """Yield server-sent events. A stream that breaks or ends too early is reopened after the last event."""
         broken_at: float | None = None
         while True:
             try:
@@ -163,7 +163,7 @@ class Client:
                         return
                     broken_at = None
                     for message in source.iter_sse():
-                        if not message.data:  # what the library makes of a ping
+                        if not message.data:  # how the library represents a ping
                             continue
                         event: Event = json.loads(message.data)
                         after = event["seq"]
@@ -189,15 +189,15 @@ class Client:
         )
 
     def download_summary(self, job_id: str, path: Path) -> Path:
-        """Save the summary's archive as `path`, or in the folder `path` under the job's id; returns where.
+        """Download the summary of a job to the file `path`, or as `<job id>.zip` to the directory `path`; return where.
 
-        What an interrupted download left in `<path>.part` is taken up again, also by a later call, and only
-        an archive with the right SHA-256 gets the name.
+        An interrupted download is kept in `<path>.part` and resumed, also by a later call. The file gets its final name
+        only if its SHA-256 is correct.
 
         Raises:
             ServiceProblem: The job has no summary (yet).
-            DamagedDownloadError: What arrived is not what the service announced.
-            NotSavedError: The folder is not there or takes no file, or the disk is full.
+            DamagedDownloadError: The SHA-256 of the download is not the expected one.
+            NotSavedError: The directory does not exist or is not writable, or the disk is full.
         """
         summary = self.job(job_id)["summary"]
         target = path / f"{job_id}.zip" if path.is_dir() else path
@@ -217,7 +217,7 @@ class Client:
             raise NotSavedError(target, error) from error
 
     def _fetch(self, summary: Summary, part: Path) -> None:
-        """Fetch what `part` lacks, again where the connection breaks."""
+        """Download what is missing from `part`, and retry if the connection breaks."""
         for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
             try:
                 self._append_rest(summary, part)
@@ -227,7 +227,7 @@ class Client:
                     raise
 
     def _append_rest(self, summary: Summary, part: Path) -> None:
-        """Fetch what `part` lacks; the whole if the server's archive is not the one it was begun with."""
+        """Download what is missing from `part`, or the whole archive if it has changed on the server."""
         have = part.stat().st_size if part.exists() else 0
         if have >= summary["bytes"]:
             return
@@ -243,12 +243,12 @@ class Client:
 
     @contextmanager
     def _open(self, href: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        """Start a download; storage that the service sends us to gets nothing that is meant for the service."""
+        """Start a download. After a redirect to the storage, no headers for the service are sent there."""
         with self._http.stream("GET", href, headers=headers) as response:
             if not response.has_redirect_location:
                 yield response
                 return
-        # Objects in storage never change, and it knows no ETag of ours.
+        # Objects in the storage never change, and it does not know our ETags.
         headers = {name: value for name, value in headers.items() if name != "If-Range"}
         with httpx.Client(timeout=self._http.timeout, transport=httpx.HTTPTransport(retries=2)) as elsewhere:
             location = response.url.join(response.headers["Location"])
@@ -256,7 +256,7 @@ class Client:
                 yield response
 
     def _create(self, path: str, **options: Any) -> Any:
-        """POST what creates something, again if nobody knows whether it arrived: under one key it is done once."""
+        """Send a POST request that creates something; its idempotency key makes it safe to retry."""
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         failed_at: float | None = None
         while True:
@@ -294,7 +294,7 @@ def _raise_for_problem(response: httpx.Response) -> None:
 
 
 def _patience(error: UnreachableError | ServiceProblem) -> float:
-    """For how long a creating request is worth sending again."""
+    """Return for how many seconds a creating request is retried after this error."""
     if isinstance(error, UnreachableError) or error.status in AWAY:
         return RETRY_SECONDS
     return UPLOAD_SECONDS if error.code == "idempotency_key_in_use" else 0.0

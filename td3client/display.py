@@ -1,4 +1,4 @@
-"""How runs look on a terminal."""
+"""Showing runs on a terminal."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,9 @@ R = TypeVar("R", bound=Run)
 
 
 def follow(console: Console, runs: Iterable[R], *, title: str) -> R:
-    """Draw the run's progress until `runs` ends, and return the run as it ended.
+    """Show the progress of a run until `runs` ends, and return its last state.
 
-    A terminal gets a bar; anything else a line at each new stage and every ten seconds.
+    On a terminal this is a progress bar, elsewhere a line for each new stage and every ten seconds.
     """
     return _follow_bar(console, runs, title) if console.is_terminal else _follow_lines(console, runs, title)
 
@@ -56,7 +56,7 @@ def _follow_lines(console: Console, runs: Iterable[R], title: str) -> R:
 
 def _last(run: R | None) -> R:
     if run is None:
-        raise ValueError("there was no run to follow")
+        raise ValueError("runs is empty")
     return run
 
 
@@ -65,7 +65,7 @@ def _stage(run: Run) -> str:
 
 
 def _detail(run: Run) -> str:
-    """Step, losses and time left, as far as they are known; of a finished job, why it ended before its last step."""
+    """Return step, losses and remaining time, as far as known, or why a job that has succeeded stopped early."""
     if run["state"] == "succeeded":
         stopped = (run.get("metrics") or {}).get("stopped")
         return f"stopped early ({stopped.get('detail', stopped['reason'])})" if stopped else ""
@@ -85,7 +85,7 @@ def _progress(run: Mapping[str, Any]) -> str:
 
 
 def event_line(event: Event) -> str:
-    """Number, time, attempt, kind, and what there is to tell."""
+    """Return number, time, attempt, kind and details of an event."""
     data = event["data"]
     if event["kind"] in ("stage", "metrics"):
         told = f"{data['stage']} {data['progress']:.0%} {_progress(data)}"
@@ -97,7 +97,7 @@ def event_line(event: Event) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`42 s`, `3 min 05 s` or `2 h 10 min`."""
+    """Format seconds as `42 s`, `3 min 05 s` or `2 h 10 min`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -106,6 +106,6 @@ def duration(seconds: float) -> str:
 
 
 def job_line(job: Job) -> str:
-    """Id, state or stage, progress, time of creation and name of the log; a table would cut ids to fit 80 columns."""
+    """Return id, state or stage, progress, creation time and log name, without the cut-off ids of a table."""
     name = job["dataset"]["name"] or ""
     return f"{job['id']} {_stage(job):10} {job['progress']:4.0%} {job['created_at'][:19]} {name}".rstrip()

@@ -1,4 +1,4 @@
-"""Every error the client raises on purpose; the messages are for the person who called."""
+"""All errors that the client raises deliberately."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,18 +6,18 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """The call did not succeed."""
+    """Base class of the errors of the client."""
 
 
 class UnreachableError(ClientError):
-    """The service could not be reached, or the connection broke."""
+    """The service is unreachable, or the connection was lost."""
 
     def __init__(self, base_url: str, reason: str) -> None:
-        super().__init__(f"cannot reach TD3 Service at {base_url}: {reason}")
+        super().__init__(f"TD3 Service at {base_url} is unreachable: {reason}")
 
 
 class ServiceProblem(ClientError):  # noqa: N818  RFC 9457 calls it a problem
-    """The service refused: a problem of RFC 9457, with the service's `code` and list of `errors`."""
+    """The service rejected the request with a problem (RFC 9457), which has a `code` and a list of `errors`."""
 
     def __init__(self, status: int, fields: Mapping[str, Any]) -> None:
         self.status = status
@@ -33,7 +33,7 @@ class ServiceProblem(ClientError):  # noqa: N818  RFC 9457 calls it a problem
 
 
 class RunFailedError(ClientError):
-    """A job or an evaluation that was waited for did not succeed."""
+    """The job or evaluation failed or was cancelled."""
 
     def __init__(self, run_id: str, state: str, reason: str | None) -> None:
         super().__init__(f"{run_id} {state}" + (f": {reason}" if reason else ""))
@@ -41,23 +41,23 @@ class RunFailedError(ClientError):
 
 
 class DamagedDownloadError(ClientError):
-    """What was downloaded is not what the service holds."""
+    """The downloaded file is damaged."""
 
     def __init__(self, path: Path, *, expected: str, actual: str) -> None:
         super().__init__(
-            f"{path} arrived damaged and was removed: its sha256 is {actual}, expected {expected}"
+            f"the download of {path} was damaged and was deleted: expected SHA-256 {expected}, got {actual}"
         )
 
 
 class NotSavedError(ClientError):
-    """What was downloaded could not be written."""
+    """The downloaded file could not be saved."""
 
     def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"cannot save {path.name} in the folder {path.parent}: {error.strerror}")
+        super().__init__(f"cannot save {path.name} in the directory {path.parent}: {error.strerror}")
 
 
 def _one_line(error: Mapping[str, Any]) -> str:
-    """`line 3, column rating, got 'abc': not a number`, with the parts that are there."""
+    """Format as `line 3, column rating, got 'abc': not a finite number`, with the parts that exist."""
     parts = [f"{key} {error[key]}" for key in ("line", "column", "field") if error.get(key) is not None]
     for key, word in (("value", "got"), ("got", "got"), ("expected", "expected")):
         if key in error and error[key] is not None:

@@ -1,4 +1,4 @@
-"""`python -m worker`: take runs from the queue and do them, one at a time, each in a process of its own."""
+"""`python -m worker`: execute runs from the queue, one at a time, each in its own process."""
 
 import argparse
 import sys
@@ -12,11 +12,13 @@ from worker.resources import check_device, served_queues
 
 
 def main() -> None:
-    """Run the worker until SIGTERM or Ctrl-C; the run in hand then goes back to the queue."""
+    """Run the worker until SIGTERM or Ctrl-C. Its current run then goes back to the queue."""
     parser = argparse.ArgumentParser(
-        prog="python -m worker", description=__doc__, epilog="Settings come from TD3_... variables."
+        prog="python -m worker",
+        description=__doc__,
+        epilog="It is configured by TD3_... environment variables.",
     )
-    parser.add_argument("--name", default="td3@%h", help="name among Celery's nodes (default: td3@%%h)")
+    parser.add_argument("--name", default="td3@%h", help="name of the Celery node (default: td3@%%h)")
     arguments = parser.parse_args()
     try:
         from worker.app import app, settings
@@ -24,7 +26,7 @@ def main() -> None:
         check_device(settings)
     except SettingsError as error:
         sys.exit(f"error: {error}")
-    # Celery warns of root because messages of pickles would run code; ours are JSON.
+    # Celery warns about root because pickled messages could run code; our messages are JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     queues = ",".join(served_queues(settings))
     with serving_run_metrics(settings):

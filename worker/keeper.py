@@ -1,8 +1,8 @@
-"""`python -m worker.keeper`: looks after what others left behind. Any number of keepers may run.
+"""`python -m worker.keeper`: recovers runs and cleans up. Any number of keepers may run.
 
-Every few seconds it queues again, or ends, the runs whose worker vanished, and sends the messages that a crash or a
-lost broker kept from arriving. Now and then it removes from storage what nobody needs. A process of its own rather
-than a Celery task, for a busy worker would starve it.
+Every few seconds it requeues or ends the runs whose worker has disappeared, and sends messages that were lost or never
+sent. At longer intervals it deletes unneeded objects from storage. It is its own process and not a Celery task, which
+busy workers would delay.
 """
 
 import argparse
@@ -38,7 +38,7 @@ log = structlog.get_logger("worker.keeper")
 
 
 def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: Settings) -> None:
-    """One round; safe beside another keeper's."""
+    """Do one round. Other keepers may do the same concurrently."""
     requeued: list[str] = []
     for model in RUN_KINDS:
         with database.transaction() as session:
@@ -67,10 +67,10 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: 
 
 
 def keep(settings: Settings, stop: threading.Event) -> None:
-    """Sweep and clean until told to stop; a database or storage that is away is waited for.
+    """Sweep and clean until `stop` is set. If database or storage are unavailable, the next round tries again.
 
-    What asks storage has threads of its own: a large bucket takes long to list, one that is away long to say so, and a
-    run that was lost must not wait for it.
+    Cleaning has its own threads: listing a large bucket takes long, and so do the timeouts of an unavailable one, and
+    the recovery of runs must not wait for that.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
     celery = make_celery(settings.required_broker_url, settings.queue)
@@ -91,7 +91,7 @@ def keep(settings: Settings, stop: threading.Event) -> None:
             target=_repeat,
             args=(work, seconds, stop),
             name=work.__name__,
-            daemon=True,  # what it leaves undone, the next one does
+            daemon=True,  # what it does not finish, the next keeper does
         )
         for work, seconds in ((clean_storage, settings.clean_seconds), (clean_runs, settings.sweep_seconds))
     ]
@@ -115,7 +115,7 @@ def _repeat(work: Callable[[], None], seconds: float, stop: threading.Event) -> 
     while not stop.is_set():
         try:
             work()
-        except SQLAlchemyError as error:  # away, or not migrated yet
+        except SQLAlchemyError as error:  # unavailable, or not migrated yet
             log.warning("keeper.database_unavailable", error=str(error))
         stop.wait(seconds)
 

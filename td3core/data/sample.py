@@ -1,6 +1,6 @@
-"""A synthetic interaction log with real structure: `python -m td3core.data.sample OUT.csv.gz`.
+"""Generator of a synthetic interaction log with realistic structure: `python -m td3core.data.sample OUT.csv.gz`.
 
-The log that ships as `examples/sample.csv.gz` is this generator's output; it stands for no real user.
+`examples/sample.csv.gz` is its output and describes no real users.
 With `w` the items' popularity, `k(j)` the genre of item j, and `pi_u(t)` user u's taste, a distribution over
 the genres:
 
@@ -44,10 +44,10 @@ def generate_sample_log(*, users: int = 800, items: int = 400, seed: int = 0) ->
     """Draw a log with the columns user_id, item_id and timestamp (Unix seconds), in time order.
 
     Raises:
-        ValueError: if there are too few items to give every genre at least one.
+        ValueError: There are fewer items than genres.
     """
     if items < _GENRES:
-        raise ValueError(f"at least {_GENRES} items are needed, one a genre, not {items}")
+        raise ValueError(f"items is {items}; expected at least {_GENRES}, one for each genre")
     rng = np.random.default_rng(seed)
     lengths = np.minimum(_SHORTEST + rng.exponential(_MEAN_EXTRA, users).astype(np.int64), _LONGEST)
     drawn = _draw_items(rng, users, items, int(lengths.max()))  # (users, steps)
@@ -66,7 +66,7 @@ def generate_sample_log(*, users: int = 800, items: int = 400, seed: int = 0) ->
 
 
 def _draw_items(rng: np.random.Generator, users: int, items: int, steps: int) -> IntArray:
-    """Walk all users through the model, step by step."""
+    """Simulate all users, step by step."""
     weight = (1.0 + rng.permutation(items)) ** -_ZIPF
     weight /= weight.sum()
     genre = rng.permutation(np.arange(items) % _GENRES)
@@ -118,7 +118,7 @@ def _draw_moments(rng: np.random.Generator, shape: tuple[int, int]) -> IntArray:
 
 
 def write_sample_log(path: Path, log: pl.DataFrame) -> None:
-    """Write CSV, compressed if the name ends in `.gz`; the same log always gives the same text."""
+    """Write CSV, compressed if the name ends in `.gz`. The same log always gives the same bytes."""
     text = log.write_csv().encode()
     path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
@@ -128,10 +128,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m td3core.data.sample", description="Write a synthetic interaction log."
     )
-    parser.add_argument("out", type=Path, help="the file: .csv or .csv.gz")
-    parser.add_argument("--users", type=int, default=800)
-    parser.add_argument("--items", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("out", type=Path, help="output file, .csv or .csv.gz")
+    parser.add_argument("--users", type=int, default=800, help="number of users (default: 800)")
+    parser.add_argument("--items", type=int, default=400, help="number of items (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     options = parser.parse_args()
     write_sample_log(
         options.out, generate_sample_log(users=options.users, items=options.items, seed=options.seed)

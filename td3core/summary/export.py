@@ -1,7 +1,8 @@
-"""Sequences sampled from a summary as a file that other libraries read: `python -m td3core.export SUMMARY OUT`.
+"""Exporting sampled sequences to files for other libraries: `python -m td3core.export SUMMARY OUT`.
 
-Parquet and CSV have the columns user_id, item_id and timestamp; a RecBole atomic file (`.inter`) the same ones with
-their types in the header. The timestamp is the position within the sequence. `td3core.interactions.read_log` reads all.
+Parquet and CSV files have the columns user_id, item_id and timestamp; a RecBole atomic file (`.inter`) has the same
+columns with their types in the header. The timestamp is the position in the sequence. `td3core.interactions.read_log`
+reads all three formats.
 """
 
 import argparse
@@ -22,14 +23,14 @@ from td3core.errors import ExportError, Td3Error
 from td3core.summary.artifact import load_summary
 
 SHARE = 0.2
-"""How much of the log's interactions an export amounts to, where no number of sequences is given."""
+"""Default size of an export, as a fraction of the distilled interactions."""
 
 _INTER_TYPES = {"user_id": "token", "item_id": "token", "timestamp": "float"}
 _INTER_FORBIDDEN = "[\t\r\n]"
 
 
 def sequences_table(sequences: Sequence[Sequence[str]]) -> pl.DataFrame:
-    """Return one row an interaction, sequence after sequence; the user ids are s1, s2 and so on."""
+    """Return one row per interaction, sequence after sequence, with the user ids s1, s2, ..."""
     lengths = [len(sequence) for sequence in sequences]
     users = [f"s{number}" for number, length in enumerate(lengths, 1) for _ in range(length)]
     return pl.DataFrame(
@@ -42,11 +43,11 @@ def sequences_table(sequences: Sequence[Sequence[str]]) -> pl.DataFrame:
 
 
 def write_sequences(sequences: Sequence[Sequence[str]], path: Path, *, overwrite: bool = False) -> None:
-    """Write the sequences in the format that the suffix names; the file appears whole or not at all.
+    """Write the sequences atomically, in the format of the suffix.
 
     Raises:
-        ExportError: the suffix is none of ours, the file is there already, an id cannot be written in the format, or
-            the folder cannot be written to.
+        ExportError: The suffix is not supported, the file exists, an id cannot be written in the format, or the
+            directory is not writable.
     """
     check_target(path, overwrite=overwrite)
     data = _encode(sequences_table(sequences), path.suffix)
@@ -57,23 +58,21 @@ def write_sequences(sequences: Sequence[Sequence[str]], path: Path, *, overwrite
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Refuse what can be refused before anything is sampled.
+    """Check the output path before sampling.
 
     Raises:
-        ExportError: the suffix is none of ours, the folder is missing, or the file is there already.
+        ExportError: The suffix is not supported, the directory does not exist, or the file exists.
     """
     if path.suffix not in (".parquet", ".csv", ".inter"):
-        raise ExportError(
-            f"{path.name}: the suffix tells the format and must be .parquet, .csv or .inter, not {path.suffix!r}"
-        )
+        raise ExportError(f"{path.name}: unknown suffix {path.suffix!r}; expected .parquet, .csv or .inter")
     if not path.parent.is_dir():
-        raise ExportError(f"{path.parent} is not a folder")
+        raise ExportError(f"{path.parent} is not a directory")
     if path.is_dir() or (path.exists() and not overwrite):
-        raise ExportError(f"{path} is there already")
+        raise ExportError(f"{path} exists already")
 
 
 def sequences_amounting_to(interactions: float, length: int) -> int:
-    """Return how many sequences of that length have about so many interactions, at least one."""
+    """Return the number of sequences of this length that have about this many interactions, at least one."""
     return max(1, round(interactions / length))
 
 
@@ -88,8 +87,8 @@ def _encode(table: pl.DataFrame, suffix: str) -> bytes:
             awkward = table.filter(pl.col("item_id").str.contains(_INTER_FORBIDDEN))
             if len(awkward):
                 raise ExportError(
-                    f"item {awkward['item_id'][0]!r} has a tab or a line break, which .inter cannot hold; "
-                    "write .parquet or .csv"
+                    f"item id {awkward['item_id'][0]!r} has a tab or a line break, which .inter does not support; "
+                    "use .parquet or .csv"
                 )
             typed = table.rename({name: f"{name}:{kind}" for name, kind in _INTER_TYPES.items()})
             typed.write_csv(file, separator="\t", quote_style="never")
@@ -102,13 +101,15 @@ def _write_whole(data: bytes, path: Path) -> None:
         with written.open("wb") as file:
             file.write(data)
             file.flush()
-            with contextlib.suppress(OSError):  # some file systems have no fsync; the rename is what counts
+            with contextlib.suppress(
+                OSError
+            ):  # some file systems have no fsync; the rename is atomic without it
                 os.fsync(file.fileno())
         written.replace(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Sample from an artefact into a file."""
+    """Sample sequences from a summary and write them to a file."""
     fields = SamplingConfig.model_fields
     defaults = SamplingConfig()
 
@@ -117,21 +118,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(
         prog="python -m td3core.export",
-        description="Sample item sequences from a summary, in the ids of the log, for any recommender library.",
-        epilog="Columns: user_id (s1, s2, ...), item_id, timestamp (the position in the sequence). The same arguments "
-        "give the same bytes on the same machine.",
+        description="Sample item sequences from a summary and write them, with the item ids of the log, to a file.",
+        epilog="Columns: user_id (s1, s2, ...), item_id, timestamp (position in the sequence). On one machine, the "
+        "same arguments give the same bytes.",
     )
-    parser.add_argument("summary", type=Path, help="the archive that the service or `save_summary` wrote")
+    parser.add_argument("summary", type=Path, help="archive of a summary, from the service or `save_summary`")
     parser.add_argument(
-        "out", type=Path, help="the file; its suffix tells the format: .parquet, .csv, .inter (RecBole)"
+        "out", type=Path, help="output file; its suffix is the format: .parquet, .csv or .inter (RecBole)"
     )
     parser.add_argument(
         "--sequences",
         type=int,
         metavar="N",
-        help=f"how many; left out: as many as amount to {SHARE:.0%}% of the interactions that were distilled",
+        help=f"number of sequences (default: as many as have {SHARE:.0%}% of the distilled interactions)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of learners and draws (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of learners and samples (default: 0)"
+    )
     parser.add_argument(
         "--method",
         choices=get_args(SamplingMethod),
@@ -154,9 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=defaults.learners,
         help=f"{told('learners')} (default: {defaults.learners})",
     )
-    parser.add_argument("--repeats", action="store_true", help="let an item come twice in a sequence")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
-    parser.add_argument("--force", action="store_true", help="overwrite the file if it is there")
+    parser.add_argument("--repeats", action="store_true", help="allow an item more than once in a sequence")
+    parser.add_argument("--threads", type=int, default=1, help="number of torch threads (default: 1)")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     options = parser.parse_args(arguments)
     try:
         sampling = SamplingConfig(

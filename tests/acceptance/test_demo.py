@@ -46,5 +46,5 @@ def test_the_demo_says_what_is_wrong_with_a_log_and_where_to_look(tmp_path: Path
     assert "line 2" in done.stderr
     assert "'never'" in done.stderr
     (left,) = tmp_path.glob("td3-demo-*")
-    assert f"are left in {left}" in done.stderr
+    assert f"are kept in {left}" in done.stderr
     assert (left / "logs/api.log").exists()

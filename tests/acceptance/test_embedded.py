@@ -78,7 +78,7 @@ def test_it_says_when_a_part_of_it_dies(tmp_path: Path) -> None:
         keeper = next(child for child in family if "worker.keeper" in child.cmdline())
         keeper.kill()
         assert process.wait(60) == 1
-        assert "keeper ended unexpectedly (signal SIGKILL)" in rest_of(process)
+        assert "keeper exited unexpectedly (signal SIGKILL)" in rest_of(process)
         _, alive = psutil.wait_procs(family, timeout=1)
         assert alive == []
 
@@ -103,7 +103,7 @@ def test_two_cannot_share_a_folder(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"TD3_PORT": "many"}, "TD3_PORT='many'"),
-        ({"TD3_DATABASE_URL": "sqlite:////dev/null/td3.sqlite3"}, "migrate ended unexpectedly"),
+        ({"TD3_DATABASE_URL": "sqlite:////dev/null/td3.sqlite3"}, "migrate exited unexpectedly"),
     ],
 )
 def test_it_says_what_is_wrong_with_a_setting(tmp_path: Path, settings: dict[str, str], message: str) -> None:

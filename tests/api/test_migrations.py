@@ -80,9 +80,9 @@ def test_the_command_goes_back_when_it_is_told_to(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--revision", "0005"], "error: the database is at 0006, past 0005; going back takes --down"),
-        (["--revision", "base"], "error: the database is at 0006, past base; going back takes --down"),
-        (["--down"], "error: --down needs the --revision to go back to"),
+        (["--revision", "0005"], "error: the database is at revision 0006, which is newer than 0005"),
+        (["--revision", "base"], "error: the database is at revision 0006, which is newer than base"),
+        (["--down"], "error: --down requires --revision"),
         (["--down", "--revision", "0007"], "error: Destination 0007 is not a valid downgrade target"),
         (["--revision", "9999"], "error: Can't locate revision identified by '9999'"),
     ],

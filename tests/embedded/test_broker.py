@@ -31,5 +31,5 @@ def test_a_damaged_log_of_messages_is_named(tmp_path: Path) -> None:
     manifest = tmp_path / "data" / "appendonlydir" / "appendonly.aof.manifest"
     manifest.parent.mkdir(parents=True)
     manifest.write_text("nonsense\n")
-    with pytest.raises(ChildDiedError, match=r"broker ended unexpectedly[\s\S]*nonsense"):
+    with pytest.raises(ChildDiedError, match=r"broker exited unexpectedly[\s\S]*nonsense"):
         start_broker(tmp_path / "data", log=tmp_path / "broker.log")

@@ -108,7 +108,7 @@ def test_death_is_reported_with_the_end_of_its_own_log(tmp_path: Path) -> None:
     with pytest.raises(ChildDiedError) as raised:
         child.check_alive()
     message = str(raised.value)
-    assert "second ended unexpectedly (exit code 3)" in message
+    assert "second exited unexpectedly (exit code 3)" in message
     assert "about to fail" in message
     assert "from before" not in message
     assert "from before" in log.read_text()

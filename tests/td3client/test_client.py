@@ -124,7 +124,7 @@ def test_an_answer_that_is_no_problem_document_is_still_told(scripted: ScriptedS
 
 def test_nobody_there_is_unreachable() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    with Client(url) as client, pytest.raises(UnreachableError, match=f"{url}: .*refused"):
+    with Client(url) as client, pytest.raises(UnreachableError, match=f"{url} is unreachable: .*refused"):
         client.job("job_1")
 
 
@@ -206,7 +206,7 @@ def test_a_download_into_a_folder_that_is_not_there_names_it(
     folder = tmp_path / "nowhere"
     with (
         Client(scripted.url) as client,
-        pytest.raises(ClientError, match=f"s.zip in the folder {folder}: No such file or directory"),
+        pytest.raises(ClientError, match=f"s.zip in the directory {folder}: No such file or directory"),
     ):
         client.download_summary("job_1", folder / "s.zip")
 

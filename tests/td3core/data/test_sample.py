@@ -84,7 +84,7 @@ def test_ids_and_timestamps_look_like_a_logs() -> None:
 
 
 def test_too_few_items() -> None:
-    with pytest.raises(ValueError, match="at least 10 items"):
+    with pytest.raises(ValueError, match="expected at least 10"):
         generate_sample_log(items=9)
 
 

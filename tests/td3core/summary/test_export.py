@@ -62,13 +62,13 @@ def test_what_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.write_text("mine")
     for path, said in (
-        (tmp_path / "out.xlsx", r"must be .parquet, .csv or .inter, not '.xlsx'"),
-        (tmp_path / "none" / "out.csv", "none is not a folder"),
-        (there, "there.csv is there already"),
+        (tmp_path / "out.xlsx", r"unknown suffix '.xlsx'; expected .parquet, .csv or .inter"),
+        (tmp_path / "none" / "out.csv", "none is not a directory"),
+        (there, "there.csv exists already"),
     ):
         with pytest.raises(ExportError, match=said):
             write_sequences([["a"]], path)
-    with pytest.raises(ExportError, match=r"item 'a\\tb' has a tab"):
+    with pytest.raises(ExportError, match=r"item id 'a\\tb' has a tab"):
         write_sequences([["a\tb"]], tmp_path / "out.inter")
     assert there.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["there.csv"]
@@ -103,7 +103,7 @@ def test_left_out_the_number_amounts_to_a_fifth_of_the_log(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["{archive}", "{folder}/out.txt"], "must be .parquet, .csv or .inter"),
+        (["{archive}", "{folder}/out.txt"], "expected .parquet, .csv or .inter"),
         (["{folder}/none.zip", "{folder}/out.csv"], "none.zip cannot be read"),
         (["{archive}", "{folder}/out.csv", "--sequences", "0"], "n must be at least 1, not 0"),
         (
@@ -127,8 +127,8 @@ def test_the_help_names_formats_and_defaults(capsys: pytest.CaptureFixture[str])
         main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     for part in (
-        ".parquet, .csv, .inter (RecBole)",
-        "20% of the interactions",
+        ".parquet, .csv or .inter (RecBole)",
+        "20% of the distilled interactions",
         "--first-temperature",
         "--force",
     ):
