@@ -1,0 +1,85 @@
+"""What the documents name exists: files, headings, settings and fields of a spec."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from api.settings import Settings
+from td3core.config import JobSpec
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
+    *sorted(ROOT.glob("benchmarks/**/*.md")),
+    *sorted(ROOT.glob("examples/*.md")),
+]
+GENERATED = ROOT / "docs/reference"
+# Read by the client and by the tests, not by the service.
+OTHER_VARIABLES = {"TD3_URL", "TD3_TEST_POSTGRES_URL", "TD3_TEST_BROKER_URL", "TD3_TEST_SEED"}
+
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+VARIABLE = re.compile(r"\bTD3_[A-Z0-9_]+\b(?!\.\.\.)")
+FIELD = re.compile(r"`(data|learner|teacher|inner|outer|stop)\.(\w+)`")
+
+document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def prose(path: Path) -> str:
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def anchors(path: Path) -> set[str]:
+    """Headings as Python-Markdown and forges write them in an address."""
+    texts = (
+        re.sub(r"[`*]|\[([^\]]+)\]\([^)]*\)", r"\1", heading) for heading in HEADING.findall(prose(path))
+    )
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", text).strip().lower()) for text in texts}
+
+
+def dead_links(path: Path) -> Iterator[str]:
+    for target, anchor in LINK.findall(prose(path)):
+        linked = (path.parent / target).resolve() if target else path
+        if linked.parent == GENERATED:  # the site's build finds out
+            continue
+        if not linked.exists():
+            yield target
+        elif anchor and anchor not in anchors(linked):
+            yield f"{target}#{anchor}"
+
+
+@document
+def test_links_lead_somewhere(path: Path) -> None:
+    assert list(dead_links(path)) == []
+
+
+@document
+def test_variables_that_are_named_are_read(path: Path) -> None:
+    settings = {f"TD3_{name.upper()}" for name in Settings.model_fields}
+    assert set(VARIABLE.findall(path.read_text(encoding="utf-8"))) - settings - OTHER_VARIABLES == set()
+
+
+@document
+def test_fields_of_a_spec_that_are_named_exist(path: Path) -> None:
+    for section, field in FIELD.findall(prose(path)):
+        model = JobSpec.model_fields[section].annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        assert field in model.model_fields, f"{section}.{field}"
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    queue = [ROOT / "README.md"]
+    while queue:
+        path = queue.pop()
+        if path in seen or path.suffix != ".md" or not path.exists():
+            continue
+        seen.add(path)
+        queue += [(path.parent / target).resolve() for target, _ in LINK.findall(prose(path)) if target]
+    assert [path for path in DOCUMENTS if path not in seen] == []
