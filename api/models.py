@@ -120,6 +120,8 @@ class Run(Resource):
     step: Mapped[int] = mapped_column(default=0)
     steps: Mapped[int] = mapped_column(default=0)
     losses: Mapped[dict[str, Any] | None]
+    scores: Mapped[dict[str, Any] | None]
+    """None of runs reported by versions that had them among the losses."""
     eta_seconds: Mapped[float | None]
     error: Mapped[dict[str, Any] | None]
     """`code`, `detail` and, for a bad log, `errors` as in a problem document."""

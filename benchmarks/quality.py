@@ -119,7 +119,7 @@ def recorded(run: Iterable[Progress], curve: list[dict[str, float]]) -> Iterator
     """Go through a distillation, and note each validation of the summary: seconds since the start, step, figure."""
     started = time.monotonic()
     for progress in run:
-        figure = progress.losses.get(VALIDATED) if progress.stage == "distilling" else None
+        figure = progress.scores.get(VALIDATED) if progress.stage == "distilling" else None
         # Reports repeat the latest figure until there is another.
         if figure is not None and (not curve or curve[-1][VALIDATED] != figure):
             curve.append(
@@ -136,7 +136,9 @@ def follow(run: Iterable[Progress]) -> float:
     ) as bar:
         task = bar.add_task("starting", total=1.0, figures="")
         for progress in run:
-            figures = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+            figures = ", ".join(
+                f"{name} {value:.4f}" for name, value in {**progress.losses, **progress.scores}.items()
+            )
             bar.update(task, description=progress.stage, completed=progress.fraction, figures=figures)
     return time.monotonic() - started
 

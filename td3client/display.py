@@ -65,7 +65,7 @@ def _stage(run: Run) -> str:
 
 
 def _detail(run: Run) -> str:
-    """Return step, losses and remaining time, as far as known, or why a job that has succeeded stopped early."""
+    """Return step, losses, scores and remaining time, as far as known, or why a job stopped early."""
     if run["state"] == "succeeded":
         stopped = (run.get("metrics") or {}).get("stopped")
         return f"stopped early ({stopped.get('detail', stopped['reason'])})" if stopped else ""
@@ -78,7 +78,8 @@ def _progress(run: Mapping[str, Any]) -> str:
     parts: list[str] = []
     if run["steps"]:
         parts.append(f"step {run['step'] or 0}/{run['steps']}")
-    parts += [f"{name} {value:.4g}" for name, value in (run["losses"] or {}).items()]
+    figures = (run["losses"] or {}) | (run.get("scores") or {})
+    parts += [f"{name} {value:.4g}" for name, value in figures.items()]
     if run["eta_seconds"] is not None:
         parts.append(f"{duration(run['eta_seconds'])} left")
     return ", ".join(parts)

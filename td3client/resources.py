@@ -23,6 +23,8 @@ class Run(TypedDict):
     step: int | None
     steps: int | None
     losses: dict[str, float] | None
+    scores: NotRequired[dict[str, float] | None]
+    """Services of older versions have none, and the scores among the losses."""
     eta_seconds: float | None
     attempt: int
     spec: dict[str, Any]

@@ -21,7 +21,9 @@ class Progress:
     steps: int
     """Steps this stage takes at most."""
     losses: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Latest losses and validation figures by name."""
+    """Latest training losses by name, such as `outer`."""
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Latest ranking metrics by name, such as `ndcg@10`, on the validation items or the held-out ones."""
     fraction: float = 0.0
     """How much of the whole run is done, 0 to 1."""
     eta_seconds: float | None = None

@@ -1,6 +1,7 @@
 """Iterate a run of td3core to its end, reporting every step."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from td3core.progress import Progress, Stage
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 def starting(attempt: Attempt, stage: Stage) -> None:
     """Show what comes first, before torch is loaded, which takes seconds."""
     progress = attempt.checkpoints.latest_progress()
-    attempt.watch.report(stage=stage, progress=progress, step=0, steps=1, losses={}, eta_seconds=None)
+    attempt.watch.report(
+        stage=stage, progress=progress, step=0, steps=1, losses={}, scores={}, eta_seconds=None
+    )
 
 
 def follow(run: "Run", attempt: Attempt) -> None:
@@ -40,7 +43,12 @@ def _report(progress: Progress, watch: Watch) -> None:
         progress=progress.fraction,
         step=progress.step,
         steps=progress.steps,
-        # JSON knows no NaN or infinity; td3core ends a run that diverges with an error of its own.
-        losses={name: value for name, value in progress.losses.items() if math.isfinite(value)},
+        losses=_finite(progress.losses),
+        scores=_finite(progress.scores),
         eta_seconds=progress.eta_seconds,
     )
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    """JSON knows no NaN or infinity; td3core ends a run that diverges with an error of its own."""
+    return {name: value for name, value in figures.items() if math.isfinite(value)}

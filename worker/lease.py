@@ -120,8 +120,10 @@ class Watch:
         self._reported_at = float("-inf")
         self._stage = ""
         self._losses: dict[str, float] = {}
+        self._scores: dict[str, float] = {}
         self._sampled_at = float("-inf")
-        self._figures: dict[str, float] = {}
+        self._logged_scores: dict[str, float] = {}
+        """Those that the event log has."""
 
     def report(
         self,
@@ -131,6 +133,7 @@ class Watch:
         step: int,
         steps: int,
         losses: dict[str, float],
+        scores: dict[str, float],
         eta_seconds: float | None,
     ) -> None:
         """Call at every step: reads the run's state each time, and writes progress now and then.
@@ -142,7 +145,8 @@ class Watch:
             LeaseLostError: The run is not ours any more.
         """
         self._on_step(stage, step)
-        self._losses = losses or self._losses
+        if losses or scores:
+            self._losses, self._scores = losses, scores
         self._check_own()
         event = self._event(stage)
         due = event is not None or time.monotonic() - self._reported_at >= self._every
@@ -158,12 +162,13 @@ class Watch:
                         step=step,
                         steps=steps,
                         losses=self._losses,
+                        scores=self._scores,
                         eta_seconds=eta_seconds,
                         event=event,
                     )
                 self._stage, self._reported_at = stage, time.monotonic()
                 if event:
-                    self._sampled_at, self._figures = self._reported_at, _figures(self._losses)
+                    self._sampled_at, self._logged_scores = self._reported_at, self._scores
             else:
                 with self._database.reading() as session:
                     state = claims.current_state(session, held)
@@ -216,15 +221,9 @@ class Watch:
         """What this step is worth in the event log: a new stage, a validation, or a sample now and then."""
         if stage != self._stage:
             return EventKind.STAGE
-        figures = _figures(self._losses)
-        validated = figures and figures != self._figures
+        validated = self._scores and self._scores != self._logged_scores
         sampled = self._losses and time.monotonic() - self._sampled_at >= SAMPLE_SECONDS
         return EventKind.METRICS if validated or sampled else None
-
-
-def _figures(losses: dict[str, float]) -> dict[str, float]:
-    """Those that are no training losses but ranking metrics, such as `ndcg@10`."""
-    return {name: value for name, value in losses.items() if "@" in name}
 
 
 def _check_state(state: RunState) -> None:

@@ -39,7 +39,8 @@ _METRICS = {
     "progress": 0.62,
     "step": 186,
     "steps": 300,
-    "losses": {"outer": 6.31, "ndcg@10": 0.102},
+    "losses": {"outer": 6.31},
+    "scores": {"ndcg@10": 0.102},
     "eta_seconds": 94.0,
 }
 

@@ -232,7 +232,7 @@ def list_jobs(
     responses={200: answer("The job.", RUNNING_EXAMPLE), **documented(JobNotFoundError)},
 )
 def get_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut:
-    """Get the state, stage, progress, losses and estimated remaining time of a job.
+    """Get the state, stage, progress, losses, scores and estimated remaining time of a job.
 
     A running job updates them about twice a second.
     """

@@ -31,6 +31,7 @@ def kept_progress(model: type[Run]) -> dict[str, Any]:
         "step": 0,
         "steps": 0,
         "losses": None,
+        "scores": None,
         "eta_seconds": None,
     }
 
@@ -135,6 +136,7 @@ def report(
     step: int,
     steps: int,
     losses: Mapping[str, float],
+    scores: Mapping[str, float],
     eta_seconds: float | None,
     event: EventKind | None = None,
 ) -> RunState:
@@ -149,6 +151,7 @@ def report(
         "step": step,
         "steps": steps,
         "losses": dict(losses),
+        "scores": dict(scores),
         "eta_seconds": eta_seconds,
     }
     state = _write(session, held, **progressed)

@@ -35,7 +35,12 @@ class RunOut(BaseModel):
     step: int = Field(description="Number of completed steps of the current stage.", examples=[186])
     steps: int = Field(description="Total number of steps of the current stage.", examples=[300])
     losses: dict[str, float] | None = Field(
-        description="Latest losses and validation metrics, by name.", examples=[{"outer": 6.31}]
+        description="Latest training losses, by name.", examples=[{"outer": 6.31}]
+    )
+    scores: dict[str, float] | None = Field(
+        description="Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the "
+        "last completed training.",
+        examples=[{"ndcg@10": 0.102}],
     )
     eta_seconds: float | None = Field(description="Estimated remaining time in seconds.", examples=[94.0])
     attempt: int = Field(

@@ -99,16 +99,16 @@ class Evaluator:
         for unit in self._units[self._done :]:
             share = self._work([unit]) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)
-            losses: dict[str, float] = {}
+            scores: dict[str, float] = {}
             try:
                 trial = yield from relay(work, partial(_within, report, share=share))
             except DivergedError:  # no reason to lose the others
                 self._diverged.add((unit.config, unit.source))
             else:
                 self._trials[unit] = trial
-                losses = {f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)}
+                scores = {f"{unit.source} {name}": trial.figures[name] for name in _ndcg(trial.figures)}
             self._done += 1
-            report = replace(report, step=self._done, losses=losses, fraction=report.fraction + share)
+            report = replace(report, step=self._done, scores=scores, fraction=report.fraction + share)
             yield report
         return self._result()
 

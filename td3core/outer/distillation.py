@@ -203,7 +203,7 @@ class Distillation:
                     stopped=None if last else self._reason_to_stop(latest.score, part),
                 )
             self.course = course
-            yield Progress("distilling", step, self.outer.steps, {"outer": loss, **course.figures})
+            yield Progress("distilling", step, self.outer.steps, {"outer": loss}, course.figures)
 
     def _reason_to_stop(self, score: float, part: float) -> Literal["recovery", "seconds"] | None:
         if self.stop.recovery is not None and score >= self.stop.recovery * self.teacher.score:

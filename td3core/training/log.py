@@ -222,11 +222,11 @@ class LogTraining:
             self._course = replace(self._course, total=total, step=index + 1, epoch_steps=epoch_steps)
             if index % _REPORT_EVERY == 0:
                 losses = {"train": float(loss.detach())}
-                if self._course.best is not None:
-                    losses[metric] = self._course.best.score
+                best = self._course.best
+                scores = {} if best is None else {metric: best.score}
                 step = epoch * epoch_steps + index * epoch_steps // len(batches)
                 self._watch.stop()
-                yield Progress(self.stage, step, self.config.max_epochs * epoch_steps, losses)
+                yield Progress(self.stage, step, self.config.max_epochs * epoch_steps, losses, scores)
                 self._watch.start()
 
     def _end_epoch(self) -> None:

@@ -17,6 +17,7 @@ RUN: dict[str, Any] = {
     "step": 7,
     "steps": 14,
     "losses": {"outer": 0.25},
+    "scores": {"ndcg@10": 0.2},
     "eta_seconds": 65.2,
     "error": None,
     "summary": None,
@@ -42,10 +43,18 @@ def test_submit_and_wait_prints_the_id_and_the_progress(scripted: ScriptedServic
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "job_1",
-        "job distilling  50% step 7/14, outer 0.25, 1 min 05 s left",
+        "job distilling  50% step 7/14, outer 0.25, ndcg@10 0.2, 1 min 05 s left",
         "job succeeded 100% ",
     ]
     assert b'{"seed": 4}' in scripted.requests[0].body
+
+
+def test_what_a_service_from_before_scores_answers_is_shown(scripted: ScriptedService) -> None:
+    old = {name: value for name, value in RUN.items() if name != "scores"}
+    old["losses"] = {"outer": 0.25, "ndcg@10": 0.3}
+    scripted.script = {"GET /v1/jobs/job_1": [Answer.json(old), Answer.json({**old, "state": "succeeded"})]}
+    done = td3("wait", "job_1", url=scripted.url)
+    assert "step 7/14, outer 0.25, ndcg@10 0.3, 1 min" in done.stdout, done.stderr
 
 
 def test_submit_says_that_there_was_an_identical_job(scripted: ScriptedService, tmp_path: Path) -> None:
@@ -111,7 +120,9 @@ def test_download_prints_the_path_as_it_is(scripted: ScriptedService, tmp_path: 
 
 
 def test_events_are_lines(scripted: ScriptedService) -> None:
-    metrics = {key: RUN[key] for key in ("stage", "progress", "step", "steps", "losses", "eta_seconds")}
+    metrics = {
+        key: RUN[key] for key in ("stage", "progress", "step", "steps", "losses", "scores", "eta_seconds")
+    }
     logged = [
         ("claimed", {"worker": "gpu/1"}),
         ("metrics", metrics),
@@ -126,7 +137,7 @@ def test_events_are_lines(scripted: ScriptedService) -> None:
     }
     assert td3("events", "job_1", url=scripted.url).stdout.splitlines() == [
         "   1 2026-01-02T03:04:05 #1 claimed       worker gpu/1",
-        "   2 2026-01-02T03:04:05 #1 metrics       distilling 50% step 7/14, outer 0.25, 1 min 05 s left",
+        "   2 2026-01-02T03:04:05 #1 metrics       distilling 50% step 7/14, outer 0.25, ndcg@10 0.2, 1 min 05 s left",
         "   3 2026-01-02T03:04:05 #1 failed        x: y",
     ]
 

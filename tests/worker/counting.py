@@ -51,7 +51,8 @@ class Counting(Run[Counted]):
             self.counted.append(step)
             self.between(step)
             losses = {"outer": 1 / step, "worst": float("nan")}
-            yield Progress("distilling", step, STEPS, losses, fraction=step / STEPS)
+            scores = {"ndcg@10": step / STEPS, "hr@10": float("inf")}
+            yield Progress("distilling", step, STEPS, losses, scores, fraction=step / STEPS)
 
 
 def counting(between: Between = lambda step: None, *, ballast: int = 0) -> Work:

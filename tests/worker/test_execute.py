@@ -27,7 +27,13 @@ def run(settings: Settings, run_id: str, work: Work, *, stopping: bool = False) 
 
 def report(attempt: Attempt, *, step: int = 1, stage: str = "distilling") -> None:
     attempt.watch.report(
-        stage=stage, progress=step / 10, step=step, steps=10, losses={"outer": 2.5}, eta_seconds=1.0
+        stage=stage,
+        progress=step / 10,
+        step=step,
+        steps=10,
+        losses={"outer": 2.5},
+        scores={},
+        eta_seconds=1.0,
     )
 
 
@@ -83,7 +89,7 @@ def test_a_duplicate_message_does_no_work(database: Database, queued_job: str, s
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (DivergedError(), {"code": "diverged", "detail": "Training left the finite numbers."}),
+        (DivergedError(), {"code": "diverged", "detail": "Training diverged."}),
         (
             BadRowsError("1 bad row", [LogProblem("not a number", line=3, column="rating", value="x")]),
             {
@@ -123,9 +129,14 @@ def test_stages_and_validations_are_logged_and_ordinary_steps_are_not(
         for step in range(1, 7):
             if step % 3 == 0:
                 score = {"ndcg@10": step / 10}
-            losses = {"outer": 1 / step} | score
             attempt.watch.report(
-                stage="distilling", progress=0.0, step=step, steps=6, losses=losses, eta_seconds=None
+                stage="distilling",
+                progress=0.0,
+                step=step,
+                steps=6,
+                losses={"outer": 1 / step},
+                scores=score,
+                eta_seconds=None,
             )
         report(attempt, stage="packing")
         return lambda session, held: claims.succeed(session, held, metrics={})
@@ -139,6 +150,31 @@ def test_stages_and_validations_are_logged_and_ordinary_steps_are_not(
         ("metrics", 6),
         ("stage", 1),
         ("succeeded", None),
+    ]
+
+
+def test_losses_and_scores_stay_until_there_are_others(
+    database: Database, queued_job: str, settings: Settings
+) -> None:
+    """And go together: the teacher's score is none of the distillation."""
+
+    def work(attempt: Attempt) -> Finish:
+        for stage, losses, scores in (
+            ("teacher", {"train": 3.0}, {"ndcg@10": 0.3}),
+            ("distilling", {"outer": 2.5}, {}),
+            ("packing", {}, {}),
+        ):
+            attempt.watch.report(
+                stage=stage, progress=0.0, step=1, steps=6, losses=losses, scores=scores, eta_seconds=None
+            )
+        return lambda session, held: claims.succeed(session, held, metrics={})
+
+    assert run(settings, queued_job, work) is RunState.SUCCEEDED
+    logged = [event.data for event in log_of(database, queued_job) if event.kind == "stage"]
+    assert [(data["losses"], data["scores"]) for data in logged] == [
+        ({"train": 3.0}, {"ndcg@10": 0.3}),
+        ({"outer": 2.5}, {}),
+        ({"outer": 2.5}, {}),
     ]
 
 

@@ -11,11 +11,11 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 
 def test_progress_reaches_the_row(database: Database, queued_job: str, settings: Settings) -> None:
-    seen: list[tuple[str | None, float, dict[str, float] | None]] = []
+    seen: list[tuple[str | None, float, dict[str, float] | None, dict[str, float] | None]] = []
 
     def between(step: int) -> None:
         row = job(database, queued_job)
-        seen.append((row.stage, row.progress, row.losses))
+        seen.append((row.stage, row.progress, row.losses, row.scores))
 
     assert execute(Job, queued_job, counting(between), settings=settings, worker="w") is RunState.SUCCEEDED
-    assert seen[:2] == [("reading", 0.0, {}), ("distilling", 0.1, {"outer": 1.0})]
+    assert seen[:2] == [("reading", 0.0, {}, {}), ("distilling", 0.1, {"outer": 1.0}, {"ndcg@10": 0.1})]

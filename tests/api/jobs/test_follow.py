@@ -84,6 +84,7 @@ def test_a_running_job_shows_how_far_it_is(api: httpx.Client, database: Database
     shown = api.get(f"/jobs/{queued_job}").json()
     assert (shown["state"], shown["stage"], shown["progress"]) == ("running", "distilling", 0.5)
     assert (shown["step"], shown["steps"], shown["losses"]) == (3, 6, {"outer": 1.5})
+    assert shown["scores"] == {"ndcg@10": 0.2}
     assert (shown["eta_seconds"], shown["attempt"]) == (9.0, 1)
     assert shown["started_at"] >= shown["created_at"]
     assert shown["created_at"].endswith("Z")

@@ -64,6 +64,7 @@ def report(session: Session, held: Claim) -> RunState:
         step=3,
         steps=6,
         losses={"outer": 1.5},
+        scores={"ndcg@10": 0.2},
         eta_seconds=9.0,
     )
 
@@ -132,7 +133,7 @@ def test_reports_are_visible_and_return_the_state(database: Database, queued_job
         assert report(session, held) is RunState.RUNNING
     row = job(database, queued_job)
     assert (row.stage, row.progress, row.step, row.steps) == ("distilling", 0.5, 3, 6)
-    assert (row.losses, row.eta_seconds) == ({"outer": 1.5}, 9.0)
+    assert (row.losses, row.scores, row.eta_seconds) == ({"outer": 1.5}, {"ndcg@10": 0.2}, 9.0)
     assert cancel(database, queued_job) is RunState.CANCELLING
     with database.transaction() as session:
         assert report(session, held) is RunState.CANCELLING

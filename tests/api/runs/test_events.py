@@ -55,6 +55,7 @@ def test_a_report_is_an_event_if_it_says_so(database: Database, queued_job: str)
         "step": 3,
         "steps": 6,
         "losses": {"outer": 1.5},
+        "scores": {"ndcg@10": 0.2},
         "eta_seconds": 9.0,
     }
     with database.transaction() as session:

@@ -98,7 +98,7 @@ def test_every_way_through_the_loop_runs_and_keeps_the_best(
     before = copied(run)
     reports = list(run)
     assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]
-    scores = [report.losses["ndcg@10"] for report in reports[1::2]]
+    scores = [report.scores["ndcg@10"] for report in reports[1::2]]
     assert run.best is not None
     assert run.best.score == max(scores)
     assert run.best.step == 2 * (scores.index(max(scores)) + 1)

@@ -103,7 +103,7 @@ def test_summary_before_the_first_validation_is_refused(tiny_log: Path) -> None:
 def test_every_validated_improvement_is_a_usable_summary(tiny_log: Path, tmp_path: Path) -> None:
     run = DistillationRun(tiny_log, TINY_SPEC, device=torch.device("cpu"))
     first = next(
-        progress for progress in run if progress.stage == "distilling" and "ndcg@10" in progress.losses
+        progress for progress in run if progress.stage == "distilling" and "ndcg@10" in progress.scores
     )
     run.save(tmp_path / "early.zip")
     early = load_summary(tmp_path / "early.zip")

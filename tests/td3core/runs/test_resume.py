@@ -86,8 +86,8 @@ def test_a_run_that_is_left_again_and_again_ends_with_the_same_bytes(
     run, reports = left_again_and_again(tiny_log, spec, tmp_path / "checkpoint", every=every)
     expected = run_of(tiny_log, spec)
     undisturbed_reports = [report for report in expected if report.stage in ("teacher", "distilling")]
-    assert [(r.stage, r.step, r.losses) for r in reports] == [
-        (r.stage, r.step, r.losses) for r in undisturbed_reports
+    assert [(r.stage, r.step, r.losses, r.scores) for r in reports] == [
+        (r.stage, r.step, r.losses, r.scores) for r in undisturbed_reports
     ]
     assert bytes_of(run, tmp_path) == bytes_of(expected, tmp_path)
 
