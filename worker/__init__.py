@@ -1,1 +1,1 @@
-"""The Celery side: claim a run, bring its files, let td3core do the work, and keep what comes out."""
+"""The Celery side: claims runs, fetches their files, executes them with td3core and stores the results."""

@@ -1,4 +1,4 @@
-"""The Celery application of the worker: `celery -A worker.app worker`, or with our settings `python -m worker`."""
+"""The Celery application of the worker. `python -m worker` runs it with our settings."""
 
 import os
 from typing import Any
@@ -26,7 +26,7 @@ from worker.resources import limit_memory
 from worker.stopping import request_stop
 
 WORK: dict[type[Run], Work] = {Job: distil_job, Evaluation: evaluate_job}
-"""How each kind of run is done."""
+"""How each kind of run is executed."""
 
 settings = load_settings()
 app = make_celery(settings.required_broker_url, settings.queue)
@@ -45,16 +45,16 @@ def _set_up_logging(**_: object) -> None:
 
 @worker_shutting_down.connect
 def _stop_the_run(**_: object) -> None:
-    """A warm shutdown would wait for hours; the run is handed back instead."""
+    """Hand the run back, because a warm shutdown would wait for its end for hours."""
     request_stop()
 
 
 @worker_process_init.connect
 def _begin_child(**_: object) -> None:
-    """Never outlive the worker, and keep to the memory that a run may have.
+    """Exit if the worker has ended already, and set the memory limit of a run.
 
-    Celery has just asked the kernel to kill this child with its parent (PR_SET_PDEATHSIG). A parent that ended before
-    that would leave it running, which nobody else notices.
+    Celery has just asked the kernel to kill this child when its parent ends (PR_SET_PDEATHSIG), which has no effect if
+    the parent ended before that.
     """
     if os.getppid() != _main_pid:
         os._exit(1)
@@ -63,7 +63,7 @@ def _begin_child(**_: object) -> None:
 
 @worker_process_init.connect
 def _set_up_tracing(**_: object) -> None:
-    """Here, as what exports spans is a thread, which no child inherits."""
+    """Set up tracing in the child, because the thread that exports spans is not inherited."""
     configure_tracing(settings, process="worker")
 
 
@@ -80,7 +80,7 @@ def _disappear(**_: object) -> None:
 def _register(model: type[Run], work: Work) -> None:
     @app.task(name=model.task)
     def run(run_id: str) -> None:
-        """Execute the run, if it is there to be claimed."""
+        """Execute the run, if it can be claimed."""
         execute(model, run_id, work, settings=settings, worker=worker_id)
 
 

@@ -1,4 +1,4 @@
-"""Keeping a run's checkpoints in storage, and going on from the latest."""
+"""Storing the checkpoints of a run, and resuming from the latest."""
 
 import time
 from collections.abc import Sequence
@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 
 BATCH = 500
 MOST_OVERHEAD = 0.05
-"""Of the time of a run; where a checkpoint takes long, they come less often."""
+"""Maximum share of the run time for checkpoints: slow ones are made less often."""
 
 log = structlog.get_logger(__name__)
 
 
 class Checkpoints:
-    """Those of one attempt.
+    """The checkpoints of one attempt.
 
-    One that cannot be kept is no reason to lose the run: it is tried again when the next one is due, and the earlier
-    ones stay as they are.
+    If a checkpoint cannot be stored, the run continues: the next one is tried when it is due, and earlier ones stay.
     """
 
     def __init__(
@@ -58,20 +57,20 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether so much work would be lost by now that the next one is to be made."""
+        """Whether the next checkpoint is due."""
         return time.monotonic() >= self._due_at
 
     def latest_progress(self) -> float:
-        """How far the run is that `resume` would go on from."""
+        """Return the progress of the checkpoint that `resume` would use, or 0."""
         with self._database.reading() as session:
             usable = checkpoints.complete_ones(session, self._held.run_id)
         return usable[0].progress if usable else 0.0
 
     def resume(self, run: "Work") -> None:
-        """Let the run go on from the newest checkpoint that is sound; without one it begins at the beginning.
+        """Resume the run from the newest checkpoint that is not damaged, or start from the beginning.
 
         Raises:
-            What `Files.fetch` raises of a storage that is away: that is no reason to throw a checkpoint away.
+            What `Files.fetch` raises if the storage is unavailable: the checkpoint may still be good.
         """
         with self._database.reading() as session:
             usable = checkpoints.complete_ones(session, self._held.run_id)
@@ -96,18 +95,18 @@ class Checkpoints:
             return
 
     def save(self, run: "Work", *, progress: float) -> None:
-        """Keep how far the run has come.
+        """Store a checkpoint of the run.
 
         Raises:
-            LeaseLostError: The run is not ours any more.
+            LeaseLostError: The run no longer belongs to this attempt.
         """
         began = time.monotonic()
         try:
             self._save(run, progress)
         except (OSError, StorageError, OperationalError) as error:
-            # Clients read it, and the database's own words hold its address.
-            reason = "the database does not answer" if isinstance(error, OperationalError) else error
-            self._watch.warn("checkpoint.not_kept", f"A checkpoint could not be kept: {reason}")
+            # Clients can read this message, and that of the database contains its address.
+            reason = "the database is unavailable" if isinstance(error, OperationalError) else error
+            self._watch.warn("checkpoint.not_kept", f"A checkpoint could not be stored: {reason}")
         finally:
             self._file.unlink(missing_ok=True)
         ended = time.monotonic()
@@ -130,14 +129,14 @@ class Checkpoints:
 
 
 def remove_ended(database: Database, storage: Storage, model: type[Run]) -> None:
-    """Remove the checkpoints of runs that have ended; what cannot be removed now will be by the next who asks."""
+    """Delete the checkpoints of runs that have ended. What cannot be deleted now is left to the next call."""
     with database.reading() as session:
         old = checkpoints.of_ended_runs(session, model, limit=BATCH)
     _remove(database, storage, old)
 
 
 def _remove(database: Database, storage: Storage, old: Sequence[Checkpoint]) -> None:
-    """Delete the objects, then the rows, so that what is interrupted in between is found again."""
+    """Delete the objects first and then the rows, so that an interrupted deletion is found again."""
     if not old:
         return
     try:

@@ -1,7 +1,7 @@
-"""What the keeper removes from storage. Idempotent: two that clean at once do no harm.
+"""Cleaning of the storage by the keeper. It is idempotent: keepers may clean concurrently.
 
-A key is used by the one put that made it up, and gets its row within moments or never: what is older than
-the grace period and has no row will have none. A log that is uploaded again shares the object of a row that holds it.
+Each key is used for one upload only, and its row is written within moments or never: an object that is older than the
+grace period and has no row will never have one. A log that is uploaded again shares the object of an existing row.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 def clean(database: Database, storage: Storage, settings: Settings) -> None:
-    """Expire what is past its time, and remove what nobody points at and what puts left half-way.
+    """Expire logs and summaries, and delete unreferenced objects and the remains of interrupted uploads.
 
-    A bucket may allow one and refuse the other.
+    The last two are independent: the permissions of a bucket may allow only one of them.
     """
     for model, days in ((Dataset, settings.keep_logs_days), (Summary, settings.keep_summaries_days)):
         if days is not None and (expired := _expire_all(database, model, timedelta(days=days))):
@@ -53,7 +53,7 @@ def _expire_all(database: Database, model: type[Dataset | Summary], age: timedel
 
 
 def remove_orphans(database: Database, storage: Storage, *, before: datetime) -> int:
-    """Delete the objects stored before then that no row needs, and say how many there were."""
+    """Delete the objects stored before this time that no row needs, and return their number."""
     removed = 0
     old = (entry.key for entry in storage.list() if entry.modified_at < before)
     for keys in _batches(old):

@@ -1,4 +1,4 @@
-"""Where a run computes. Called in the pool child alone: CUDA does not survive a fork."""
+"""The device of a run. Used only in the pool child, because CUDA does not work after a fork."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import torch
 
 
 def prepare_device(name: str, *, threads: int) -> torch.device:
-    """Resolve `auto` and set the number of CPU threads."""
+    """Return the device, resolving `auto`, and set the number of CPU threads."""
     torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -16,7 +16,7 @@ def prepare_device(name: str, *, threads: int) -> torch.device:
 
 @contextmanager
 def naming_memory_errors() -> Iterator[None]:
-    """Raise what torch reports in its own ways as the MemoryError that it is."""
+    """Convert the out-of-memory errors of torch to MemoryError."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A distillation: log from storage, td3core, archive to storage."""
+"""Execution of a distillation job: fetch the log, run td3core, store the archive."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from worker.follow import follow, starting
 
 
 def distil_job(attempt: Attempt) -> Finish:
-    """Run the job and put its archive into storage; the finish makes it the job's summary."""
+    """Execute the job and store its archive; the returned function records it as the summary of the job."""
     starting(attempt, "reading")
     from td3core.runs import DistillationRun
     from worker.device import naming_memory_errors, prepare_device

@@ -1,4 +1,4 @@
-"""An evaluation: archive and log from storage, td3core, results into the row."""
+"""Execution of an evaluation: fetch archive and log, run td3core, write the results to the row."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from worker.follow import follow, starting
 
 
 def evaluate_job(attempt: Attempt) -> Finish:
-    """Run the evaluation; the finish writes its results."""
+    """Execute the evaluation; the returned function records its results."""
     starting(attempt, "evaluating")
     from td3core.runs import EvaluationRun
     from worker.device import naming_memory_errors, prepare_device
@@ -22,7 +22,7 @@ def evaluate_job(attempt: Attempt) -> Finish:
         evaluation = session.get_one(Evaluation, attempt.run_id)
         job = evaluation.job
         dataset, summary = job.dataset, job.summary
-    assert summary is not None  # jobs without one are refused when the evaluation is created
+    assert summary is not None  # an evaluation is created only for a job with a summary
     log, archive = attempt.folder / "log", attempt.folder / "summary.zip"
     attempt.files.fetch(dataset.storage_key, log, sha256=dataset.sha256)
     attempt.files.fetch(summary.storage_key, archive, sha256=summary.sha256)
@@ -45,6 +45,6 @@ def evaluate_job(attempt: Attempt) -> Finish:
 
 
 def _distil_seconds(metrics: dict[str, Any] | None) -> float | None:
-    """What teacher and distillation took; jobs of older versions do not say."""
+    """Return the seconds of teacher and distillation, which jobs of older versions do not have."""
     seconds = (metrics or {}).get("seconds", {})
     return seconds["teacher"] + seconds["distilling"] if seconds else None

@@ -1,4 +1,4 @@
-"""One attempt at a run: claim it, do the work, and end it in exactly one way."""
+"""One attempt at a run: claim it, execute it, and record how it ended."""
 
 import functools
 from collections.abc import Callable
@@ -40,12 +40,12 @@ STORAGE_RETRY_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 
 Finish = Callable[[Session, Claim], RunState]
-"""Writes the end of a run that came to its end; called again if the database was away."""
+"""Writes the end of a run to the database; called again if the database was unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the work of a run is done with."""
+    """What a run needs for its execution."""
 
     run_id: str
     settings: Settings
@@ -68,7 +68,11 @@ def execute(
     worker: str,
     stopping: Callable[[], bool] = stop_requested,
 ) -> RunState | None:
-    """Claim the run, do its work and write its end; `None` where nothing was there to claim, or it was lost."""
+    """Claim the run, execute it and write its end.
+
+    Returns:
+        The final state, or `None` if the run could not be claimed or its lease was lost.
+    """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 worker")
     try:
         lease = timedelta(seconds=settings.lease_seconds)
@@ -132,7 +136,7 @@ def _attempt(
 
 
 def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
-    """Do the work, and say how what became of it is to be written."""
+    """Execute the run, and return the function that writes its outcome."""
     try:
         return work()
     except RunCancelledError:
@@ -142,7 +146,7 @@ def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
     except DeadlineExceededError:
         return functools.partial(_fail, error=deadline.deadline_error(RunState.RUNNING))
     except (LeaseLostError, OperationalError):
-        raise  # nothing can or may be written: the lease expires, and the keeper takes over
+        raise  # nothing can or must be written: the lease expires, and the keeper takes over
     except InvalidLogError as error:
         return _failure(error.code, str(error), errors=log_faults(error), total_errors=error.total)
     except (Td3Error, StorageError) as error:
@@ -151,11 +155,13 @@ def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
     except MemoryError:
         log.exception("run.out_of_memory")
         limit = settings.run_memory_bytes
-        limited = f" may use: {limit.human_readable()}" if limit else " has"
-        return _failure("out_of_memory", f"The run needs more memory than its worker{limited}.")
+        allowed = f"the limit of {limit.human_readable()}" if limit else "its worker has"
+        return _failure("out_of_memory", f"The run needs more memory than {allowed}.")
     except Exception:
         log.exception("run.internal_error")
-        return _failure("internal_error", "Something unforeseen happened; the worker's log has the details.")
+        return _failure(
+            "internal_error", "An unexpected error occurred; the log of the worker has the details."
+        )
 
 
 def _failure(code: str, detail: str, **more: Any) -> Finish:

@@ -1,4 +1,4 @@
-"""The files of a run, between storage and its folder, through outages of either."""
+"""Transfer of files between the storage and the directory of a run, with retries."""
 
 import hashlib
 import time
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Files:
-    """Waits where storage does not answer or a disk is full, rather than give up hours of work."""
+    """Waits while the storage is unavailable or a disk is full, instead of losing hours of computation."""
 
     def __init__(self, storage: Storage, watch: Watch, *, patience: float, retry: float) -> None:
         self._storage = storage
@@ -24,24 +24,24 @@ class Files:
         self._retry = retry
 
     def fetch(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        """Bring an object from storage.
+        """Download an object.
 
         Raises:
-            MissingObjectError: There is no such object.
-            DamagedObjectError: It is not the one of this hash.
-            StorageError: The storage stayed away too long.
-            Whatever `Watch.check` raises, if the run has to stop meanwhile.
+            MissingObjectError: The object does not exist.
+            DamagedObjectError: The object has another hash.
+            StorageError: The storage was unavailable for too long.
+            What `Watch.check` raises, if the run has to stop meanwhile.
         """
 
         def download() -> None:
             if not self._storage.exists(key):
-                raise MissingObjectError(f"{key} is not in storage")
+                raise MissingObjectError(f"{key} does not exist in the storage")
             self._storage.download(key, path, sha256=sha256)
 
         self._patiently(download)
 
     def keep(self, prefix: str, path: Path, *, write: Callable[[Path], object]) -> tuple[str, str]:
-        """Write a file, put it into storage, and return its key and its SHA-256; raises as `fetch` does."""
+        """Write a file, upload it, and return its key and SHA-256; raises the same errors as `fetch`."""
 
         def upload() -> tuple[str, str]:
             write(path)
@@ -68,4 +68,4 @@ class Files:
 
 
 class MissingObjectError(StorageError):
-    """There is no such object, and waiting will not bring it."""
+    """The object does not exist."""

@@ -1,4 +1,4 @@
-"""Iterate a run of td3core to its end, reporting every step."""
+"""Executing a run of td3core step by step, with reports and checkpoints."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def starting(attempt: Attempt, stage: Stage) -> None:
-    """Show what comes first, before torch is loaded, which takes seconds."""
+    """Report the first stage before torch is imported, which takes seconds."""
     progress = attempt.checkpoints.latest_progress()
     attempt.watch.report(
         stage=stage, progress=progress, step=0, steps=1, losses={}, scores={}, eta_seconds=None
@@ -21,10 +21,10 @@ def starting(attempt: Attempt, stage: Stage) -> None:
 
 
 def follow(run: "Run", attempt: Attempt) -> None:
-    """Take the run from its latest checkpoint to its end, reporting every step and keeping new ones.
+    """Execute the run from its latest checkpoint to its end, reporting every step and storing new checkpoints.
 
     Raises:
-        Whatever `Watch.report` raises where the run has to stop: if it is to go on later, from a new checkpoint.
+        What `Watch.report` raises if the run has to stop; if it will be resumed later, a checkpoint is stored before.
     """
     attempt.checkpoints.resume(run)
     for progress in run:

@@ -1,4 +1,4 @@
-"""Holding on to a claim: a heartbeat that renews it, and the writes of the run that depend on it."""
+"""Keeping a claim: the heartbeat that renews the lease, and the writes that depend on it."""
 
 import threading
 import time
@@ -20,16 +20,16 @@ from api.runs.events import EventKind
 
 RETRY_SECONDS = 1.0
 CHECK_SECONDS = 0.5
-"""How soon a run that waits notices that it has to stop."""
+"""Interval at which a waiting run checks whether it has to stop."""
 SAMPLE_SECONDS = 5.0
-"""How often the event log gets the losses; validations are logged each."""
+"""Interval at which losses are recorded as events; every validation is recorded."""
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """A claim, kept alive from a thread of its own with a session of its own while the run computes."""
+    """A claim whose lease is renewed by a thread while the run computes."""
 
     def __init__(self, database: Database, held: Claim, *, lease: timedelta, heartbeat: timedelta) -> None:
         self.held = held
@@ -52,19 +52,19 @@ class Lease:
         self._thread.join()
 
     def check(self) -> None:
-        """Stop the run if the claim is known to be lost.
+        """Check that the lease has not been lost.
 
         Raises:
-            LeaseLostError: It is. Nothing may be written any more.
+            LeaseLostError: It has; nothing may be written any more.
         """
         if self._lost.is_set() or self._expired():
             raise LeaseLostError(f"attempt {self.held.attempt} of {self.held.run_id} lost its lease")
 
     def write(self, write: Callable[[Session, Claim], T]) -> T:
-        """Write through an outage of the database, for as long as the lease may still be ours.
+        """Write to the database, with retries during an outage as long as the lease may be valid.
 
         Raises:
-            LeaseLostError: The claim holds no more, or nobody can tell.
+            LeaseLostError: The lease was lost, or has run out during the outage.
         """
         while True:
             self.check()
@@ -94,12 +94,12 @@ class Lease:
                 self._renewed_at = before
 
     def _expired(self) -> bool:
-        """Whether the lease has run out since it was last known to be renewed, by this process's steady clock."""
+        """Whether the lease has run out since its last known renewal, by the monotonic clock of this process."""
         return time.monotonic() - self._renewed_at > self._lease.total_seconds()
 
 
 class Watch:
-    """Tells the database how far the run is, and the run when it has to stop."""
+    """Reports the progress of a run to the database, and tells the run when to stop."""
 
     def __init__(
         self,
@@ -136,13 +136,13 @@ class Watch:
         scores: dict[str, float],
         eta_seconds: float | None,
     ) -> None:
-        """Call at every step: reads the run's state each time, and writes progress now and then.
+        """Report a step. Each call reads the state of the run; the progress is written at intervals.
 
         Raises:
-            RunCancelledError, RunPausedError: A client asked for it.
-            DeadlineExceededError: The run should have ended by now.
-            WorkerStoppingError: This worker is told to stop.
-            LeaseLostError: The run is not ours any more.
+            RunCancelledError, RunPausedError: A client requested it.
+            DeadlineExceededError: The deadline of the run has passed.
+            WorkerStoppingError: This worker is being stopped.
+            LeaseLostError: The run no longer belongs to this attempt.
         """
         self._on_step(stage, step)
         if losses or scores:
@@ -173,13 +173,13 @@ class Watch:
                 with self._database.reading() as session:
                     state = claims.current_state(session, held)
         except OperationalError as error:
-            # An outage costs progress reports, not hours of work; the heartbeat tells when the lease is gone.
+            # An outage only delays progress reports; the heartbeat detects when the lease is lost.
             log.warning("progress.database_unavailable", error=str(error.orig))
             return
         _check_state(state)
 
     def check(self) -> None:
-        """Find out whether the run has to stop, without anything to report; raises as `report` does."""
+        """Check whether the run has to stop; raises the same errors as `report`."""
         self._check_own()
         try:
             with self._database.reading() as session:
@@ -190,17 +190,17 @@ class Watch:
         _check_state(state)
 
     def wait(self, seconds: float) -> None:
-        """Let the time pass; raises as `report` does."""
+        """Sleep, checking meanwhile whether the run has to stop; raises the same errors as `report`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.check()
             time.sleep(min(left, CHECK_SECONDS))
 
     def warn(self, code: str, detail: str) -> None:
-        """Say in the log of the run, and in the worker's, what went wrong without ending it; only there with its cause.
+        """Record a warning as an event of the run, and in the log of the worker, which also gets the exception.
 
         Raises:
-            LeaseLostError: The run is not ours any more.
+            LeaseLostError: The run no longer belongs to this attempt.
         """
         log.warning(code, detail=detail, exc_info=True)
         try:
@@ -210,7 +210,7 @@ class Watch:
             log.warning("progress.database_unavailable", error=str(error.orig))
 
     def _check_own(self) -> None:
-        """Raise what this process knows by itself."""
+        """Check the reasons to stop that need no database."""
         self._lease.check()
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise DeadlineExceededError
@@ -218,7 +218,7 @@ class Watch:
             raise WorkerStoppingError
 
     def _event(self, stage: str) -> EventKind | None:
-        """What this step is worth in the event log: a new stage, a validation, or a sample now and then."""
+        """Return the kind of event to record for this step: a new stage, a validation or, at intervals, the losses."""
         if stage != self._stage:
             return EventKind.STAGE
         validated = self._scores and self._scores != self._logged_scores
@@ -234,16 +234,16 @@ def _check_state(state: RunState) -> None:
 
 
 class RunCancelledError(Exception):
-    """A client asked for the run to end."""
+    """A client requested the cancellation of the run."""
 
 
 class RunPausedError(Exception):
-    """A client asked for the run to be interrupted."""
+    """A client requested a pause of the run."""
 
 
 class DeadlineExceededError(Exception):
-    """The run should have ended by now."""
+    """The deadline of the run has passed."""
 
 
 class WorkerStoppingError(Exception):
-    """The worker is told to stop."""
+    """The worker is being stopped."""

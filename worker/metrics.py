@@ -1,8 +1,8 @@
-"""Metrics of worker and keeper, on a small port of their own where `TD3_METRICS_PORT` names one.
+"""Prometheus metrics of worker and keeper, served on the port `TD3_METRICS_PORT` if it is set.
 
-Runs happen in pool children that live for one run each, while Prometheus asks the worker, which lives on. So
-what a child counts is kept in memory-mapped files (prometheus-client's multiprocess mode), one set a worker rather
-than one a child: only one run is in hand at a time, and whoever runs the next counts on where the last one stopped.
+Each run is executed in a new child process, but Prometheus scrapes the long-lived worker. The children therefore keep
+their metrics in memory-mapped files (the multiprocess mode of prometheus-client). One set of files per worker is
+enough, because only one child runs at a time, and each continues the counts of the one before.
 """
 
 import functools
@@ -28,77 +28,77 @@ from api.settings import Settings
 from api.storage import scratch
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus-client finds the files, in this process and in those it starts."""
+"""Environment variable with the directory of the files, in this process and its children."""
 WAIT_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 RUN_BUCKETS = (1, 5, 15, 60, 180, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600)
 LEASE_LOST = "lease_lost"
-"""Outcome of an attempt that could not write its end, since the run was not its own any more."""
+"""Outcome of an attempt that could not write its end, because it had lost the run."""
 WATCHED = (RunState.SUCCEEDED, RunState.FAILED, LEASE_LOST)
-"""Outcomes that alerts are about."""
+"""Outcomes that alerts refer to."""
 STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class RunMetrics:
-    """What a process that does runs has to tell of them."""
+    """Metrics of a process that executes runs."""
 
     def __init__(self) -> None:
         self.wait = Histogram(
             "td3_run_wait_seconds",
-            "From when a run was queued, the first time or again, to its claim.",
+            "Seconds that a run waited in the queue until it was claimed.",
             ["kind"],
             buckets=WAIT_BUCKETS,
             registry=None,
         )
         self.duration = Histogram(
             "td3_run_duration_seconds",
-            "From the claim to the end of an attempt: succeeded, failed, cancelled, queued again, or lease_lost.",
+            "Seconds from the claim of a run to the end of the attempt, by outcome.",
             ["kind", "outcome"],
             buckets=RUN_BUCKETS,
             registry=None,
         )
         self.step = Histogram(
             "td3_run_step_seconds",
-            "Time of a step of a run's stage.",
+            "Seconds per step of a stage.",
             ["stage"],
             buckets=STEP_BUCKETS,
             registry=None,
         )
-        # Prometheus sees an increase only of what it has seen before.
+        # Prometheus detects an increase only for a series that existed before.
         for model, outcome in itertools.product(RUN_KINDS, WATCHED):
             self.duration.labels(model.kind, outcome)
 
 
 @functools.cache
 def run_metrics() -> RunMetrics:
-    """Those of this process; made where runs are done, never in the worker's main process, which only reads."""
+    """Return the metrics of this process; called only in the children, as the main process just reads the files."""
     if FOLDER in os.environ:
         prometheus_client.values.ValueClass = MultiProcessValue(lambda: "run")
     return RunMetrics()
 
 
 class KeeperMetrics:
-    """What a keeper does."""
+    """Metrics of a keeper."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.expired = Counter(
             "td3_keeper_leases_expired",
-            "Runs whose worker vanished, by what became of them: requeued, failed or cancelled.",
+            "Number of runs whose worker disappeared, by outcome: requeued, failed, cancelled or paused.",
             ["outcome"],
             registry=registry,
         )
         self.sent = Counter(
             "td3_keeper_messages_sent",
-            "Messages that were sent late, or again.",
+            "Number of messages that the keeper sent, late or again.",
             registry=registry,
         )
         self.swept_at = Gauge(
-            "td3_keeper_last_sweep_timestamp_seconds", "When the last round ended well.", registry=registry
+            "td3_keeper_last_sweep_timestamp_seconds", "Time of the last successful round.", registry=registry
         )
 
 
 @contextmanager
 def serving_run_metrics(settings: Settings) -> Iterator[None]:
-    """Serve what the children of this process count, until the block ends; do nothing without a port."""
+    """Serve the metrics of the children until the block ends; does nothing if no port is set."""
     if settings.metrics_port is None:
         yield
         return
@@ -114,7 +114,7 @@ def serving_run_metrics(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def serving(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
-    """Serve this process's own metrics until the block ends; do nothing without a port."""
+    """Serve the metrics of this process until the block ends; does nothing if no port is set."""
     if settings.metrics_port is None:
         yield
         return
@@ -123,7 +123,7 @@ def serving(settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
 
 
 def process_registry() -> CollectorRegistry:
-    """A registry that begins with what this process uses."""
+    """Create a registry with the metrics of the process itself."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return registry

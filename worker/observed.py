@@ -1,4 +1,4 @@
-"""How one attempt at a run looks from outside: its metrics, its span, and a span for each of its stages."""
+"""Observability of one attempt at a run: metrics, its trace span, and a span for each stage."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from worker.metrics import LEASE_LOST, RunMetrics, run_metrics
 
 
 class ObservedRun:
-    """Told of every step and, before the block ends, of the outcome."""
+    """Observes an attempt: every step and, before the block ends, the outcome."""
 
     def __init__(self, metrics: RunMetrics) -> None:
         self.outcome = LEASE_LOST
@@ -22,7 +22,7 @@ class ObservedRun:
         self._span: Span | None = None
 
     def step(self, stage: str, step: int) -> None:
-        """The run has come to this step of this stage."""
+        """Observe that the run has reached this step of this stage."""
         at = time.monotonic()
         if stage != self._stage:
             self.end_stage()
@@ -33,7 +33,7 @@ class ObservedRun:
         self._stage, self._step, self._at = stage, step, at
 
     def end_stage(self) -> None:
-        """No stage is under way any more."""
+        """End the span of the current stage."""
         if self._span:
             self._span.set_attribute("td3.steps", self._step)
             self._span.end()
@@ -42,7 +42,7 @@ class ObservedRun:
 
 @contextmanager
 def observed(held: Claim) -> Iterator[ObservedRun]:
-    """Measure the attempt, in a span that continues the trace of the request that created the run."""
+    """Measure an attempt, in a span that continues the trace of the request that created the run."""
     kind, metrics = held.model.kind, run_metrics()
     if held.waited is not None:
         metrics.wait.labels(kind).observe(held.waited.total_seconds())

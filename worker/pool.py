@@ -1,7 +1,7 @@
-"""Celery's pool of processes, but for one thing: a child that has ended is replaced at once.
+"""Celery's process pool, changed so that a child that has ended is replaced at once.
 
-Celery hears that a child ends by a pipe that closes a moment before the child can be reaped, takes it to be alive,
-and looks again after five seconds. With a fresh child for each run that is the pause between two runs.
+Celery notices the end of a child by a pipe that closes a moment before the child can be reaped. It then considers the
+child alive and checks again after five seconds, which would be a pause between two runs, as each run has a new child.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool
 
 REAP_SECONDS = 5.0
-"""Within which a child that has closed its pipes is gone, however busy the machine."""
+"""Maximum time from the closing of the pipes to the end of a child, even on a busy machine."""
 
 
 class PromptPool(AsynPool):
-    """Waits for the child before it looks."""
+    """Waits for the end of the child before it checks."""
 
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
         proc.join(REAP_SECONDS)
@@ -22,6 +22,6 @@ class PromptPool(AsynPool):
 
 
 class TaskPool(prefork.TaskPool):
-    """For Celery's setting `worker_pool`."""
+    """Value of Celery's setting `worker_pool`."""
 
     Pool = PromptPool

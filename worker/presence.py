@@ -1,4 +1,4 @@
-"""A worker's row, kept fresh from a thread of its main process, however busy the child is that computes."""
+"""The database row of a worker, updated by a thread of its main process while the child computes."""
 
 import os
 import secrets
@@ -18,12 +18,12 @@ log = structlog.get_logger(__name__)
 
 
 def new_worker_id() -> str:
-    """Host and process for people, and what tells it from an earlier process of the same number."""
+    """Return host name, process id and a random suffix, because process ids are reused."""
     return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(2)}"
 
 
 class Presence:
-    """Heartbeats from `start` to `stop`."""
+    """Writes heartbeats from `start` to `stop`."""
 
     def __init__(self, worker_id: str, settings: Settings) -> None:
         self._id = worker_id
@@ -31,11 +31,11 @@ class Presence:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._connected = threading.Lock()
-        """Held while there is a connection, which no child may inherit: SQLite would take the locks that its copy in
-        the child remembers for held, and wait for them in vain."""
+        """Held while there is a connection, which no child may inherit: the copy of SQLite in the child would consider
+        its locks held and wait for them forever."""
 
     def start(self, queues: list[str]) -> None:
-        """Begin, as a worker that takes runs from `queues`."""
+        """Start, as a worker that takes runs from `queues`."""
         worker = Identity(
             id=self._id,
             host=socket.gethostname(),
@@ -50,7 +50,7 @@ class Presence:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and leave word."""
+        """Stop, and record that the worker has stopped."""
         self._stopped.set()
         if self._thread:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""What a worker has for its runs: the queues that it can serve, and how much memory each may take."""
+"""Resources of a worker: the queues that it can serve, its device, and the memory limit of a run."""
 
 import resource
 import subprocess
@@ -11,21 +11,21 @@ from api.settings import Settings
 
 
 def served_queues(settings: Settings) -> Sequence[str]:
-    """The queues to take runs from."""
+    """Return the queues to take runs from."""
     if settings.worker_queues != "auto":
         return settings.worker_queues.split(",")
     return ["cpu", "gpu"] if _has_gpu(settings.device) else ["cpu"]
 
 
 def check_device(settings: Settings) -> None:
-    """See that the device is there, before runs that need it are claimed and fail one after the other.
+    """Check that the device exists, before runs are claimed that would all fail.
 
     Raises:
-        SettingsError: It is a GPU that torch does not see.
+        SettingsError: The device is a GPU that torch does not find.
     """
     kind, _, number = settings.device.partition(":")
     if kind == "cuda" and not _torch_sees(int(number or 0)):
-        raise SettingsError(f"TD3_DEVICE={settings.device!r}: torch sees no such GPU on this machine")
+        raise SettingsError(f"TD3_DEVICE={settings.device!r}: torch finds no such GPU on this machine")
 
 
 def _has_gpu(device: str) -> bool:
@@ -37,14 +37,14 @@ def _has_gpu(device: str) -> bool:
 
 
 def _torch_sees(gpu: int) -> bool:
-    """Ask torch in a process of its own: the worker's parent must not touch CUDA, which does not survive a fork."""
+    """Check with torch in another process: CUDA does not work after a fork, so the main process must not use it."""
     seen = f"torch.cuda.is_available() and torch.cuda.device_count() > {gpu}"
     asked = f"import sys, torch; sys.exit(not ({seen}))"
     return subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
 
 
 def limit_memory(settings: Settings) -> None:
-    """Let this process, a pool child, allocate no more than a run may; what exceeds it is a MemoryError there."""
+    """Set the memory limit of this process, a pool child; exceeding it raises MemoryError."""
     if settings.run_memory_bytes is not None:
         limit = int(settings.run_memory_bytes)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -1,6 +1,6 @@
-"""How the worker's main process tells its pool child to hand its run back.
+"""How the main process of a worker tells its pool child to hand its run back.
 
-One byte of memory that both share since the fork: it can be set in a signal handler, where a lock could not.
+It is one byte of memory that both share after the fork: it can be set in a signal handler, where a lock cannot be used.
 """
 
 import mmap
@@ -9,10 +9,10 @@ _flag = mmap.mmap(-1, 1)
 
 
 def request_stop() -> None:
-    """Called in the main process when it is told to shut down."""
+    """Request the stop; called in the main process when it shuts down."""
     _flag[0] = 1
 
 
 def stop_requested() -> bool:
-    """Asked by the child at every step."""
+    """Whether the stop was requested; called by the child at every step."""
     return _flag[0] != 0

@@ -1,6 +1,5 @@
-"""The protocol of everything a worker can claim, the same for jobs and evaluations.
+"""Runs: everything that a worker can claim and execute, with one protocol for all kinds.
 
-The database owns the truth and messages only wake workers up: a run is claimed by one conditional update,
-each of its later writes is conditional on the attempt number, and a lease that is not renewed in time ends
-the claim.
+The database is the only source of truth, and messages only wake workers up: a run is claimed by one conditional update,
+each later write is conditional on the attempt number, and a lease that is not renewed in time ends the claim.
 """

@@ -1,4 +1,4 @@
-"""A client's wish to end a run."""
+"""Cancelling a run at the request of a client."""
 
 from sqlalchemy import and_, case, delete, update
 from sqlalchemy.orm import Session
@@ -10,10 +10,10 @@ from api.runs.events import EventKind
 
 
 def request_cancel(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
-    """Cancel at once what no worker has; flag what is running, for its worker to end.
+    """Cancel a queued or paused run at once; mark a running one, which its worker then ends.
 
     Returns:
-        The new state, or `None` where nothing was left to ask for: unknown, asked for before, or ended.
+        The new state, or `None` if nothing changed: the run is unknown, has ended, or is being cancelled already.
     """
     idle = model.state.in_((RunState.QUEUED, RunState.PAUSED))
     state = session.scalar(

@@ -1,7 +1,7 @@
-"""What is known of a run's checkpoints: where they are in storage, and who may take them up.
+"""The rows of checkpoints: where they are in storage, and which of them can be resumed from.
 
-A row is written before the upload and completed after it, both behind the fence of the attempt: what a worker uploads
-after it was given up is never taken up, and nothing lies in storage that no row tells of.
+A row is written before the upload and completed after it, both only by the current attempt (the fence): a checkpoint
+that a worker uploads after it has lost its run is never used, and every object in storage has a row.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from api.runs.claims import Claim
 from api.runs.events import EventKind
 
 KEPT = 2
-"""The newest, and one more for the case that it turns out to be damaged."""
+"""Number of checkpoints that are kept: the newest, and one more in case it is damaged."""
 
 
 def begin(session: Session, held: Claim, *, progress: float) -> Checkpoint:
-    """Announce an upload, under a key that no other attempt uses.
+    """Write the row of a checkpoint before its upload, with a key that no other attempt uses.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     claims.hold(session, held)
     last = select(func.max(Checkpoint.number)).where(Checkpoint.run_id == held.run_id)
@@ -42,13 +42,13 @@ def begin(session: Session, held: Claim, *, progress: float) -> Checkpoint:
 
 
 def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int) -> Sequence[Checkpoint]:
-    """Let the uploaded checkpoint be the one to go on from; return those that are needed no more.
+    """Mark the checkpoint as uploaded, so that runs resume from it; return those that are no longer needed.
 
-    Where it is further than any before, the workers that vanished until now are forgiven: on machines that are taken
-    away often a long run ends all the same, and one that always dies at the same step is still given up.
+    If it has more progress than all before, the count of crashes is reset: a long run succeeds even on machines that
+    often disappear, but a run that always crashes at the same step fails.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     claims.note(
         session,
@@ -79,7 +79,7 @@ def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int
 
 
 def complete_ones(session: Session, run_id: str) -> Sequence[Checkpoint]:
-    """Those from which the run can go on, the newest first."""
+    """Return the checkpoints that the run can resume from, newest first."""
     return session.scalars(
         select(Checkpoint)
         .where(Checkpoint.run_id == run_id, Checkpoint.bytes.is_not(None))
@@ -88,7 +88,7 @@ def complete_ones(session: Session, run_id: str) -> Sequence[Checkpoint]:
 
 
 def of_ended_runs(session: Session, model: type[Run], *, limit: int) -> Sequence[Checkpoint]:
-    """Those that nobody will go on from."""
+    """Return checkpoints of runs that have ended."""
     return session.scalars(
         select(Checkpoint)
         .join(model, and_(model.id == Checkpoint.run_id, model.state.in_(ENDED)))
@@ -97,6 +97,6 @@ def of_ended_runs(session: Session, model: type[Run], *, limit: int) -> Sequence
 
 
 def forget(session: Session, checkpoints: Sequence[Checkpoint]) -> None:
-    """Delete the rows of checkpoints that are not in storage any more."""
+    """Delete the rows of checkpoints that have been deleted from storage."""
     gone = [(checkpoint.run_id, checkpoint.number) for checkpoint in checkpoints]
     session.execute(delete(Checkpoint).where(tuple_(Checkpoint.run_id, Checkpoint.number).in_(gone)))

@@ -1,4 +1,4 @@
-"""Claim, renew, report, end: what one attempt may do to its run, each as one conditional update."""
+"""What an attempt does to its run (claim, renew, report, end), each as one conditional update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from api.runs.events import EventKind
 
 
 def kept_progress(model: type[Run]) -> dict[str, Any]:
-    """Values of the progress columns while nobody works: how far the latest checkpoint is."""
+    """Values of the progress columns of a run that nobody is executing: the progress of its latest checkpoint."""
     latest = (
         select(Checkpoint.progress)
         .where(Checkpoint.run_id == model.id, Checkpoint.bytes.is_not(None))
@@ -38,7 +38,7 @@ def kept_progress(model: type[Run]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run something, for as long as no other attempt has begun."""
+    """The right to execute a run, until another attempt begins."""
 
     model: type[Run]
     run_id: str
@@ -46,11 +46,11 @@ class Claim:
     request_id: str | None = field(default=None, compare=False)
     traceparent: str | None = field(default=None, compare=False)
     waited: timedelta | None = field(default=None, compare=False)
-    """In the queue; unknown of what was taken from a worker that vanished."""
+    """Time in the queue; None if the run was taken over from a worker that disappeared."""
 
     @property
     def holds(self) -> ColumnElement[bool]:
-        """The fence: true of the row while this attempt is its current one and has not ended."""
+        """The fence: a condition that is true for the row while this is its current attempt and has not ended."""
         return and_(
             self.model.id == self.run_id,
             self.model.attempt == self.attempt,
@@ -61,10 +61,10 @@ class Claim:
 def claim(
     session: Session, model: type[Run], run_id: str, *, worker: str, lease: timedelta, max_attempts: int
 ) -> Claim | None:
-    """Take the run if it is queued, or if its worker vanished and the cap allows one more attempt.
+    """Claim the run if it is queued, or if its worker has disappeared and one more attempt is allowed.
 
     Returns:
-        `None` where there is nothing to take: a duplicate message, a cancelled run, or one that is being run.
+        `None` if it cannot be claimed: the message is a duplicate, or the run was cancelled or is being executed.
     """
     at = now(session)
     abandoned = and_(
@@ -110,19 +110,19 @@ def claim(
 
 
 def vanished(run: Run) -> dict[str, Any]:
-    """What an event says of an attempt that was not heard of until its lease had run out."""
+    """The data of an event about an attempt whose lease has expired."""
     where = f" in stage {run.stage}, at step {run.step} of {run.steps}" if run.stage else ""
     return {
         "worker": run.worker,
-        "reason": f"The worker {run.worker} was not heard of for the length of its lease{where}.",
+        "reason": f"The worker {run.worker} sent no heartbeat for the duration of its lease{where}.",
     }
 
 
 def renew(session: Session, held: Claim, *, lease: timedelta) -> RunState:
-    """Extend the lease; the heartbeat's write.
+    """Extend the lease (a heartbeat).
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     return _write(session, held, lease_expires_at=now(session) + lease)
 
@@ -140,10 +140,10 @@ def report(
     eta_seconds: float | None,
     event: EventKind | None = None,
 ) -> RunState:
-    """Write how far the run has come, as an `event` too if one is named, and learn whether it is to be cancelled.
+    """Write the progress of the run, also as an `event` if one is given, and return the state of the run.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     progressed = {
         "stage": stage,
@@ -161,10 +161,10 @@ def report(
 
 
 def note(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunState:
-    """Add an event that changes nothing but the log, and learn whether the run is to be cancelled.
+    """Record an event without changing the run, and return the state of the run.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     state = hold(session, held)
     events.record(session, held.model, held.run_id, kind, **data)
@@ -172,32 +172,32 @@ def note(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunStat
 
 
 def hold(session: Session, held: Claim) -> RunState:
-    """Keep others from the run's row until the transaction ends, and change nothing.
+    """Lock the row of the run until the transaction ends, and return the state of the run.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     return _write(session, held, attempt=held.attempt)
 
 
 def current_state(session: Session, held: Claim) -> RunState:
-    """Whether the run is to go on or to be cancelled, without writing anything.
+    """Return the state of the run without writing anything.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     state = session.scalar(select(held.model.state).where(held.holds))
     return _or_lost(held, state)
 
 
 def succeed(session: Session, held: Claim, **results: Any) -> RunState:
-    """End the run with its `results`, unless a client asked in time for it to be cancelled.
+    """End the run with its `results`, unless a client has requested its cancellation.
 
     Returns:
-        SUCCEEDED, or CANCELLED: then nothing of the results may be kept.
+        SUCCEEDED, or CANCELLED, in which case the results must not be kept.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     state = _end(
         session,
@@ -215,10 +215,10 @@ def succeed(session: Session, held: Claim, **results: Any) -> RunState:
 
 
 def fail(session: Session, held: Claim, error: Mapping[str, Any]) -> RunState:
-    """End the run with an error, or as cancelled where that was asked for.
+    """End the run with an error, or as cancelled if a client has requested that.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     state = _end(
         session, held, RunState.FAILED, finished_at=now(session), eta_seconds=None, error=dict(error)
@@ -229,10 +229,10 @@ def fail(session: Session, held: Claim, error: Mapping[str, Any]) -> RunState:
 
 
 def cancelled(session: Session, held: Claim) -> RunState:
-    """End the run as the client asked.
+    """End the run as cancelled.
 
     Raises:
-        LeaseLostError: The claim holds no more, or nobody asked.
+        LeaseLostError: The claim has ended, or no cancellation was requested.
     """
     state = _update(
         session,
@@ -249,13 +249,13 @@ def cancelled(session: Session, held: Claim) -> RunState:
 
 
 def hand_back(session: Session, held: Claim) -> RunState:
-    """Let go of a run that has not come to its end: for another worker at once, or for when it is resumed.
+    """Give up the claim of an unfinished run, so that another worker can continue it, now or after a pause.
 
     Returns:
-        QUEUED, because this worker is told to stop; PAUSED, if a client asked for that; or CANCELLED.
+        QUEUED, because this worker is being stopped; or PAUSED or CANCELLED, if a client has requested that.
 
     Raises:
-        LeaseLostError: The claim holds no more.
+        LeaseLostError: The claim has ended.
     """
     pausing = held.model.state == RunState.PAUSING
     state = _update(
@@ -275,7 +275,7 @@ def hand_back(session: Session, held: Claim) -> RunState:
 
 
 def _end(session: Session, held: Claim, outcome: RunState, **values: Any) -> RunState:
-    """Leave `running` or `pausing` for `outcome`, or else `cancelling` for `cancelled`."""
+    """Change `running` or `pausing` to `outcome`, or `cancelling` to `cancelled`."""
     going = held.model.state.in_((RunState.RUNNING, RunState.PAUSING))
     state = _update(session, held, going, state=outcome, lease_expires_at=None, **values)
     return state or cancelled(session, held)
@@ -299,5 +299,5 @@ def _update(
 
 def _or_lost(held: Claim, state: RunState | None) -> RunState:
     if state is None:
-        raise LeaseLostError(f"attempt {held.attempt} of {held.run_id} was superseded or ended by others")
+        raise LeaseLostError(f"attempt {held.attempt} of {held.run_id} was superseded, or its run has ended")
     return state

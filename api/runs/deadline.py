@@ -1,4 +1,4 @@
-"""The moment by which a run must have ended, counted from its submission: waiting and pauses included."""
+"""Deadlines of runs, which are counted from the submission and include waiting and pauses."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from api.runs.claims import Claim
 from api.runs.events import EventKind
 
 BATCH = 500
-"""Most runs that one sweep ends; the next one comes soon."""
+"""Maximum number of runs that one sweep ends."""
 
 
 def deadline_error(state: RunState) -> dict[str, Any]:
-    """What a run that missed its deadline fails with."""
-    return {"code": "deadline_exceeded", "detail": f"Its deadline came while it was {state}."}
+    """The error of a run that missed its deadline."""
+    return {"code": "deadline_exceeded", "detail": f"The run missed its deadline; it was still {state}."}
 
 
 def seconds_left(session: Session, held: Claim) -> float | None:
-    """How long the run has, if it has a deadline, by the database's clock."""
+    """Return the seconds until the deadline of the run, if it has one, by the clock of the database."""
     deadline = session.scalar(select(held.model.deadline_at).where(held.model.id == held.run_id))
     return None if deadline is None else (deadline - now(session)).total_seconds()
 
 
 def sweep_overdue(session: Session, model: type[Run]) -> list[str]:
-    """Fail what waits, queued or paused, beyond its deadline; a worker sees to what it runs itself."""
+    """Fail queued and paused runs that missed their deadline. A worker checks the deadline of its own run."""
     overdue = session.scalars(
         select(model)
         .where(model.state.in_((RunState.QUEUED, RunState.PAUSED)), model.deadline_at < now(session))

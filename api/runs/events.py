@@ -1,9 +1,9 @@
-"""The log of a run: what happened to it, in order, and as durable as its state.
+"""The event log of a run: durable, in order, and written together with the state of the run.
 
-An event is written in the transaction that made it happen, after the run's row was written there. That row's lock
-lets one such transaction at a time number its events, so they become visible in the order of their numbers: who
-has read up to one has missed none before it. And what is refused to an attempt that was given up, its events are
-refused with.
+An event is written in the same transaction as the change that it describes, after the row of the run was written or
+locked. This lock allows only one transaction at a time to number events, so that they become visible in the order of
+their numbers: a reader that has seen one event has missed none before it. If the writes of an attempt are rejected, so
+are its events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ MOST_NEWS = 1000
 
 
 class EventKind(StrEnum):
-    """What can happen to a run."""
+    """Kinds of events."""
 
     SUBMITTED = "submitted"
     CLAIMED = "claimed"
@@ -32,11 +32,11 @@ class EventKind(StrEnum):
     HANDED_BACK = "handed_back"
     CHECKPOINT = "checkpoint"
     RESTORED = "restored"
-    """An attempt goes on from a checkpoint."""
+    """An attempt continues from a checkpoint."""
     PAUSING = "pausing"
     PAUSED = "paused"
     RESUMED = "resumed"
-    """A client asked for it to go on."""
+    """A client resumed the run."""
     CANCELLING = "cancelling"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -44,13 +44,13 @@ class EventKind(StrEnum):
 
 
 LAST = frozenset((EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED))
-"""After one of these nothing can happen."""
+"""Kinds that are the last event of a run."""
 
 
 def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **data: Any) -> None:
-    """Add an event of the run's current attempt; the run must have been written, or locked, before.
+    """Add an event of the current attempt; the row of the run must have been written or locked before.
 
-    An attempt records what it has to tell by `api.runs.claims.note`, which keeps to its fence.
+    An attempt itself records events with `api.runs.claims.note`, which checks its claim.
     """
     last = select(func.max(Event.seq)).where(Event.run_id == run_id).scalar_subquery()
     session.execute(
@@ -69,14 +69,14 @@ def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **d
 
 
 def after(session: Session, run_id: str, seq: int, *, limit: int) -> Sequence[Event]:
-    """The run's next events after number `seq`."""
+    """Return the next events of the run after number `seq`."""
     return session.scalars(
         select(Event).where(Event.run_id == run_id, Event.seq > seq).order_by(Event.seq).limit(limit)
     ).all()
 
 
 def news(session: Session, seen: Mapping[str, int]) -> Iterator[Event]:
-    """The next events of many runs, each after the number that was seen of it; of each run in order."""
+    """Yield the next events of many runs, each after the last number seen, in order for each run."""
     runs = list(seen.items())
     for start in range(0, len(runs), RUNS_AT_ONCE):
         cursors = runs[start : start + RUNS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""News of runs for all streams of this process: one query for all of them, on one connection, twice a second."""
+"""New events for all streams of this process, found by one query twice a second on one connection."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ News = Sequence[Event]
 
 
 class Feed:
-    """Streams wait here for what comes after the last event they have seen, without a connection or a thread."""
+    """Streams wait here for new events, without using a connection or a thread each."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Feed:
         self._one_query_at_once = anyio.CapacityLimiter(1)
 
     async def news(self, run_id: str, *, after: int) -> News:
-        """Wait for events of the run after number `after`; none at all once the feed has closed."""
+        """Wait for events of the run after number `after`; returns none once the feed is closed."""
         if self._closed:
             return ()
         future: asyncio.Future[News] = asyncio.get_running_loop().create_future()
@@ -42,12 +42,12 @@ class Feed:
             self._waiting.pop(future, None)
 
     def close(self) -> None:
-        """Let every stream end: its client will come back, to whichever process serves then."""
+        """End all streams. Their clients reconnect, to any process that serves then."""
         self._closed = True
         self._hand_out({})
 
     async def run(self) -> None:
-        """Look for news for as long as anybody waits; a database that is away is waited for."""
+        """Look for new events while streams are waiting, and try again if the database is unavailable."""
         while True:
             await self._wanted.wait()
             try:
@@ -59,7 +59,7 @@ class Feed:
             await asyncio.sleep(POLL_SECONDS)
 
     def _cursors(self) -> dict[str, int]:
-        """The first event that anybody lacks, by run."""
+        """Return for each run the smallest number after which a stream is waiting."""
         cursors: dict[str, int] = {}
         for run_id, after in self._waiting.values():
             cursors[run_id] = min(after, cursors.get(run_id, after))

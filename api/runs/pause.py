@@ -1,4 +1,4 @@
-"""A client's wish to interrupt a run, and to go on with it."""
+"""Pausing and resuming a run at the request of a client."""
 
 from sqlalchemy import case, delete, update
 from sqlalchemy.orm import Session
@@ -10,10 +10,10 @@ from api.runs.events import EventKind
 
 
 def request_pause(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
-    """Pause what is queued at once; flag what is running, for its worker to keep its state and let go.
+    """Pause a queued run at once; mark a running one, whose worker then stores a checkpoint and hands it back.
 
     Returns:
-        The new state, or `None` where nothing was left to ask for: unknown, asked for before, or about to end.
+        The new state, or `None` if nothing changed: the run is unknown, ending or ended, or is pausing already.
     """
     state = _move(
         session,
@@ -31,10 +31,10 @@ def request_pause(session: Session, model: type[Run], run_id: str, *, tenant_id:
 
 
 def request_resume(session: Session, model: type[Run], run_id: str, *, tenant_id: str) -> RunState | None:
-    """Queue what is paused; what is only pausing goes on with the worker that has it.
+    """Queue a paused run again; one that is only pausing continues with its worker.
 
     Returns:
-        The new state, or `None` where nothing was to be resumed.
+        The new state, or `None` if the run is not paused.
     """
     state = _move(
         session,

@@ -1,4 +1,4 @@
-"""What becomes of runs whose worker vanished. Idempotent: two sweeps at once do no harm."""
+"""Recovery of runs whose worker has disappeared. It is idempotent: sweeps may run concurrently."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from api.runs.claims import kept_progress, vanished
 from api.runs.events import EventKind
 
 BATCH = 500
-"""Most runs that one sweep moves on; the next one comes soon."""
+"""Maximum number of runs that one sweep handles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Ids of the runs that one sweep moved on."""
+    """Ids of the runs that one sweep handled, by outcome."""
 
     cancelled: list[str] = field(default_factory=list[str])
     failed: list[str] = field(default_factory=list[str])
@@ -29,7 +29,7 @@ class Swept:
 
 
 def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> Swept:
-    """End what was to be cancelled anyway or vanished too often, and queue the rest again, or leave it paused."""
+    """Handle runs with an expired lease: cancel, pause or fail them (after too many crashes), or queue them again."""
     swept = Swept()
     for run in _expired(session, model):
         if run.state is RunState.CANCELLING:
@@ -48,7 +48,7 @@ def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> S
 
 
 def _expired(session: Session, model: type[Run]) -> Sequence[Run]:
-    """Lock the runs whose lease has run out, but for those that somebody is writing just now."""
+    """Lock and return the runs whose lease has expired, except those that are being written."""
     held = model.state.in_(HELD)
     return session.scalars(
         select(model)
@@ -76,8 +76,8 @@ def _give_up(session: Session, model: type[Run], run: Run) -> None:
     crashes = run.crashes + 1
     error = {
         "code": "worker_lost",
-        "detail": f"Given up: {crashes} workers vanished while they ran it, and it got no further. The usual causes "
-        "are memory that ran out, a killed process, or a machine that was cut off; their logs tell which.",
+        "detail": f"{crashes} workers in a row disappeared while executing this run, without making progress. "
+        "Usual causes are a lack of memory, a killed process or a disconnected machine; see the logs of the workers.",
         "attempts": _vanished_attempts(session, run.id),
     }
     _move(
@@ -94,7 +94,7 @@ def _give_up(session: Session, model: type[Run], run: Run) -> None:
 
 
 def _vanished_attempts(session: Session, run_id: str) -> list[Mapping[str, Any]]:
-    """The attempts whose worker vanished, each with what is known of it."""
+    """Return the attempts whose worker disappeared, with the data of their events."""
     lost = session.scalars(
         select(Event).where(Event.run_id == run_id, Event.kind == EventKind.LEASE_EXPIRED).order_by(Event.seq)
     )

@@ -308,5 +308,8 @@ def test_a_run_that_misses_its_deadline_fails(
 
     assert run(settings, queued_job, between) is RunState.FAILED
     row = job(database, queued_job)
-    assert row.error == {"code": "deadline_exceeded", "detail": "Its deadline came while it was running."}
+    assert row.error == {
+        "code": "deadline_exceeded",
+        "detail": "The run missed its deadline; it was still running.",
+    }
     assert max(reached) <= 3

@@ -107,7 +107,7 @@ def test_a_duplicate_message_does_no_work(database: Database, queued_job: str, s
             ZeroDivisionError("secret path"),
             {
                 "code": "internal_error",
-                "detail": "Something unforeseen happened; the worker's log has the details.",
+                "detail": "An unexpected error occurred; the log of the worker has the details.",
             },
         ),
     ],

@@ -52,7 +52,7 @@ def test_a_storage_that_is_away_is_waited_for(
 
 def test_what_is_not_there_is_not_waited_for(database: Database, queued_job: str, settings: Settings) -> None:
     def work(attempt: Attempt) -> Finish:
-        with pytest.raises(StorageError, match="not in storage"):
+        with pytest.raises(StorageError, match="files/none does not exist"):
             attempt.files.fetch("files/none", attempt.folder / "x", sha256="")
         return succeed(attempt)
 

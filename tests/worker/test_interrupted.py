@@ -125,6 +125,6 @@ def test_a_run_that_wants_too_much_memory_fails_and_the_next_one_succeeds(
     huge, modest = (submit(api, spec=spec).json()["id"] for spec in (HUGE, SHORT))
     wait_until(lambda: job(database, modest).state.ended, seconds=SECONDS)
     failed, succeeded = job(database, huge), job(database, modest)
-    detail = "The run needs more memory than its worker may use: 600.0MiB."
+    detail = "The run needs more memory than the limit of 600.0MiB."
     assert failed.error == {"code": "out_of_memory", "detail": detail}, worker.log_tail()
     assert (succeeded.state, succeeded.error) == ("succeeded", None), worker.log_tail()

@@ -154,5 +154,5 @@ def test_a_worker_whose_gpu_is_not_there_says_so_and_takes_no_run(
     job_id = submit(api).json()["id"]
     worker = workers.start("only", TD3_DEVICE=device)
     assert worker.wait(60) == 1
-    assert f"error: TD3_DEVICE='{device}': torch sees no such GPU" in worker.log_tail()
+    assert f"error: TD3_DEVICE='{device}': torch finds no such GPU" in worker.log_tail()
     assert (job(database, job_id).state, job(database, job_id).attempt) == ("queued", 0)

@@ -16,8 +16,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse, connect_sse
 from sqlalchemy import make_url, text
 
 from api.db import Database
-from api.events import feed
-from api.runs import claims
+from api.runs import claims, feed
 from api.runs.claims import Claim
 from api.runs.events import EventKind
 from api.settings import Settings

@@ -32,7 +32,10 @@ def test_what_waits_beyond_its_deadline_fails(database: Database, queued_job: st
     assert sweep(database) == [queued_job]
     row = job(database, queued_job)
     state = "paused" if paused else "queued"
-    assert row.error == {"code": "deadline_exceeded", "detail": f"Its deadline came while it was {state}."}
+    assert row.error == {
+        "code": "deadline_exceeded",
+        "detail": f"The run missed its deadline; it was still {state}.",
+    }
     assert (row.state, row.finished_at is not None) == (RunState.FAILED, True)
     assert outbox_ids(database) == []
     assert sweep(database) == []

@@ -41,7 +41,7 @@ def test_the_cap_on_attempts_fails_the_run_with_its_reason(database: Database, q
     assert (row.state, row.attempt, row.crashes) == (RunState.FAILED, 3, 3)
     assert row.error is not None
     assert row.error["code"] == "worker_lost"
-    assert "3 workers vanished" in row.error["detail"]
+    assert "3 workers in a row disappeared" in row.error["detail"]
     assert row.finished_at is not None
 
 
