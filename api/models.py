@@ -172,10 +172,10 @@ class Job(Run):
     """The same for identical jobs; none of jobs from before it was kept."""
     metrics: Mapped[dict[str, Any] | None]
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
-    summary: Mapped["Summary | None"] = relationship(lazy="joined")
+    summary: Mapped["SummaryArchive | None"] = relationship(lazy="joined")
 
 
-class Summary(Base):
+class SummaryArchive(Base):
     """The artefact of a job that succeeded."""
 
     __tablename__ = "summaries"

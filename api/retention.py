@@ -12,18 +12,18 @@ from sqlalchemy.orm import Session
 
 from api.db import now
 from api.errors import ExpiredError
-from api.models import RUN_KINDS, Base, Dataset, Job, Run, Summary
+from api.models import RUN_KINDS, Base, Dataset, Job, Run, SummaryArchive
 
 BATCH = 500
 
 
-def expire(session: Session, model: type[Dataset | Summary], *, before: datetime) -> int:
+def expire(session: Session, model: type[Dataset | SummaryArchive], *, before: datetime) -> int:
     """Let go of logs, or summaries, that no run has needed since `before`; the number of a batch at most.
 
     They are locked first and judged then, for a run that came to need one while we waited must be seen.
     """
     idle = (model.expired_at.is_(None), model.created_at < before, ~_needed(model, before))
-    key = Dataset.id if model is Dataset else Summary.job_id
+    key = Dataset.id if model is Dataset else SummaryArchive.job_id
     locked = session.scalars(select(key).where(*idle).limit(BATCH).with_for_update(skip_locked=True)).all()
     expired = session.scalars(
         update(model)
@@ -35,9 +35,9 @@ def expire(session: Session, model: type[Dataset | Summary], *, before: datetime
     return len(expired.all())
 
 
-def _needed(model: type[Dataset | Summary], before: datetime) -> ColumnElement[bool]:
+def _needed(model: type[Dataset | SummaryArchive], before: datetime) -> ColumnElement[bool]:
     """Whether a run on it has not ended, or not before then."""
-    own = Job.dataset_id == Dataset.id if model is Dataset else Job.id == Summary.job_id
+    own = Job.dataset_id == Dataset.id if model is Dataset else Job.id == SummaryArchive.job_id
 
     def recent(run: type[Run]) -> ColumnElement[bool]:
         return or_(run.finished_at.is_(None), run.finished_at >= before)
@@ -47,7 +47,7 @@ def _needed(model: type[Dataset | Summary], before: datetime) -> ColumnElement[b
     )
 
 
-def hold(session: Session, job: Job) -> None:
+def pin(session: Session, job: Job) -> None:
     """Keep the job's log and summary from expiring until this transaction has written who needs them.
 
     Raises:
@@ -55,7 +55,7 @@ def hold(session: Session, job: Job) -> None:
     """
     for what, query in (
         ("log", select(Dataset.expired_at).where(Dataset.id == job.dataset_id)),
-        ("summary", select(Summary.expired_at).where(Summary.job_id == job.id)),
+        ("summary", select(SummaryArchive.expired_at).where(SummaryArchive.job_id == job.id)),
     ):
         if session.scalars(query.with_for_update(read=True)).one() is not None:
             raise ExpiredError(f"The {what} of the job {job.id} has expired.")

@@ -19,13 +19,13 @@ from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
-from worker.execute import Work, execute
+from worker.execute import Handler, execute
 from worker.pool import TaskPool
 from worker.presence import Presence, new_worker_id
 from worker.resources import limit_memory
 from worker.stopping import request_stop
 
-WORK: dict[type[Run], Work] = {Job: distil_job, Evaluation: evaluate_job}
+HANDLERS: dict[type[Run], Handler] = {Job: distil_job, Evaluation: evaluate_job}
 """How each kind of run is executed."""
 
 settings = load_settings()
@@ -77,12 +77,12 @@ def _disappear(**_: object) -> None:
     presence.stop()
 
 
-def _register(model: type[Run], work: Work) -> None:
+def _register(model: type[Run], handler: Handler) -> None:
     @app.task(name=model.task)
     def run(run_id: str) -> None:
         """Execute the run, if it can be claimed."""
-        execute(model, run_id, work, settings=settings, worker=worker_id)
+        execute(model, run_id, handler, settings=settings, worker=worker_id)
 
 
 for kind in RUN_KINDS:
-    _register(kind, WORK[kind])
+    _register(kind, HANDLERS[kind])

@@ -20,7 +20,7 @@ from worker.files import Files, MissingObjectError
 from worker.lease import Watch
 
 if TYPE_CHECKING:
-    from td3core.runs import Run as Work
+    from td3core.runs import ResumableRun
 
 BATCH = 500
 MOST_OVERHEAD = 0.05
@@ -66,7 +66,7 @@ class Checkpoints:
             usable = checkpoints.complete_ones(session, self._held.run_id)
         return usable[0].progress if usable else 0.0
 
-    def resume(self, run: "Work") -> None:
+    def resume(self, run: "ResumableRun") -> None:
         """Resume the run from the newest checkpoint that is not damaged, or start from the beginning.
 
         Raises:
@@ -84,7 +84,7 @@ class Checkpoints:
                 )
                 continue
             with self._database.transaction() as session:
-                claims.note(
+                claims.record(
                     session,
                     self._held,
                     EventKind.RESTORED,
@@ -94,7 +94,7 @@ class Checkpoints:
             log.info("checkpoint.restored", number=checkpoint.number, progress=checkpoint.progress)
             return
 
-    def save(self, run: "Work", *, progress: float) -> None:
+    def save(self, run: "ResumableRun", *, progress: float) -> None:
         """Store a checkpoint of the run.
 
         Raises:
@@ -112,7 +112,7 @@ class Checkpoints:
         ended = time.monotonic()
         self._due_at = ended + max(self._every, (ended - began) / MOST_OVERHEAD)
 
-    def _save(self, run: "Work", progress: float) -> None:
+    def _save(self, run: "ResumableRun", progress: float) -> None:
         run.checkpoint(self._file)
         size = self._file.stat().st_size
         with self._database.transaction() as session:

@@ -13,7 +13,7 @@ import structlog
 
 from api.db import Database, now
 from api.errors import StorageError
-from api.models import Dataset, Summary
+from api.models import Dataset, SummaryArchive
 from api.retention import BATCH, expire, referenced
 from api.settings import Settings
 from api.storage import Storage
@@ -26,7 +26,7 @@ def clean(database: Database, storage: Storage, settings: Settings) -> None:
 
     The last two are independent: the permissions of a bucket may allow only one of them.
     """
-    for model, days in ((Dataset, settings.keep_logs_days), (Summary, settings.keep_summaries_days)):
+    for model, days in ((Dataset, settings.keep_logs_days), (SummaryArchive, settings.keep_summaries_days)):
         if days is not None and (expired := _expire_all(database, model, timedelta(days=days))):
             log.info("cleaning.expired", what=model.__tablename__, number=expired)
     with database.reading() as session:
@@ -42,7 +42,7 @@ def clean(database: Database, storage: Storage, settings: Settings) -> None:
             log.warning(f"cleaning.{what}_not_removed", exc_info=True)
 
 
-def _expire_all(database: Database, model: type[Dataset | Summary], age: timedelta) -> int:
+def _expire_all(database: Database, model: type[Dataset | SummaryArchive], age: timedelta) -> int:
     total = 0
     while True:
         with database.transaction() as session:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from api.db import now
-from api.models import Dataset, Job, RunState, Summary
+from api.models import Dataset, Job, RunState, SummaryArchive
 from api.runs import claims
 from api.runs.claims import Claim
 from td3core.formats import read_job_spec
@@ -42,7 +42,7 @@ def distil_job(attempt: Attempt) -> Finish:
         state = claims.succeed(session, held, metrics=metrics)
         if state is RunState.SUCCEEDED:
             session.add(
-                Summary(
+                SummaryArchive(
                     job_id=job.id,
                     tenant_id=job.tenant_id,
                     created_at=now(session),

@@ -56,13 +56,13 @@ class Attempt:
     folder: Path
 
 
-Work = Callable[[Attempt], Finish]
+Handler = Callable[[Attempt], Finish]
 
 
 def execute(
     model: type[Run],
     run_id: str,
-    work: Work,
+    handler: Handler,
     *,
     settings: Settings,
     worker: str,
@@ -96,7 +96,7 @@ def execute(
                     on_step=seen.step,
                     seconds_left=seconds_left,
                 )
-                state = _attempt(kept, watch, work, run_id, settings, database)
+                state = _attempt(kept, watch, handler, run_id, settings, database)
                 seen.outcome = state or LEASE_LOST
                 return state
     finally:
@@ -105,7 +105,7 @@ def execute(
 
 
 def _attempt(
-    lease: Lease, watch: Watch, work: Work, run_id: str, settings: Settings, database: Database
+    lease: Lease, watch: Watch, handler: Handler, run_id: str, settings: Settings, database: Database
 ) -> RunState | None:
     log.info("run.started")
     for name in scratch.clear_abandoned(settings.work_dir):
@@ -126,7 +126,7 @@ def _attempt(
                 watch=watch,
             )
             attempt = Attempt(run_id, settings, database, watch, checkpoints, files, folder)
-            end = _end_of(functools.partial(work, attempt), settings)
+            end = _end_of(functools.partial(handler, attempt), settings)
             state = lease.write(end)
     except LeaseLostError as error:
         log.warning("run.lease_lost", reason=str(error))
@@ -135,10 +135,10 @@ def _attempt(
     return state
 
 
-def _end_of(work: Callable[[], Finish], settings: Settings) -> Finish:
+def _end_of(execution: Callable[[], Finish], settings: Settings) -> Finish:
     """Execute the run, and return the function that writes its outcome."""
     try:
-        return work()
+        return execution()
     except RunCancelledError:
         return claims.cancelled
     except (WorkerStoppingError, RunPausedError):

@@ -9,7 +9,7 @@ from worker.execute import Attempt
 from worker.lease import RunPausedError, Watch, WorkerStoppingError
 
 if TYPE_CHECKING:
-    from td3core.runs import Run
+    from td3core.runs import ResumableRun
 
 
 def starting(attempt: Attempt, stage: Stage) -> None:
@@ -20,7 +20,7 @@ def starting(attempt: Attempt, stage: Stage) -> None:
     )
 
 
-def follow(run: "Run", attempt: Attempt) -> None:
+def follow(run: "ResumableRun", attempt: Attempt) -> None:
     """Execute the run from its latest checkpoint to its end, reporting every step and storing new checkpoints.
 
     Raises:

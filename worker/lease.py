@@ -205,7 +205,7 @@ class Watch:
         log.warning(code, detail=detail, exc_info=True)
         try:
             with self._database.transaction() as session:
-                claims.note(session, self._lease.held, EventKind.WARNING, code=code, detail=detail)
+                claims.record(session, self._lease.held, EventKind.WARNING, code=code, detail=detail)
         except OperationalError as error:
             log.warning("progress.database_unavailable", error=str(error.orig))
 

@@ -25,7 +25,7 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
         ExpiredError: Its log or its summary is no longer kept.
     """
     summary = jobs.summary_of(session, job_id, tenant_id=tenant_id)
-    retention.hold(session, jobs.get(session, job_id, tenant_id=tenant_id))
+    retention.pin(session, jobs.get(session, job_id, tenant_id=tenant_id))
     evaluation = Evaluation(
         id=new_id("eval"),
         tenant_id=tenant_id,

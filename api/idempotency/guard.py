@@ -79,7 +79,7 @@ async def guarded(context: Context, *, tenant_id: str, route: str, key: str | No
         KeyInUseError: Another request holds it.
     """
     database = context.database
-    under = None if key is None else await run_in_threadpool(keys.hold, database, tenant_id, route, key)
+    under = None if key is None else await run_in_threadpool(keys.acquire, database, tenant_id, route, key)
     guard = Guard(under, timedelta(seconds=context.settings.idempotency_seconds))
     if not isinstance(under, Held):
         yield guard

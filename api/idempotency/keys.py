@@ -63,7 +63,7 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def hold(database: Database, tenant_id: str, route: str, key: str) -> Held | Answered:
+def acquire(database: Database, tenant_id: str, route: str, key: str) -> Held | Answered:
     """Take the key if it is free or has expired, else find what it brought.
 
     Raises:

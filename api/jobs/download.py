@@ -19,7 +19,7 @@ from api.http.context import Context, Service
 from api.http.problems import documented
 from api.http.ranges import not_modified, requested_slice
 from api.jobs import service
-from api.models import Summary
+from api.models import SummaryArchive
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -89,7 +89,7 @@ def download_summary(job_id: str, request: Request, context: Service, tenant: Te
     )
 
 
-def _signed_url(context: Context, summary: Summary) -> str | None:
+def _signed_url(context: Context, summary: SummaryArchive) -> str | None:
     """The signed URL of the archive, if signed downloads are enabled and the storage supports them."""
     lasting = context.settings.signed_url_seconds
     if not lasting:

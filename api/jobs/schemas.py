@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.datasets.schemas import DatasetOut
-from api.models import Job, RunState, Summary
+from api.models import Job, RunState, SummaryArchive
 from api.runs.schemas import RunOut, run_fields
 from td3core.config import JobSpec
 
@@ -24,7 +24,7 @@ class SummaryOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, summary: Summary, *, base: str) -> "SummaryOut":
+    def of(cls, summary: SummaryArchive, *, base: str) -> "SummaryOut":
         """Build from a database row."""
         return cls(
             bytes=summary.bytes,

@@ -22,7 +22,7 @@ from api.errors import (
 )
 from api.idempotency.keys import digest
 from api.ids import new_id
-from api.models import Dataset, Job, RunState, Summary
+from api.models import Dataset, Job, RunState, SummaryArchive
 from api.pages import RowPage, page_of
 from api.runs import events
 from api.runs.cancel import request_cancel
@@ -85,7 +85,7 @@ def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: b
     one_at_a_time(session, f"{tenant_id} {fingerprint}")
     succeeded = Job.state == RunState.SUCCEEDED
     on_its_way = and_(Job.state.in_((RunState.QUEUED, RunState.RUNNING)), Job.deadline_at.is_(None))
-    with_summary = and_(succeeded, Job.summary.has(Summary.expired_at.is_(None)))
+    with_summary = and_(succeeded, Job.summary.has(SummaryArchive.expired_at.is_(None)))
     return session.scalar(
         select(Job)
         .where(Job.tenant_id == tenant_id, Job.fingerprint == fingerprint)
@@ -187,7 +187,7 @@ def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
     return job
 
 
-def summary_of(session: Session, job_id: str, *, tenant_id: str) -> Summary:
+def summary_of(session: Session, job_id: str, *, tenant_id: str) -> SummaryArchive:
     """The archive the job ended in.
 
     Raises:

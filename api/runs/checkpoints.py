@@ -25,7 +25,7 @@ def begin(session: Session, held: Claim, *, progress: float) -> Checkpoint:
     Raises:
         LeaseLostError: The claim has ended.
     """
-    claims.hold(session, held)
+    claims.lock(session, held)
     last = select(func.max(Checkpoint.number)).where(Checkpoint.run_id == held.run_id)
     number = (session.scalar(last) or 0) + 1
     tenant_id = session.scalar(select(held.model.tenant_id).where(held.model.id == held.run_id))
@@ -50,7 +50,7 @@ def complete(session: Session, held: Claim, checkpoint: Checkpoint, *, size: int
     Raises:
         LeaseLostError: The claim has ended.
     """
-    claims.note(
+    claims.record(
         session,
         held,
         EventKind.CHECKPOINT,

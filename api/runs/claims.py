@@ -160,18 +160,18 @@ def report(
     return state
 
 
-def note(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunState:
+def record(session: Session, held: Claim, kind: EventKind, **data: Any) -> RunState:
     """Record an event without changing the run, and return the state of the run.
 
     Raises:
         LeaseLostError: The claim has ended.
     """
-    state = hold(session, held)
+    state = lock(session, held)
     events.record(session, held.model, held.run_id, kind, **data)
     return state
 
 
-def hold(session: Session, held: Claim) -> RunState:
+def lock(session: Session, held: Claim) -> RunState:
     """Lock the row of the run until the transaction ends, and return the state of the run.
 
     Raises:

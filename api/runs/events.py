@@ -50,7 +50,7 @@ LAST = frozenset((EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED))
 def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **data: Any) -> None:
     """Add an event of the current attempt; the row of the run must have been written or locked before.
 
-    An attempt itself records events with `api.runs.claims.note`, which checks its claim.
+    An attempt itself records events with `api.runs.claims.record`, which checks its claim.
     """
     last = select(func.max(Event.seq)).where(Event.run_id == run_id).scalar_subquery()
     session.execute(

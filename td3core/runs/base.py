@@ -1,4 +1,4 @@
-"""What a distillation and an evaluation have in common: an iterator of progress that can be left and taken up again."""
+"""Runs that can be resumed: iterators of progress with checkpoints, which distillations and evaluations share."""
 
 import hashlib
 import time
@@ -27,26 +27,26 @@ class RunCheckpoint(Generic[W]):
     """What a checkpoint holds of a run."""
 
     of: Mapping[str, Any]
-    """What has to be the same for one run to go on where another was."""
+    """What must be equal for one run to resume from the checkpoint of another."""
     elapsed: float
-    """Seconds, over all the runs that took part in it."""
+    """Seconds so far, including those of the runs that it was resumed from."""
     fraction: float
-    """How much of the whole was reported done, 0 to 1."""
+    """Reported progress of the whole run, from 0 to 1."""
     seconds: Mapping[Stage, float]
-    """What each stage took."""
+    """Seconds of each stage."""
     work: W | None
-    """How far the work itself is; None: not begun."""
+    """State of the computation; None if it has not begun."""
 
 
-class Run(ABC, Generic[W]):
-    """Work on a log. Iterate it to its end.
+class ResumableRun(ABC, Generic[W]):
+    """A computation on a log, which is executed by iterating over it.
 
-    Between two reports `checkpoint` keeps how far it has come; another run of the same arguments that is told to
-    `resume` from there ends as this one would have.
+    Between two reports, `checkpoint` writes its state to a file. Another run with the same arguments that resumes from
+    this file ends with the same result.
     """
 
     checkpoint_type: ClassVar[Any]
-    """`RunCheckpoint` with the type of the work."""
+    """`RunCheckpoint` with the type of the state."""
 
     def __init__(self, log: Path, *, log_name: str | None, device: torch.device, dtype: torch.dtype) -> None:
         self.log = log
@@ -54,23 +54,23 @@ class Run(ABC, Generic[W]):
         self.device = device
         self.dtype = dtype
         self.seconds: dict[Stage, float] = {}
-        """What each stage took, over all the runs that took part in it."""
+        """Seconds of each stage, including those of the runs that it was resumed from."""
         self._resumed: W | None = None
-        """What there was to resume from, until it is taken up."""
+        """The state to resume from, until it is used."""
         self._elapsed = 0.0
         self._fraction = 0.0
 
     @abstractmethod
     def _run(self, started: float) -> Generator[Progress, None, None]:
-        """Do the work, which began at `started` on the monotonic clock; take up `_resumed`."""
+        """Execute the run, which began at `started` on the monotonic clock, from `_resumed` if that is set."""
 
     @abstractmethod
     def _state(self) -> W | None:
-        """Return how far the work is, as `_run` finds it in `_resumed`."""
+        """Return the state of the computation, in the form in which `_run` uses `_resumed`."""
 
     @abstractmethod
     def _arguments(self) -> dict[str, Any]:
-        """What the work was told, ready for JSON."""
+        """Return the arguments of the run, ready for JSON."""
 
     def __iter__(self) -> Iterator[Progress]:
         reported = time.monotonic()
@@ -84,10 +84,10 @@ class Run(ABC, Generic[W]):
             yield replace(progress, fraction=self._fraction, eta_seconds=eta)
 
     def checkpoint(self, path: Path) -> None:
-        """Keep in a file how far the run has come; between two reports.
+        """Write the state of the run to a file; call it between two reports.
 
         Raises:
-            OSError: it cannot be written; what was at `path` before is still there.
+            OSError: The file cannot be written; what was at `path` before is still there.
         """
         state = RunCheckpoint(
             of=self._identity,
@@ -99,20 +99,22 @@ class Run(ABC, Generic[W]):
         save_checkpoint(state, path)
 
     def resume(self, path: Path) -> None:
-        """Go on, when iterated, from a checkpoint of a run of the same arguments, log, kind of device and code.
+        """Resume, when iterated, from a checkpoint of a run with the same arguments, log, device type and code version.
 
         Raises:
-            InvalidCheckpointError: it is missing, damaged, or of another run; this one is as it was.
+            InvalidCheckpointError: The file is missing, damaged, or of another run; this run is unchanged.
         """
         state: RunCheckpoint[W] = load_checkpoint(path, self.checkpoint_type, device=self.device)
         if state.of != self._identity:
-            raise InvalidCheckpointError(f"{path} is of {state.of}, and this run is {self._identity}")
+            raise InvalidCheckpointError(
+                f"{path} belongs to another run: expected {self._identity}, got {state.of}"
+            )
         self._elapsed, self._fraction = state.elapsed, state.fraction
         self.seconds, self._resumed = dict(state.seconds), state.work
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What has to be the same for one run to go on where another was."""
+        """What must be equal for one run to resume from the checkpoint of another."""
         return {
             "code_version": VERSION,
             "device": self.device.type,
@@ -126,7 +128,7 @@ class Run(ABC, Generic[W]):
         return sha256_of(self.log)
 
     def _read(self, config: DataConfig) -> tuple[LogProfile, LogProfile, Sequences]:
-        """Return the profile of the log as given, the profile of what is kept, and the sequences."""
+        """Read and filter the log; return its profiles before and after filtering, and the sequences."""
         given = read_log(self.log, config, name=self.log_name)
         kept = filter_log(given, config)
         return profile_log(given), profile_log(kept), build_sequences(kept)

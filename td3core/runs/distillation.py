@@ -17,7 +17,7 @@ from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import RankingTask
-from td3core.runs.base import Run, RunCheckpoint
+from td3core.runs.base import ResumableRun, RunCheckpoint
 from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
 from td3core.training import LogTraining, LogTrainingState, Trained
 from td3core.version import VERSION
@@ -49,7 +49,7 @@ class DistillingState:
 
 
 @final
-class DistillationRun(Run[TeacherState | DistillingState]):
+class DistillationRun(ResumableRun[TeacherState | DistillingState]):
     """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`.
 
     A run that was left and taken up again gives the same bytes as one that never stopped.

@@ -12,12 +12,12 @@ from td3core.errors import InvalidLogError
 from td3core.evaluation import Evaluator, EvaluatorState
 from td3core.progress import Progress
 from td3core.results import EvaluationResult, Size
-from td3core.runs.base import Run, RunCheckpoint, sha256_of
+from td3core.runs.base import ResumableRun, RunCheckpoint, sha256_of
 from td3core.summary import load_summary
 
 
 @final
-class EvaluationRun(Run[EvaluatorState]):
+class EvaluationRun(ResumableRun[EvaluatorState]):
     """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
 
     One that was left and taken up again does not repeat the trainings that had come to their end, but for the teacher

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, Table, insert, select
 
 from api.db import WRITES, Database
 from api.migrate import current_revision, downgrade, newest_revision, upgrade
-from api.models import Evaluation, Job, OutboxMessage, Summary
+from api.models import Evaluation, Job, OutboxMessage, SummaryArchive
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 FIRST = "0001"
@@ -123,7 +123,7 @@ def test_rows_survive_the_way_up_and_are_what_the_models_say(filled: Database) -
         assert jobs["job_waits"].summary is None
         assert session.get_one(Evaluation, "eval_0").job is jobs["job_0"]
         assert session.get_one(OutboxMessage, "job_waits").due_at == AT
-        assert len(session.scalars(select(Summary)).all()) == SOME
+        assert len(session.scalars(select(SummaryArchive)).all()) == SOME
 
 
 def test_the_way_back_keeps_what_the_first_version_knew(filled: Database) -> None:

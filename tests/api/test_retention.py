@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from api import retention
 from api.db import Database, now
 from api.ids import new_id
-from api.models import DEFAULT_TENANT, Dataset, Evaluation, Job, RunState, Summary
+from api.models import DEFAULT_TENANT, Dataset, Evaluation, Job, RunState, SummaryArchive
 from api.settings import Settings
 from tests.api.jobs.test_download import add_summary
 from tests.api.jobs.test_submit import problem, submit
@@ -32,7 +32,7 @@ def end_job(database: Database, job_id: str, ago: timedelta) -> None:
         at = now(session)
         session.execute(update(Job).where(Job.id == job_id).values(finished_at=at - ago, created_at=at - OLD))
         session.execute(update(Dataset).values(created_at=at - OLD))
-        session.execute(update(Summary).values(created_at=at - ago))
+        session.execute(update(SummaryArchive).values(created_at=at - ago))
 
 
 def expire(database: Database) -> tuple[int, int]:
@@ -40,7 +40,7 @@ def expire(database: Database) -> tuple[int, int]:
     with database.transaction() as session:
         before = now(session) - AGE
         return retention.expire(session, Dataset, before=before), retention.expire(
-            session, Summary, before=before
+            session, SummaryArchive, before=before
         )
 
 
@@ -101,11 +101,11 @@ def test_an_evaluation_keeps_log_and_summary(
 def test_what_somebody_is_about_to_use_does_not_expire(database: Database, finished_job: str) -> None:
     """The evaluation that needs it is not committed yet, and no row tells of it."""
     with database.transaction() as session:
-        retention.hold(session, session.get_one(Job, finished_job))
+        retention.pin(session, session.get_one(Job, finished_job))
         assert expire(database) == (0, 0)
     assert expire(database) == (1, 1)
     with database.transaction() as session, pytest.raises(Exception, match="has expired"):
-        retention.hold(session, session.get_one(Job, finished_job))
+        retention.pin(session, session.get_one(Job, finished_job))
 
 
 def test_what_has_expired_is_gone_for_clients(

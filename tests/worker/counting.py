@@ -10,8 +10,8 @@ import torch
 from api.models import RunState
 from api.runs import claims
 from td3core.progress import Progress
-from td3core.runs.base import Run, RunCheckpoint
-from worker.execute import Attempt, Finish, Work
+from td3core.runs.base import ResumableRun, RunCheckpoint
+from worker.execute import Attempt, Finish, Handler
 from worker.follow import follow, starting
 
 STEPS = 10
@@ -28,7 +28,7 @@ class Counted:
 
 
 @final
-class Counting(Run[Counted]):
+class Counting(ResumableRun[Counted]):
     """Counts to ten, and remembers what it has counted."""
 
     checkpoint_type = RunCheckpoint[Counted]
@@ -55,7 +55,7 @@ class Counting(Run[Counted]):
             yield Progress("distilling", step, STEPS, losses, scores, fraction=step / STEPS)
 
 
-def counting(between: Between = lambda step: None, *, ballast: int = 0) -> Work:
+def counting(between: Between = lambda step: None, *, ballast: int = 0) -> Handler:
     """The work of an attempt; what was counted goes into the job's metrics."""
 
     def work(attempt: Attempt) -> Finish:

@@ -12,7 +12,7 @@ from api.runs.cancel import request_cancel
 from api.settings import Settings
 from td3core.errors import BadRowsError, DivergedError, LogProblem
 from tests.api.runs.test_events import log_of
-from worker.execute import Attempt, Finish, Work, execute
+from worker.execute import Attempt, Finish, Handler, execute
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def quick(settings: Settings) -> Settings:
     return settings.model_copy(update={"lease_seconds": 1.0, "heartbeat_seconds": 0.1})
 
 
-def run(settings: Settings, run_id: str, work: Work, *, stopping: bool = False) -> RunState | None:
+def run(settings: Settings, run_id: str, work: Handler, *, stopping: bool = False) -> RunState | None:
     return execute(Job, run_id, work, settings=settings, worker="w1", stopping=lambda: stopping)
 
 
@@ -42,7 +42,7 @@ def succeed(attempt: Attempt) -> Finish:
     return lambda session, held: claims.succeed(session, held, metrics={"ndcg@10": 0.5})
 
 
-def raising(error: Exception) -> Work:
+def raising(error: Exception) -> Handler:
     def work(attempt: Attempt) -> Finish:
         report(attempt)
         raise error

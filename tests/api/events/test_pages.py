@@ -17,7 +17,7 @@ def succeed(database: Database, job_id: str) -> None:
     """Three events more: claimed, warning, succeeded."""
     held = claimed(database, job_id)
     with database.transaction() as session:
-        claims.note(session, held, claims.EventKind.WARNING, detail="it is slow")
+        claims.record(session, held, claims.EventKind.WARNING, detail="it is slow")
         claims.succeed(session, held, metrics={})
 
 

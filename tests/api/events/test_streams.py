@@ -31,7 +31,7 @@ from tests.worker.test_execute import closed_to_all
 
 def note(database: Database, held: Claim, **data: object) -> None:
     with database.transaction() as session:
-        claims.note(session, held, EventKind.WARNING, **data)
+        claims.record(session, held, EventKind.WARNING, **data)
 
 
 def end(database: Database, held: Claim) -> None:

@@ -44,7 +44,7 @@ def answer(database: Database, held: Held) -> None:
 
 
 def taken(database: Database) -> Held:
-    held = keys.hold(database, *NAME)
+    held = keys.acquire(database, *NAME)
     assert isinstance(held, Held)
     return held
 
@@ -140,14 +140,14 @@ def test_of_many_at_once_one_creates(api: httpx.Client, database: Database) -> N
 def test_a_request_that_was_taken_for_dead_creates_nothing(database: Database) -> None:
     dead = taken(database)
     with pytest.raises(KeyInUseError):
-        keys.hold(database, *NAME)
+        keys.acquire(database, *NAME)
     expire(database)
     alive = taken(database)
     with pytest.raises(KeyInUseError):
         answer(database, dead)
     keys.give_up(database, dead)
     answer(database, alive)
-    assert keys.hold(database, *NAME) == Answered("r", ANSWER)
+    assert keys.acquire(database, *NAME) == Answered("r", ANSWER)
 
 
 def test_an_answer_outlives_its_request_and_not_its_time(database: Database) -> None:
@@ -155,18 +155,18 @@ def test_an_answer_outlives_its_request_and_not_its_time(database: Database) -> 
     answer(database, held)
     keys.give_up(database, held)
     keys.renew(database, held)
-    assert isinstance(keys.hold(database, *NAME), Answered)
+    assert isinstance(keys.acquire(database, *NAME), Answered)
     for other in (("other", *NAME[1:]), (NAME[0], "POST /x", NAME[2]), (*NAME[:2], "k2")):
-        assert isinstance(keys.hold(database, *other), Held)
+        assert isinstance(keys.acquire(database, *other), Held)
     expire(database)
-    assert isinstance(keys.hold(database, *NAME), Held)
+    assert isinstance(keys.acquire(database, *NAME), Held)
 
 
 @pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_the_keeper_forgets_expired_keys(database: Database, settings: Settings) -> None:
     taken(database)
     expire(database)
-    keys.hold(database, "tenant", "POST /jobs", "k2")
+    keys.acquire(database, "tenant", "POST /jobs", "k2")
     with keepers(brisk(settings)):
         wait_until(lambda: [row.key for row in rows(database)] == ["k2"])
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from api.db import Database, now
-from api.models import DEFAULT_TENANT, Job, RunState, Summary
+from api.models import DEFAULT_TENANT, Job, RunState, SummaryArchive
 from api.settings import Settings
 from api.storage import open_storage
 from tests.api.jobs.test_submit import problem
@@ -27,7 +27,7 @@ def add_summary(database: Database, settings: Settings, job_id: str, folder: Pat
     with database.transaction() as session:
         session.get_one(Job, job_id).state = RunState.SUCCEEDED
         session.add(
-            Summary(
+            SummaryArchive(
                 job_id=job_id,
                 tenant_id=DEFAULT_TENANT,
                 created_at=now(session),

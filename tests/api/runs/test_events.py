@@ -31,7 +31,7 @@ def test_the_log_tells_the_whole_story_in_order(database: Database, queued_job: 
     with database.transaction() as session:
         report(session, held)  # is no event
     with database.transaction() as session:
-        claims.note(session, held, EventKind.WARNING, code="slow", detail="The disk is nearly full.")
+        claims.record(session, held, EventKind.WARNING, code="slow", detail="The disk is nearly full.")
     with database.transaction() as session:
         claims.succeed(session, held, metrics={})
     assert kinds(database, queued_job) == [
@@ -83,9 +83,9 @@ def test_a_cancel_is_logged_once(database: Database, queued_job: str, running: b
     assert [kind for kind, _ in kinds(database, queued_job)] == expected
 
 
-@pytest.mark.parametrize("write", [*WRITES, "note"])
+@pytest.mark.parametrize("write", [*WRITES, "record"])
 def test_a_superseded_attempt_logs_nothing(database: Database, queued_job: str, write: str) -> None:
-    writes = WRITES | {"note": lambda session, held: claims.note(session, held, EventKind.WARNING)}
+    writes = WRITES | {"record": lambda session, held: claims.record(session, held, EventKind.WARNING)}
     stale = claimed(database, queued_job)
     expire_lease(database, queued_job)
     claimed(database, queued_job)
@@ -115,7 +115,7 @@ def test_writers_at_once_leave_no_gap_and_no_double(database: Database, queued_j
     def write(number: int) -> None:
         for _ in range(5):
             with database.transaction() as session:
-                claims.note(session, held, EventKind.WARNING, number=number)
+                claims.record(session, held, EventKind.WARNING, number=number)
 
     def read() -> None:
         while True:
