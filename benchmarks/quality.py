@@ -19,7 +19,7 @@ from benchmarks.machine import surroundings
 from td3client.certificate import certificate
 from td3client.resources import Evaluation
 from td3core import DistillationRun, EvaluationRun
-from td3core.config import EvaluationSource, EvaluationSpec, JobSpec, LearnerKind, SummaryConfig
+from td3core.config import SOURCES, EvaluationSpec, JobSpec, LearnerKind, SummaryConfig
 from td3core.errors import Td3Error
 from td3core.progress import Progress
 
@@ -70,9 +70,9 @@ def main(
             "seeds": seeds,
             "learners": learners.split(","),
             "sources": [
-                source
-                for source in get_args(EvaluationSource)
-                if (farzi or not source.startswith("farzi")) and (own or not source.startswith("own_"))
+                source.name
+                for source in SOURCES
+                if (farzi or not source.preparation_cost) and (own or not source.own_embedding)
             ],
             "trend": _trend(trend_seeds, trend_width) if trend else None,
         },

@@ -8,24 +8,6 @@ from rich.table import Table
 from td3client.display import duration
 from td3client.resources import Comparison, Evaluation, RankAgreement, Size, Spread, Timing, Trend
 
-_SOURCES = (
-    "full",
-    "summary",
-    "summary_untaught",
-    "own_full",
-    "own_soft",
-    "floor",
-    "farzi",
-    "farzi_small",
-    "coreset",
-    "coreset_stopped",
-    "random",
-    "random_stopped",
-    "longest",
-    "longest_stopped",
-    "popularity",
-)
-
 
 def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableType]:
     """Everything at one cut-off: a table a learner, then the learners side by side, the trend, time and size."""
@@ -64,7 +46,7 @@ def _learner_table(
         *(metric.upper() for metric in metrics),
         title=f"{learner}, mean ± half the 95% interval over seeds",
     )
-    for source in sorted(sources, key=_source_order):
+    for source in sources:
         table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
     table.add_section()
     for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
@@ -81,7 +63,7 @@ def _rivals(learner: str, rivals: Mapping[str, Mapping[str, Comparison]], metric
         "rival", f"{metric.upper()} lead", "95% intervals", title=f"{learner}, summary against rivals"
     )
     words = {True: "apart", False: "overlap", None: ""}
-    for rival in sorted(rivals, key=_source_order):
+    for rival in rivals:
         if found := rivals[rival].get(metric):
             table.add_row(rival, f"{found['difference']:+.4f}", words[found["disjoint"]])
     return table
@@ -156,10 +138,6 @@ def _size(size: Size) -> str:
         f"{size['item_parameters']} of the item factor, for {size['log_bytes'] / 1000:.0f} kB and "
         f"{size['log_interactions']} interactions of log"
     )
-
-
-def _source_order(source: str) -> int:
-    return _SOURCES.index(source) if source in _SOURCES else len(_SOURCES)
 
 
 def _half_width(spread: Spread) -> float | None:

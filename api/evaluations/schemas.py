@@ -29,7 +29,8 @@ class EvaluationOut(RunOut):
         "`lift_recovery` ((summary - floor) / (full - floor))."
     )
     own_recovery: dict[str, Any] | None = Field(
-        description="Learner -> metric -> `recovery` (own_soft / own_full) of learners with their own item embedding."
+        description="Learner -> metric -> `recovery` (summary_own_embedding / full_own_embedding) of learners with "
+        "their own item embedding."
     )
     comparison: dict[str, Any] | None = Field(
         description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "

@@ -14,12 +14,15 @@ from td3core.config.distillation import (
     SummaryConfig,
     SummaryKind,
 )
-from td3core.config.evaluation import CertificateConfig, EvaluationSource, EvaluationSpec, TrendConfig
+from td3core.config.evaluation import CertificateConfig, EvaluationSpec, TrendConfig
 from td3core.config.job import JobSpec
 from td3core.config.learner import LearnerConfig, LearnerKind, StudentConfig, TeacherConfig
 from td3core.config.sampling import SamplingConfig, SamplingMethod
+from td3core.config.sources import SOURCE_BY_NAME, SOURCES, EvaluationSource, Source
 
 __all__ = [
+    "SOURCES",
+    "SOURCE_BY_NAME",
     "CertificateConfig",
     "ColumnsConfig",
     "Compilation",
@@ -36,6 +39,7 @@ __all__ = [
     "Precision",
     "SamplingConfig",
     "SamplingMethod",
+    "Source",
     "StopConfig",
     "StudentConfig",
     "SummaryConfig",

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import BeforeValidator, Field, Strict
 
 from td3core.config.base import Config
 from td3core.config.learner import LearnerKind
+from td3core.config.sources import NAME_SINCE, SOURCES, EvaluationSource
 
 
 class CertificateConfig(Config):
@@ -19,23 +20,11 @@ class CertificateConfig(Config):
     )
 
 
-EvaluationSource = Literal[
-    "full",
-    "summary",
-    "summary_untaught",
-    "floor",
-    "random",
-    "longest",
-    "coreset",
-    "random_stopped",
-    "longest_stopped",
-    "coreset_stopped",
-    "farzi",
-    "farzi_small",
-    "own_full",
-    "own_soft",
-    "popularity",
-]
+def _named_now(name: object) -> object:
+    """Tell the new name of a source; results have that, so what reads them has to know it before they are there."""
+    if isinstance(name, str) and name in NAME_SINCE:
+        raise ValueError(f"the source {name!r} is now called {NAME_SINCE[name]!r}")
+    return name
 
 
 class TrendConfig(Config):
@@ -76,28 +65,19 @@ class EvaluationSpec(Config):
         default=3, ge=1, le=50, description="Fresh learners a source; their spread is reported."
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
-    sources: Annotated[tuple[EvaluationSource, ...], Strict(False)] = Field(
-        default=(
-            "full",
-            "summary",
-            "floor",
-            "random",
-            "longest",
-            "coreset",
-            "random_stopped",
-            "coreset_stopped",
-            "popularity",
-        ),
+    sources: Annotated[
+        tuple[Annotated[EvaluationSource, BeforeValidator(_named_now)], ...], Strict(False)
+    ] = Field(
+        default=tuple(source.name for source in SOURCES if source.in_evaluations),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `full`, `lift_recovery` `floor` too. `farzi` "
-        "distils another summary first, Farzi's of as many synthetic users and steps, which takes as long as the job; "
-        "`farzi_small` one that moreover stores no more numbers than the job's, as far as its rank goes down. "
-        "`own_full` and `own_soft` are `full` and `summary` for learners with an item embedding of their own, trained "
-        "from nothing. Learners of another kind than the job's are taught by one of the job's; `summary_untaught` "
-        "shows them without, and is what rivals are compared with.",
+        description="What the learners are trained on. `recovery` needs `summary` and `full`, `lift_recovery` "
+        "`floor` too. " + " ".join(f"`{source.name}`: {source.description}" for source in SOURCES),
     )
     own_embedding_size: int = Field(
-        default=64, ge=2, le=1024, description="Width of the item embedding of `own_full` and `own_soft`."
+        default=64,
+        ge=2,
+        le=1024,
+        description="Width of the item embedding of `full_own_embedding` and `summary_own_embedding`.",
     )
     trend: TrendConfig | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import torch
 
-from td3core.config import EvaluationSource, EvaluationSpec
+from td3core.config import SOURCES, EvaluationSource, EvaluationSpec
 from td3core.data import Split
 from td3core.errors import DivergedError
 from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
@@ -19,7 +19,7 @@ from td3core.results import QuickCertificate
 from td3core.summary import Summary
 from td3core.training import Trained
 
-_TRAINED: tuple[EvaluationSource, ...] = ("summary", "floor", "random", "longest", "coreset")
+_TRAINED: tuple[EvaluationSource, ...] = tuple(source.name for source in SOURCES if source.in_certificates)
 
 
 def quick_certificate(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig
+from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.data import Split
 from td3core.errors import DivergedError
 from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
@@ -22,11 +22,6 @@ from td3core.evaluation.trend import configurations, trend_of
 from td3core.progress import Progress, relay
 from td3core.results import EvaluationResult, Size, Spread, Timing, Trend
 from td3core.summary import Summary
-
-_WORK: dict[EvaluationSource, float] = {"full": 20.0, "own_full": 30.0, "own_soft": 10.0}
-_TAUGHT_WORK = 10.0
-_OTHER_WORK = 0.2
-_RIVAL_WORK = 70.0  # about how the time divides, for the progress alone
 
 
 class _Unit(NamedTuple):
@@ -89,15 +84,15 @@ class Evaluator:
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
         """Evaluate every learner on every source, seed after seed."""
-        rivals = _RIVAL_WORK * len(self._sources.rival_configs)
-        total = rivals + self._work(self._units)
+        rivals = sum(SOURCE_BY_NAME[name].preparation_cost for name in self._sources.rival_configs)
+        total = rivals + self._cost(self._units)
         report = Progress("evaluating", 0, len(self._units))
         if set(self._sources.rival_configs) - set(self._sources.rivals):
             yield from relay(self._sources.distil_rivals(), partial(_within, report, share=rivals / total))
         done = self._units[: self._done]
-        report = replace(report, step=len(done), fraction=(rivals + self._work(done)) / total)
+        report = replace(report, step=len(done), fraction=(rivals + self._cost(done)) / total)
         for unit in self._units[self._done :]:
-            share = self._work([unit]) / total
+            share = self._cost([unit]) / total
             work = self._sources.trial(unit.config, unit.source, unit.seed)
             scores: dict[str, float] = {}
             try:
@@ -112,12 +107,10 @@ class Evaluator:
             yield report
         return self._result()
 
-    def _work(self, units: Sequence[_Unit]) -> float:
+    def _cost(self, units: Sequence[_Unit]) -> float:
+        """Return about what share of the time these trainings take, relative to others."""
         return sum(
-            _TAUGHT_WORK
-            if unit.source == "summary" and unit.config != self.learner
-            else _WORK.get(unit.source, _OTHER_WORK)
-            for unit in units
+            SOURCE_BY_NAME[unit.source].training_cost(unit.config, distilled=self.learner) for unit in units
         )
 
     def _configs(self) -> dict[str, LearnerConfig]:
@@ -143,29 +136,34 @@ class Evaluator:
     def _result(self) -> EvaluationResult:
         configs = self._configs()
         results = {
-            kind: {source: self._spreads(config, source, self.spec.seeds) for source in self._sound(config)}
+            kind: {
+                source: self._spreads(config, source, self.spec.seeds)
+                for source in self._scored_sources(config)
+            }
             for kind, config in configs.items()
         }
         return EvaluationResult(
             results=results,
             recovery={kind: recoveries(by_source) for kind, by_source in results.items()},
-            own_recovery={kind: recoveries(by_source, own=True) for kind, by_source in results.items()},
+            own_recovery={
+                kind: recoveries(by_source, "summary_own_embedding") for kind, by_source in results.items()
+            },
             comparison={
-                kind: comparisons(by_source, ours=self._like_rivals(kind))
+                kind: comparisons(by_source, self._compared_with_rivals(configs[kind]))
                 for kind, by_source in results.items()
             },
             diverged={
-                kind: tuple(source for source in self.spec.sources if (config, source) in self._diverged)
+                kind: tuple(name for name in self._asked_sources() if (config, name) in self._diverged)
                 for kind, config in configs.items()
             },
             seconds={
-                kind: {source: self._mean_seconds(config, source) for source in self._sound(config)}
+                kind: {source: self._mean_seconds(config, source) for source in self._scored_sources(config)}
                 for kind, config in configs.items()
             },
             timing={
                 kind: self._timing(config)
                 for kind, config in configs.items()
-                if {"summary", "full"} <= set(self._sound(config))
+                if {"summary", "full"} <= set(self._scored_sources(config))
             },
             trend=self._trend(),
             size=self.size,
@@ -175,14 +173,21 @@ class Evaluator:
             exclude_seen=self._sources.exclude_seen,
         )
 
-    def _like_rivals(self, kind: str) -> str:
-        """Name the source that trains on the summary as rivals are trained on: untaught."""
-        return "summary" if kind == self.learner.kind else "summary_untaught"
+    def _compared_with_rivals(self, config: LearnerConfig) -> EvaluationSource:
+        """Name the source that trains on the summary as others train on rivals: not as a student."""
+        return next(
+            source.name
+            for source in SOURCES
+            if source.role == "summary" and not source.teaches(config, distilled=self.learner)
+        )
 
-    def _sound(self, config: LearnerConfig) -> tuple[EvaluationSource, ...]:
-        """Return the sources on which no learner diverged."""
-        sources = dict.fromkeys(self.spec.sources)
-        return tuple(source for source in sources if (config, source) not in self._diverged)
+    def _asked_sources(self) -> list[EvaluationSource]:
+        """Return the sources of the spec, in the order of the table."""
+        return [source.name for source in SOURCES if source.name in self.spec.sources]
+
+    def _scored_sources(self, config: LearnerConfig) -> list[EvaluationSource]:
+        """Return those on which no training of a learner diverged."""
+        return [name for name in self._asked_sources() if (config, name) not in self._diverged]
 
     def _of(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> list[Trial]:
         return [self._trials[_Unit(config, source, seed)] for seed in self._seeds(seeds)]

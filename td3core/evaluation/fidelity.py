@@ -3,23 +3,12 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource
 from td3core.evaluation.intervals import mean_interval, ratio_interval
 from td3core.results import Comparison, Recovery, Spread
 
 Figures = dict[str, float]
 """Metric, such as `ndcg@10`, to value."""
-
-RIVALS = (
-    "random",
-    "longest",
-    "coreset",
-    "farzi",
-    "farzi_small",
-    "random_stopped",
-    "longest_stopped",
-    "coreset_stopped",
-)
-"""Sources of the summary's size that it has to beat."""
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -39,32 +28,31 @@ def spreads(rows: Sequence[Figures]) -> dict[str, Spread]:
     return {name: spread([row[name] for row in rows]) for name in rows[0]}
 
 
-def recoveries(by_source: Mapping[str, Mapping[str, Spread]], *, own: bool = False) -> dict[str, Recovery]:
-    """Set the summary against `full` and `floor`, metric by metric; empty where either end is missing.
+def recoveries(
+    by_source: Mapping[str, Mapping[str, Spread]], summary: EvaluationSource = "summary"
+) -> dict[str, Recovery]:
+    """Set a source of role summary against its ceiling and its floor, metric by metric.
 
-    With `own`, of learners with an item embedding of their own; those have no floor.
+    Empty without its ceiling, or itself; a source may have no floor.
     """
-    part, whole = ("own_soft", "own_full") if own else ("summary", "full")
-    if part not in by_source or whole not in by_source:
+    row = SOURCE_BY_NAME[summary]
+    if row.ceiling is None or not {summary, row.ceiling} <= by_source.keys():
         return {}
-    summary, full = by_source[part], by_source[whole]
-    floor = None if own else by_source.get("floor")
-    return {
-        name: _recovery(summary[name], full[name], None if floor is None else floor[name]) for name in summary
-    }
+    ours, ceiling = by_source[summary], by_source[row.ceiling]
+    floor: Mapping[str, Spread] = {} if row.floor is None else by_source.get(row.floor, {})
+    return {name: _recovery(ours[name], ceiling[name], floor.get(name)) for name in ours}
 
 
 def comparisons(
-    by_source: Mapping[str, Mapping[str, Spread]], *, ours: str = "summary"
+    by_source: Mapping[str, Mapping[str, Spread]], summary: EvaluationSource = "summary"
 ) -> dict[str, dict[str, Comparison]]:
-    """Set the source `ours` against each rival, metric by metric; empty without it."""
-    if ours not in by_source:
+    """Set a source of role summary against each rival, metric by metric; empty without it."""
+    if summary not in by_source:
         return {}
-    summary = by_source[ours]
+    ours = by_source[summary]
+    rivals = [source.name for source in SOURCES if source.role == "rival" and source.name in by_source]
     return {
-        rival: {name: _comparison(summary[name], by_source[rival][name]) for name in summary}
-        for rival in RIVALS
-        if rival in by_source
+        rival: {name: _comparison(ours[name], by_source[rival][name]) for name in ours} for rival in rivals
     }
 
 

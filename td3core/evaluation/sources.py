@@ -1,19 +1,9 @@
-"""What an evaluation trains learners on, and one such training.
+"""What an evaluation trains learners on, and one such training; `td3core.config.sources` has the table of them.
 
-- `full`: the whole training split, from scratch, embedding included; the ceiling.
-- `summary`: the summary, on the shared item factor. Learners of another kind than the distillation's are taught (see
-  `student`), from nothing but the summary; `summary_untaught` trains all alike, as the paper does.
-- `floor`: nothing; an untrained learner on the shared item factor.
-- `random`, `longest`, `coreset`: as many steps as on the summary on as many real users, each cut to its last steps, at
-  every position, on the shared item factor.
-- `random_stopped`, `longest_stopped`, `coreset_stopped`: the same, but stopped where the validation NDCG is best. A few
-  real users overfit soon, so this is the most that can be made of them; it takes the held-out items of all users to
-  know when.
-- `farzi`, `farzi_small`: other summaries of as many synthetic users and steps, distilled for the purpose (see `rival`):
-  Farzi's as it is by default, and one that stores no more numbers than the summary, as far as its rank goes down.
-- `own_full`, `own_soft`: the whole training split, and the summary (taught), for learners with an item embedding of
-  their own of another width, from scratch.
-- `popularity`: no learner; items by training interactions.
+Learners are trained in one of three ways: on the log, embedding included; as students of the summary (see
+`td3core.training.students`); or on embedded sequences with the item factor that belongs to them, for as many steps as
+on the summary. A few real users overfit soon, so a source that is stopped at its best validation is the most that can
+be made of them; it takes the validation items of all users to know when.
 """
 
 from collections.abc import Generator, Iterator
@@ -26,7 +16,16 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td3core.config import EvaluationSource, EvaluationSpec, LearnerConfig, StudentConfig, SummaryConfig
+from td3core.config import (
+    SOURCE_BY_NAME,
+    SOURCES,
+    EvaluationSource,
+    EvaluationSpec,
+    LearnerConfig,
+    Source,
+    StudentConfig,
+    SummaryConfig,
+)
 from td3core.data import Split, popularity
 from td3core.errors import DivergedError
 from td3core.evaluation.coreset import coreset_users
@@ -53,6 +52,17 @@ class Trial(NamedTuple):
     """Of training, without any validation."""
     curve: tuple[CurvePoint, ...] = ()
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
+
+
+class _Sequences(NamedTuple):
+    """Embedded sequences that learners are trained on, and what belongs to them."""
+
+    embeddings: Float[Tensor, "users steps d3"]
+    items: Float[Tensor, "items d3"]
+    lr_factor: float
+    """On the learning rate."""
+    lengths: Int[Tensor, " users"] | None = None
+    """How many steps of each are no padding; None: all."""
 
 
 class Sources:
@@ -99,13 +109,10 @@ class Sources:
             exclude_seen=self.job.data.exclude_seen,
             device=device,
         )
-        size = self.job.summary
-        small = as_small(
-            size, n_items=len(self.summary.items), embedding_size=self.job.learner.embedding_size
-        )
-        wanted: dict[EvaluationSource, SummaryConfig] = {"farzi": as_wide(size), "farzi_small": small}
         self.rival_configs: dict[EvaluationSource, SummaryConfig] = {
-            source: config for source, config in wanted.items() if source in spec.sources
+            source.name: self._farzi(source)
+            for source in SOURCES
+            if source.trains_on in ("farzi", "small_farzi") and source.name in spec.sources
         }
         """What is to be distilled for the purpose."""
         self.rivals: dict[EvaluationSource, Rival | None] = {}
@@ -137,51 +144,19 @@ class Sources:
         Raises:
             DivergedError: a loss or a score is not finite, or was not when a rival was distilled.
         """
-        learner = build_learner(config)
-        match source:
-            case "popularity":
-                counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
-                return Trial(self._held_out.evaluate_scores(counts), 0.0)
-            case "full":
-                return (yield from self._full(config, seed))
-            case "own_full":
-                return (yield from self._full(config.of_width(self._own_embedding_size), seed))
-            case "own_soft":
-                own = config.of_width(self._own_embedding_size)
-                return (yield from self._taught(own, seed, own_embedding=True))
-            case "floor":
-                training = self._training(learner, seed, self._embeddings)
-                return Trial(self._scored(learner, training.parameters), 0.0)
-            case "summary" if config.embedding_size != self.job.learner.embedding_size:
-                return (yield from self._taught(config, seed, own_embedding=True))
-            case "summary" if config.kind != self.job.learner.kind:
-                return (yield from self._taught(config, seed, own_embedding=False))
-            case "summary" | "summary_untaught":
-                training = self._training(learner, seed, self._embeddings)
-                parameters, seconds = yield from self._trained(learner, training)
-                seconds += self._embedding_seconds
-                end = CurvePoint(seconds, self._validated(learner, parameters))
-                return Trial(self._scored(learner, parameters), seconds, (end,))
-            case "farzi" | "farzi_small":
-                rival = self.rivals[source]
-                if rival is None:
-                    raise DivergedError(f"the distillation of {source} diverged")
-                training = self._training(learner, seed, rival.embeddings, rival=rival)
-                parameters, seconds = yield from self._trained(learner, training)
-                return Trial(self._scored(learner, parameters, rival.items), seconds)
-            case _:
-                embeddings, lengths = embed_users(
-                    self.split.train,
-                    self._real_users(source, seed),
-                    self.summary.items,
-                    length=self._embeddings.shape[1],
-                )
-                training = self._training(learner, seed, embeddings, lengths=lengths)
-                stopped = source.endswith("_stopped")
-                parameters, seconds = yield from self._trained(learner, training, stopped=stopped)
-                return Trial(self._scored(learner, parameters), seconds)
+        row = SOURCE_BY_NAME[source]
+        if row.own_embedding:
+            config = config.of_width(self._own_embedding_size)
+        if row.trains_on == "item_counts":
+            counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
+            return Trial(self._held_out.evaluate_scores(counts), 0.0)
+        if row.trains_on == "log":
+            return (yield from self._on_log(config, seed))
+        if row.teaches(config, distilled=self.job.learner):
+            return (yield from self._as_student(config, row, seed))
+        return (yield from self._on_sequences(config, row, seed))
 
-    def _full(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
+    def _on_log(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
         training = LogTraining(
             learner,
@@ -198,14 +173,15 @@ class Sources:
         (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
         return Trial(figures, trained.curve[-1].seconds, trained.curve)
 
-    def _taught(
-        self, config: LearnerConfig, seed: int, *, own_embedding: bool
-    ) -> Generator[float, None, Trial]:
+    def _as_student(self, config: LearnerConfig, source: Source, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
         watch = Stopwatch(self.device)
         watch.start()
         training = self.summary.student_training(
-            learner, StudentConfig(), own_embedding=own_embedding, seed=seed
+            learner,
+            StudentConfig(),
+            own_embedding=source.own_embedding or config.embedding_size != self.job.learner.embedding_size,
+            seed=seed,
         )
         watch.stop()
         for before, after in _pieces(training.steps):
@@ -217,40 +193,78 @@ class Sources:
         figures = self._scored(learner, training.parameters, training.items)
         return Trial(figures, watch.seconds, (end,))
 
-    def _real_users(self, source: str, seed: int) -> NDArray[np.int64]:
-        mu, zeta = self._embeddings.shape[:2]
-        train = self.split.train
-        count = min(mu, train.n_users)
-        match source.removesuffix("_stopped"):
-            case "longest":
-                return longest_users(train, count)
-            case "coreset":
-                return coreset_users(train, count, self.summary.items, length=zeta)
-            case _:
-                return random_users(train, count, np.random.default_rng(seed))
-
-    def _training(
-        self,
-        learner: Learner,
-        seed: int,
-        embeddings: Float[Tensor, "mu zeta d3"],
-        *,
-        rival: Rival | None = None,
-        lengths: Int[Tensor, " mu"] | None = None,
-    ) -> EmbeddedTraining:
-        return EmbeddedTraining(
-            embeddings,
-            items=self.summary.items if rival is None else rival.items,
+    def _on_sequences(
+        self, config: LearnerConfig, source: Source, seed: int
+    ) -> Generator[float, None, Trial]:
+        learner = build_learner(config)
+        sequences = self._sequences(source, seed)
+        training = EmbeddedTraining(
+            sequences.embeddings,
+            items=sequences.items,
             learner=learner,
             inner=self.job.inner,
             steps=self.steps,
             seed=seed,
-            lr_factor=(rival or self.summary.manifest).lr_factor,
-            lengths=lengths,
+            lr_factor=sequences.lr_factor,
+            lengths=sequences.lengths,
+        )
+        if source.trains_on == "nothing":
+            return Trial(self._scored(learner, training.parameters, sequences.items), 0.0)
+        parameters, seconds = yield from self._trained(
+            learner, training, sequences.items, stopped=source.stopped
+        )
+        curve: tuple[CurvePoint, ...] = ()
+        if source.trains_on == "summary":
+            seconds += self._embedding_seconds
+            curve = (CurvePoint(seconds, self._validated(learner, parameters, sequences.items)),)
+        return Trial(self._scored(learner, parameters, sequences.items), seconds, curve)
+
+    def _sequences(self, source: Source, seed: int) -> _Sequences:
+        """Return what a source has to train on.
+
+        Raises:
+            DivergedError: the distillation of a rival did.
+        """
+        train, (users, steps) = self.split.train, self._embeddings.shape[:2]
+        users = min(users, train.n_users)
+        match source.trains_on:
+            case "farzi" | "small_farzi":
+                rival = self.rivals[source.name]
+                if rival is None:
+                    raise DivergedError(f"the distillation of {source.name} diverged")
+                return _Sequences(*rival)
+            case "coreset_users":
+                return self._embedded(coreset_users(train, users, self.summary.items, length=steps))
+            case "random_users":
+                return self._embedded(random_users(train, users, np.random.default_rng(seed)))
+            case "longest_users":
+                return self._embedded(longest_users(train, users))
+            case _:
+                return _Sequences(self._embeddings, self.summary.items, self.summary.manifest.lr_factor)
+
+    def _embedded(self, users: NDArray[np.int64]) -> _Sequences:
+        """Return real users as the summary's synthetic ones are: as long, on the same item factor."""
+        items, length = self.summary.items, self._embeddings.shape[1]
+        embeddings, lengths = embed_users(self.split.train, users, items, length=length)
+        return _Sequences(embeddings, items, self.summary.manifest.lr_factor, lengths)
+
+    def _farzi(self, source: Source) -> SummaryConfig:
+        """Say what is to be distilled for a source."""
+        if source.trains_on == "farzi":
+            return as_wide(self.job.summary)
+        return as_small(
+            self.job.summary,
+            n_items=len(self.summary.items),
+            embedding_size=self.job.learner.embedding_size,
         )
 
     def _trained(
-        self, learner: Learner, training: EmbeddedTraining, *, stopped: bool = False
+        self,
+        learner: Learner,
+        training: EmbeddedTraining,
+        items: Float[Tensor, "items d3"],
+        *,
+        stopped: bool,
     ) -> Generator[float, None, tuple[Float[Tensor, "1 parameters"], float]]:
         """Train; return the weights at the end, or if `stopped` those of the best validation, and the seconds."""
         best, parameters = -1.0, training.parameters
@@ -261,7 +275,7 @@ class Sources:
             watch.stop()
             yield after / self.steps
             if stopped:
-                score = self._validated(learner, training.parameters)
+                score = self._validated(learner, training.parameters, items)
                 if score <= best:
                     continue
                 best = score
@@ -272,12 +286,12 @@ class Sources:
         self,
         learner: Learner,
         parameters: Float[Tensor, "1 parameters"],
-        items: Float[Tensor, "items d3"] | None = None,
+        items: Float[Tensor, "items d3"],
     ) -> float:
         (figures,) = self._validation.evaluate(
             learner,
             parameters,
-            self.summary.items if items is None else items,
+            items,
             history_length=self.history_length,
         )
         return figures[_VALIDATION_METRIC]
@@ -286,12 +300,12 @@ class Sources:
         self,
         learner: Learner,
         parameters: Float[Tensor, "1 parameters"],
-        items: Float[Tensor, "items d3"] | None = None,
+        items: Float[Tensor, "items d3"],
     ) -> Figures:
         (figures,) = self._held_out.evaluate(
             learner,
             parameters,
-            self.summary.items if items is None else items,
+            items,
             history_length=self.history_length,
         )
         return figures

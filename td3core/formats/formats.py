@@ -1,8 +1,9 @@
 """Every kind of stored document."""
 
+from td3core.formats import evaluation_result, evaluation_spec
 from td3core.formats.format import Format
 
 JOB_SPEC = Format("job spec")
-EVALUATION_SPEC = Format("evaluation spec")
-EVALUATION_RESULT = Format("evaluation result")
+EVALUATION_SPEC = Format("evaluation spec", (evaluation_spec.upgrade_1_to_2,))
+EVALUATION_RESULT = Format("evaluation result", (evaluation_result.upgrade_1_to_2,))
 MANIFEST = Format("manifest")

@@ -27,7 +27,7 @@ class EvaluationResult(BaseModel):
     results: dict[str, dict[str, dict[str, Spread]]] = Field(description="learner -> source -> metric")
     recovery: dict[str, dict[str, Recovery]] = Field(description="learner -> metric")
     own_recovery: dict[str, dict[str, Recovery]] = Field(
-        description="learner -> metric: `own_soft` against `own_full`, which has no floor."
+        description="learner -> metric: `summary_own_embedding` against `full_own_embedding`, which has no floor."
     )
     comparison: dict[str, dict[str, dict[str, Comparison]]] = Field(
         description="learner -> rival -> metric: the summary against each source of its size, all trained alike: of "

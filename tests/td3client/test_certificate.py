@@ -43,6 +43,15 @@ def test_rivals_show_by_how_much_the_summary_leads() -> None:
     assert "coreset | +0.0300 | apart" in lines
 
 
+def test_sources_and_rivals_stand_in_the_order_in_which_they_come() -> None:
+    for order in (["b_new", "full", "a_new", "summary"], ["summary", "a_new", "full", "b_new"]):
+        lead = {name: {"ndcg@10": {"difference": 0.01, "disjoint": None}} for name in order}
+        evaluation = minimal(comparison={"sasrec": lead})
+        evaluation["results"]["sasrec"] = {name: {"ndcg@10": spread(0.1)} for name in order}
+        first_cells = [line.split(" | ")[0] for line in printed(evaluation)]
+        assert [cell for cell in first_cells if cell in order] == order * 2
+
+
 def test_a_single_seed_has_no_interval() -> None:
     lead = {"coreset": {"ndcg@10": {"difference": -0.03, "disjoint": None}}}
     evaluation = minimal(comparison={"sasrec": lead})

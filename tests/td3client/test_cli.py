@@ -150,7 +150,7 @@ def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: Scri
         **RUN,
         "id": "eval_1",
         "state": "succeeded",
-        "results": {"sasrec": {"summary": {"ndcg@10": spread(0.18)}, "full": {"ndcg@10": spread(0.2)}}},
+        "results": {"sasrec": {"full": {"ndcg@10": spread(0.2)}, "summary": {"ndcg@10": spread(0.18)}}},
         "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": None}}},
     }
     scripted.script = {

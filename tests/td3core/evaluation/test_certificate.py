@@ -49,7 +49,7 @@ def test_a_training_that_diverges_is_named_and_leaves_the_rest(
     spec = summary.manifest.spec.model_copy(update={"inner": inner})
     wild = replace(summary, manifest=summary.manifest.model_copy(update={"spec": spec}))
     _, found = certify(wild, tiny_log)
-    assert found.diverged == ("summary", "random", "longest", "coreset")
+    assert found.diverged == ("summary", "coreset", "random", "longest")
     assert set(found.results) == {"full", "floor"}
     assert found.recovery == {}
     assert found.comparison == {}

@@ -48,12 +48,17 @@ def test_recovery_is_of_means_and_null_without_a_denominator(values: dict[str, l
 
 
 def test_own_embeddings_recover_what_own_embeddings_reach() -> None:
-    figures = {"full": [0.10, 0.12], "summary": [0.1, 0.1], "own_full": [0.1, 0.1], "own_soft": [0.08, 0.09]}
+    figures = {
+        "full": [0.10, 0.12],
+        "summary": [0.1, 0.1],
+        "full_own_embedding": [0.1, 0.1],
+        "summary_own_embedding": [0.08, 0.09],
+    }
     by_source = {source: {"a": spread(values)} for source, values in figures.items()}
-    found = recoveries({**by_source, "floor": {"a": spread([0.06])}}, own=True)["a"]
+    found = recoveries({**by_source, "floor": {"a": spread([0.06])}}, "summary_own_embedding")["a"]
     assert found.recovery == pytest.approx(0.85)
     assert found.lift_recovery is None
-    assert recoveries({"own_full": by_source["own_full"]}, own=True) == {}
+    assert recoveries({"full_own_embedding": by_source["full_own_embedding"]}, "summary_own_embedding") == {}
 
 
 def test_recovery_without_room_above_the_floor_is_null() -> None:
@@ -74,7 +79,7 @@ def test_comparison_by_hand() -> None:
         "full": {"a": spread([0.11, 0.12])},
     }
     found = comparisons(by_source)
-    assert list(found) == ["random", "coreset", "random_stopped"]
+    assert list(found) == ["coreset", "random", "random_stopped"]
     assert found["random"]["a"].difference == pytest.approx(0.01)
     assert found["random"]["a"].disjoint is True
     assert found["coreset"]["a"].difference == pytest.approx(0.0041)
