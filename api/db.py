@@ -1,6 +1,6 @@
-"""The database: engine, clock and the two kinds of session.
+"""The database: engine, clock and sessions.
 
-`transaction()` is the only code of the service that commits.
+Only `transaction()` commits; no other code of the service does.
 """
 
 import sqlite3
@@ -31,36 +31,36 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 WRITES = {"td3_writes": True}
-"""Execution options of an engine or connection whose transactions are going to write."""
+"""Execution options of an engine or connection whose transactions write."""
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
 KEPT_CONNECTIONS = 10
-"""How many connections stay open while nobody needs them."""
+"""Maximum number of idle connections that stay open."""
 UNREACHABLE = {
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""A server that a network cut off is given up after so many seconds (the last: milliseconds), not after hours."""
+"""TCP options that detect a disconnected server within seconds, not hours. The last is in milliseconds."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, kept and given back in UTC; SQLite itself knows no time zones."""
+    """A timezone-aware time, stored and returned in UTC. SQLite itself has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times and convert the others."""
+        """Convert to UTC; reject times without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"a time without a zone was to be stored: {value!r}")
+            raise ValueError(f"a time without a time zone cannot be stored: {value!r}")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC."""
+        """Return the stored time as UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -68,20 +68,20 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of PostgreSQL a process may take; zero seconds are no limit. SQLite has none of these."""
+    """Limits on the use of PostgreSQL by a process; zero seconds mean no limit. They do not apply to SQLite."""
 
     connections: int = 40
     statement_seconds: float = 0
     lock_seconds: float = 0
     idle_seconds: float = 0
-    """In a transaction in which nothing happens."""
+    """Maximum idle time in a transaction."""
 
 
 class Database:
-    """One engine and its sessions, safe to share between threads, not between processes.
+    """An engine and its sessions. Threads can share it, processes cannot.
 
-    `name` is what PostgreSQL knows its connections by. A connection that broke is replaced when it is next asked
-    for, so that an outage lasts no longer than it lasts.
+    `name` is the application name of its connections in PostgreSQL. A broken connection is replaced when it is next
+    used, so that the service recovers as soon as an outage is over.
     """
 
     def __init__(self, url: str, *, limits: Limits | None = None, name: str = "td3") -> None:
@@ -91,13 +91,13 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits when the block ends, and rolls back when it raises."""
+        """A session that commits when the block ends, and rolls back if the block raises."""
         with self._writing.begin() as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session on one consistent view; what is changed in it is lost."""
+        """A session for reading a consistent snapshot; changes are rolled back."""
         with self._reading() as session:
             yield session
 
@@ -107,11 +107,11 @@ class Database:
 
 
 def now(session: Session) -> datetime:
-    """The time by the one clock that all processes of a deployment share.
+    """Return the time of the clock that all processes of a deployment share.
 
-    Leases are granted by one machine and judged by another, so they are measured on the database's clock,
-    however wrong a worker's own may be. SQLite has no server: there all processes run on one machine and
-    share its clock. `clock_timestamp()`, as `now()` is the start of the transaction, which may have waited.
+    Leases are granted by one machine and checked by another, so they are measured with the clock of the database, even
+    if that of a worker is wrong. With SQLite, all processes run on one machine and share its clock. On PostgreSQL it is
+    `clock_timestamp()`, because `now()` is the start of the transaction, which may have waited.
     """
     if session.get_bind().dialect.name == "postgresql":
         return session.execute(select(clock(session))).scalar_one()
@@ -119,23 +119,23 @@ def now(session: Session) -> datetime:
 
 
 def clock(session: Session) -> ColumnElement[datetime]:
-    """`now` as an expression, for a statement that should not ask first."""
+    """`now` as an SQL expression, which saves a query."""
     if session.get_bind().dialect.name == "postgresql":
         return func.clock_timestamp(type_=UtcDateTime())
     return literal(datetime.now(UTC), UtcDateTime())
 
 
 def one_at_a_time(session: Session, name: str) -> None:
-    """Wait until no other transaction that passed here by this name is open.
+    """Wait until no other transaction holds the lock of this name, and hold it until this transaction ends.
 
-    SQLite lets one transaction write at a time anyway.
+    SQLite allows only one writing transaction at a time anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def make_engine(url: str, *, limits: Limits | None = None, name: str = "td3") -> Engine:
-    """Build the engine for `url`, which may leave the choice of driver to us."""
+    """Create the engine for `url`; a PostgreSQL URL without a driver uses psycopg."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(parsed)
@@ -164,17 +164,17 @@ def make_engine(url: str, *, limits: Limits | None = None, name: str = "td3") ->
 
 
 def ran_full(error: DBAPIError) -> bool:
-    """Whether the database had no space left."""
+    """Whether the error means that the database is full."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code == sqlite3.SQLITE_FULL or isinstance(error.orig, DiskFull)
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    """SQLite with readers that never wait, and writers that queue up instead of failing half-way.
+    """Create an SQLite engine with readers that never wait, and writers that wait for each other instead of failing.
 
-    A transaction that starts as a reader and then writes gets SQLITE_BUSY at once if another wrote meanwhile,
-    busy timeout or not; so writers take the lock at their BEGIN. Python's sqlite3 would choose its own
-    moments to begin, which is why SQLAlchemy emits BEGIN (its documentation on "SQLite transactions").
+    A transaction that begins with a read and then writes fails with SQLITE_BUSY at once if another has written
+    meanwhile, whatever the busy timeout; therefore writers acquire the lock at their BEGIN. Python's sqlite3 begins
+    transactions implicitly, so SQLAlchemy emits BEGIN instead (see its documentation on "SQLite transactions").
     """
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Wait for others that do the same to a new file: for this one statement the busy timeout does not hold."""
+    """Switch to WAL mode, with retries: the busy timeout does not apply to this statement."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

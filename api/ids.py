@@ -1,4 +1,4 @@
-"""Identifiers of resources: a prefix that names the kind, and a UUID that sorts by time of creation."""
+"""Ids of resources: a prefix for the kind, and a UUID that sorts by creation time."""
 
 from typing import Literal
 
@@ -7,9 +7,9 @@ import uuid_utils
 Prefix = Literal["job", "eval", "ds", "put"]
 
 LENGTH = 40
-"""What an id column holds: the prefix, an underscore and 32 hex digits, with room to spare."""
+"""Maximum length of ids: prefix, underscore and 32 hexadecimal digits, with some room."""
 
 
 def new_id(prefix: Prefix) -> str:
-    """A new identifier, later in the alphabet than those this process made before."""
+    """Return a new id, which sorts after all earlier ones of this process."""
     return f"{prefix}_{uuid_utils.uuid7().hex}"

@@ -1,4 +1,4 @@
-"""The tables. Every resource belongs to a tenant; whatever a worker can claim shares the columns of `Run`."""
+"""The database tables. Every resource belongs to a tenant; all kinds of runs share the columns of `Run`."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -35,10 +35,10 @@ DEFAULT_TENANT = "default"
 
 
 class RunState(StrEnum):
-    """What a run is doing.
+    """State of a run.
 
-    `queued -> running -> succeeded | failed`; `running -> pausing -> paused -> queued`, and `queued -> paused`;
-    and whatever has not ended `-> cancelling -> cancelled`, at once where no worker holds it.
+    `queued -> running -> succeeded | failed`; `running -> pausing -> paused -> queued`, and `queued -> paused`; and
+    from every state that is not final `-> cancelling -> cancelled`, or directly to `cancelled` if no worker holds it.
     """
 
     QUEUED = "queued"
@@ -52,7 +52,7 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state is final."""
         return self in ENDED
 
 
@@ -61,7 +61,7 @@ HELD = (RunState.RUNNING, RunState.PAUSING, RunState.CANCELLING)
 
 
 class Base(DeclarativeBase):
-    """Names every constraint, so that migrations can refer to it on both databases."""
+    """Base class, which names every constraint so that migrations can refer to it on both databases."""
 
     metadata = MetaData(
         naming_convention={
@@ -81,7 +81,7 @@ class Base(DeclarativeBase):
 
 
 class Resource(Base):
-    """What a client can name: an id, an owner, and when it came to be."""
+    """A resource of the API: it has an id, an owner and a creation time."""
 
     __abstract__ = True
 
@@ -91,27 +91,27 @@ class Resource(Base):
 
 
 class Run(Resource):
-    """What a worker can claim. Only `api.runs` changes these columns."""
+    """Something that a worker can claim and execute. Only `api.runs` changes these columns."""
 
     __abstract__ = True
     kind: ClassVar[str]
-    """What metrics call it."""
+    """Name of the kind in metrics."""
     task: ClassVar[str]
-    """Name of the task that runs it."""
+    """Name of the Celery task that executes it."""
     job_column: ClassVar[str]
-    """Name of the column with the id of the job whose log and summary it needs."""
+    """Name of the column with the id of the job whose log and summary it uses."""
 
     spec: Mapped[dict[str, Any]]
-    """What was asked for, with the defaults of the version that took it; shown as it is, upgraded where it runs."""
+    """The spec, with the defaults of the version that accepted it. It is shown unchanged and upgraded for execution."""
     spec_format: Mapped[int] = mapped_column(server_default="1")
-    """See `td3core.formats`."""
+    """Format version of the spec; see `td3core.formats`."""
     state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
     attempt: Mapped[int] = mapped_column(default=0)
-    """Grows with every claim and guards every write of a run: a fence against workers that were given up."""
+    """Number of the current attempt. Every claim increases it, and every write of a run checks it (the fence)."""
     crashes: Mapped[int] = mapped_column(default=0)
-    """Attempts whose worker vanished since the run last kept a checkpoint further than any before; capped.
+    """Number of attempts whose worker disappeared since the last checkpoint with new progress.
 
-    Attempts that were handed back cost nothing.
+    Attempts that were handed back do not count. The run fails if it reaches `TD3_MAX_ATTEMPTS`.
     """
     worker: Mapped[str | None] = mapped_column(String(255))
     lease_expires_at: Mapped[datetime | None]
@@ -124,20 +124,20 @@ class Run(Resource):
     """None of runs reported by versions that had them among the losses."""
     eta_seconds: Mapped[float | None]
     error: Mapped[dict[str, Any] | None]
-    """`code`, `detail` and, for a bad log, `errors` as in a problem document."""
+    """`code`, `detail` and, for an invalid log, `errors` as in a problem document."""
     started_at: Mapped[datetime | None]
-    """When its first attempt began."""
+    """Start of the first attempt."""
     finished_at: Mapped[datetime | None]
     request_id: Mapped[str | None] = mapped_column(String(64), default=correlation.current_request_id)
-    """Of the request that created it: finds it in the logs."""
+    """Id of the request that created it, for searching the logs."""
     traceparent: Mapped[str | None] = mapped_column(String(64), default=correlation.current_traceparent)
-    """Of that request's span: every attempt continues its trace."""
+    """Trace context of that request: every attempt continues its trace."""
     deadline_at: Mapped[datetime | None]
-    """When it fails if it has not ended by then."""
+    """Deadline; the run fails if it has not ended by then."""
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
-        """The lists a client reads, and what the keeper looks for."""
+        """Indexes for the lists of the API and the queries of the keeper."""
         return (
             Index(None, "tenant_id", "id"),
             Index(None, "tenant_id", "state", "id"),
@@ -151,32 +151,32 @@ class Dataset(Resource):
     __tablename__ = "datasets"
 
     name: Mapped[str | None] = mapped_column(Text)
-    """The client's name for the file."""
+    """File name given by the client."""
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     storage_key: Mapped[str] = mapped_column(Text, index=True)
     expired_at: Mapped[datetime | None]
-    """When it stopped being kept; the object goes, the row tells of it."""
+    """When it expired. The object is deleted after that, the row stays."""
     profile: Mapped[dict[str, Any] | None]
-    """Known once the whole log has been read."""
+    """Statistics of the log; null until it has been read completely."""
 
 
 class Job(Run):
-    """A distillation: a log goes in, a summary comes out."""
+    """A distillation job."""
 
     __tablename__ = "jobs"
     kind, task, job_column = "job", "td3.distil", "id"
 
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)
-    """The same for identical jobs; none of jobs from before it was kept."""
+    """Hash that is equal for identical jobs; null for jobs of old versions."""
     metrics: Mapped[dict[str, Any] | None]
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     summary: Mapped["SummaryArchive | None"] = relationship(lazy="joined")
 
 
 class SummaryArchive(Base):
-    """The artefact of a job that succeeded."""
+    """The archive with the summary of a job that has succeeded."""
 
     __tablename__ = "summaries"
 
@@ -187,11 +187,11 @@ class SummaryArchive(Base):
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     storage_key: Mapped[str] = mapped_column(Text, index=True)
     expired_at: Mapped[datetime | None]
-    """When it stopped being kept; the object goes, the row tells of it."""
+    """When it expired. The object is deleted after that, the row stays."""
 
 
 class Evaluation(Run):
-    """A comparison of what learners gain from a job's summary."""
+    """An evaluation of the summary of a job."""
 
     __tablename__ = "evaluations"
     kind, task, job_column = "evaluation", "td3.evaluate", "job_id"
@@ -202,17 +202,17 @@ class Evaluation(Run):
 
 
 RUN_KINDS: tuple[type[Run], ...] = (Job, Evaluation)
-"""Whatever a worker can claim; each is a table of its own with a task of its own."""
+"""All kinds of runs; each has its own table and task."""
 
 
 class Event(Base):
-    """Something that happened to a run. Only `api.runs.events` writes it, in the transaction that made it happen."""
+    """An event of a run. Only `api.runs.events` writes it, in the transaction of the change that it describes."""
 
     __tablename__ = "events"
 
     run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """1, 2, 3, ... of each run, without gaps."""
+    """Sequence number within the run: 1, 2, 3, ... without gaps."""
     at: Mapped[datetime]
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(String(32))
@@ -220,23 +220,23 @@ class Event(Base):
 
 
 class Checkpoint(Base):
-    """How far a run had come, kept in storage. Only `api.runs.checkpoints` writes it."""
+    """A checkpoint of a run in storage. Only `api.runs.checkpoints` writes it."""
 
     __tablename__ = "checkpoints"
 
     run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """1, 2, 3, ... of each run."""
+    """Number within the run: 1, 2, 3, ..."""
     attempt: Mapped[int]
     created_at: Mapped[datetime]
     storage_key: Mapped[str] = mapped_column(Text, index=True)
     bytes: Mapped[int | None] = mapped_column(BigInteger)
-    """None until the object is there: nothing gets into storage without a row that tells of it."""
+    """Size of the object; null until it is uploaded. The row is written first, so that every object has one."""
     progress: Mapped[float]
 
 
 class IdempotencyKey(Base):
-    """What a client called a request that creates something, and the answer it got."""
+    """An idempotency key of a request that creates something, and the response."""
 
     __tablename__ = "idempotency_keys"
 
@@ -244,23 +244,23 @@ class IdempotencyKey(Base):
     route: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     holder: Mapped[str] = mapped_column(String(32))
-    """The request that is at work under this key, or that answered."""
+    """Random id of the request that has locked the key or stored the response."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    """Without an answer: soon, unless its request goes on renewing it."""
+    """When the row expires. Without a response this is soon, unless the request renews it."""
     request: Mapped[str | None] = mapped_column(String(64))
-    """SHA-256 of what was asked for."""
+    """SHA-256 of the request."""
     status: Mapped[int | None]
     location: Mapped[str | None] = mapped_column(Text)
     body: Mapped[dict[str, Any] | None]
 
 
 class Worker(Base):
-    """A worker process, as it last wrote of itself."""
+    """A worker process, with its last heartbeat."""
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """What the runs that it holds have in their column `worker`."""
+    """Id of the worker, as in the column `worker` of its runs."""
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
     queues: Mapped[list[str]] = mapped_column(JSON)
@@ -272,17 +272,17 @@ class Worker(Base):
 
 
 def _traceparent_of(run_id: MappedColumn[str]) -> ColumnElement[str | None]:
-    """The trace of the run of whatever kind that has this id."""
+    """Return the trace context of the run with this id, of any kind."""
     return func.coalesce(
         *(select(kind.traceparent).where(kind.id == run_id).scalar_subquery() for kind in RUN_KINDS)
     )
 
 
 class OutboxMessage(Base):
-    """Somebody must wake up for this run: written with the run, deleted by the claim.
+    """A message that wakes up a worker for a run. It is written with the run and deleted by the claim.
 
-    A message can be lost until the very moment of the claim (by a broker that restarts, by a worker that dies
-    with it in its hands), so the row stays until then.
+    A message can be lost at any time before the claim (the broker restarts, or a worker dies that has received it), so
+    the row stays until then.
     """
 
     __tablename__ = "outbox"
@@ -290,12 +290,12 @@ class OutboxMessage(Base):
     run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
     task: Mapped[str] = mapped_column(String(64))
     queued_at: Mapped[datetime]
-    """Since when the run waits."""
+    """When the run was queued."""
     sends: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
-    """When it is to be sent, or sent again."""
+    """When the message is sent next."""
     traceparent: Mapped[str | None] = column_property(
         _traceparent_of(run_id),
         expire_on_flush=False,  # no run changes its trace
     )
-    """Of its run."""
+    """Trace context of the run."""

@@ -1,7 +1,7 @@
-"""Transactional outbox: a message is written with the run it announces, and sent after the commit.
+"""Transactional outbox: a message is written in the same transaction as its run, and sent after the commit.
 
-What a crash or a broker left unsent, or sent and lost again, the keeper finds here and sends once more.
-A message too many does no harm, for it finds nothing to claim.
+The keeper sends messages again that were not sent or were lost. A duplicate message does no harm, because its run has
+already been claimed.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from api.telemetry.correlation import continued
 from api.telemetry.tracing import tracer
 
 GRACE = timedelta(seconds=5)
-"""How long whoever commits a message has for sending it before the keeper does."""
+"""Time that the process which has committed a message has to send it, before the keeper does."""
 TAKEN = timedelta(seconds=30)
-"""How long a keeper has for sending a batch before another one does."""
+"""Time that a keeper has to send a batch, before another keeper does."""
 BATCH = 500
 MAX_DOUBLINGS = 8
 
@@ -30,13 +30,13 @@ log = structlog.get_logger(__name__)
 
 
 def add(session: Session, model: type[Run], run_id: str) -> None:
-    """Announce the run when this transaction commits; `Outbox.deliver` then sends what was written."""
+    """Write the message of a run in this transaction; `Outbox.deliver` sends it after the commit."""
     at = now(session)
     session.add(OutboxMessage(run_id=run_id, task=model.task, queued_at=at, due_at=at + GRACE))
 
 
 class Outbox:
-    """Sends what was committed."""
+    """Sends committed messages."""
 
     def __init__(self, database: Database, celery: Celery, *, resend: timedelta) -> None:
         self._database = database
@@ -44,16 +44,16 @@ class Outbox:
         self._resend = resend
 
     def deliver(self, run_ids: Sequence[str]) -> int:
-        """Send the messages of these runs now, and say how many went out.
+        """Send the messages of these runs now, and return how many were sent.
 
-        A broker that does not answer is no error here: the keeper will find them.
+        An unavailable broker is not an error: the keeper sends the messages later.
         """
         with self._database.reading() as session:
             messages = session.scalars(select(OutboxMessage).where(OutboxMessage.run_id.in_(run_ids))).all()
         return self._send(messages)
 
     def deliver_due(self) -> int:
-        """Send what should have been sent, or claimed, by now; oldest first. Two keepers share the work."""
+        """Send all messages that are due, oldest first. Concurrent keepers share the work."""
         sent = 0
         while True:
             messages = self._take_due()
@@ -64,7 +64,7 @@ class Outbox:
                 return sent
 
     def _take_due(self) -> Sequence[OutboxMessage]:
-        """Put off what is due, so that nobody else takes it while it is being sent."""
+        """Return due messages and postpone them, so that no other keeper sends them meanwhile."""
         with self._database.transaction() as session:
             at = now(session)
             messages = session.scalars(
@@ -79,7 +79,7 @@ class Outbox:
         return messages
 
     def _put_back(self, messages: Sequence[OutboxMessage]) -> None:
-        """Let what could not be sent be due again."""
+        """Make messages due again that could not be sent."""
         if messages:
             with self._database.transaction() as session:
                 at = now(session)
@@ -106,7 +106,7 @@ class Outbox:
         return len(sent)
 
     def _mark(self, messages: Sequence[OutboxMessage]) -> None:
-        """Put off the next sending, each time twice as long, of what nobody has claimed meanwhile."""
+        """Postpone the next sending of messages that have not been claimed, each time by twice as long."""
         with self._database.transaction() as session:
             at = now(session)
             for message in messages:
@@ -115,7 +115,7 @@ class Outbox:
 
 
 def _same(message: OutboxMessage) -> Update:
-    """Change the message, unless somebody has taken or sent it since it was read."""
+    """An update of the message, unless another process has changed it since it was read."""
     return update(OutboxMessage).where(
         OutboxMessage.run_id == message.run_id, OutboxMessage.due_at == message.due_at
     )

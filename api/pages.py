@@ -1,4 +1,4 @@
-"""Pages of rows, newest first, joined by an opaque cursor."""
+"""Pages of rows, newest first, with an opaque cursor."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Resource)
 
 @dataclass(frozen=True, slots=True)
 class RowPage(Generic[Row]):
-    """Some of a list's rows, and the cursor of the next ones; none on the last page."""
+    """A page of rows, and the cursor of the next page, or None."""
 
     rows: Sequence[Row]
     next_cursor: str | None
@@ -26,13 +26,13 @@ class RowPage(Generic[Row]):
 def page_of(
     session: Session, query: Select[Row], model: type[Row], *, limit: int, cursor: str | None
 ) -> RowPage[Row]:
-    """Run `query` from where `cursor` left off.
+    """Return the page of `query` that begins at `cursor`.
 
-    Ids sort by time of creation, so the id of a page's last row is where the next page starts: what is
-    created meanwhile moves nothing.
+    Ids sort by creation time, and the cursor is the id of the last row of the previous page, so that new rows do not
+    shift the pages.
 
     Raises:
-        InvalidCursorError: The cursor is not one of ours.
+        InvalidCursorError: The cursor is invalid.
     """
     if cursor is not None:
         query = query.where(model.id < _decode(cursor))

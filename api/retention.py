@@ -1,7 +1,7 @@
-"""How long logs and summaries are kept after the last run that needed them, and what nobody needs.
+"""Expiry of logs and summaries after the last run that used them, and finding unreferenced objects.
 
-Expiry is written into the rows; whoever cleans the storage removes what no row that lasts points at. Whoever
-wants to use a log or a summary again takes a share of its row's lock first, so that it cannot expire meanwhile.
+Expiry is recorded in the rows, and the keeper then deletes the objects that no unexpired row refers to. A transaction
+that uses a log or a summary again first pins its row with a shared lock, so that it cannot expire meanwhile.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ BATCH = 500
 
 
 def expire(session: Session, model: type[Dataset | SummaryArchive], *, before: datetime) -> int:
-    """Let go of logs, or summaries, that no run has needed since `before`; the number of a batch at most.
+    """Mark logs or summaries as expired that no run has used since `before`, at most `BATCH`; return their number.
 
-    They are locked first and judged then, for a run that came to need one while we waited must be seen.
+    The condition is checked again after the rows are locked, so that a run that was created meanwhile is seen.
     """
     idle = (model.expired_at.is_(None), model.created_at < before, ~_needed(model, before))
     key = Dataset.id if model is Dataset else SummaryArchive.job_id
@@ -36,7 +36,7 @@ def expire(session: Session, model: type[Dataset | SummaryArchive], *, before: d
 
 
 def _needed(model: type[Dataset | SummaryArchive], before: datetime) -> ColumnElement[bool]:
-    """Whether a run on it has not ended, or not before then."""
+    """Whether a run that uses it has not ended, or ended after `before`."""
     own = Job.dataset_id == Dataset.id if model is Dataset else Job.id == SummaryArchive.job_id
 
     def recent(run: type[Run]) -> ColumnElement[bool]:
@@ -48,10 +48,10 @@ def _needed(model: type[Dataset | SummaryArchive], before: datetime) -> ColumnEl
 
 
 def pin(session: Session, job: Job) -> None:
-    """Keep the job's log and summary from expiring until this transaction has written who needs them.
+    """Prevent the log and the summary of the job from expiring until this transaction ends.
 
     Raises:
-        ExpiredError: It is too late.
+        ExpiredError: One of them has expired already.
     """
     for what, query in (
         ("log", select(Dataset.expired_at).where(Dataset.id == job.dataset_id)),
@@ -62,7 +62,7 @@ def pin(session: Session, job: Job) -> None:
 
 
 def referenced(session: Session, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that some row points at, in whatever table, and still needs."""
+    """Return those of the keys that an unexpired row of any table refers to."""
     found: set[str] = set()
     for table in Base.metadata.tables.values():
         if "storage_key" in table.c:

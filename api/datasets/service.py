@@ -1,4 +1,4 @@
-"""Take a log in: validate it, keep it, make its row."""
+"""Validating and storing logs, and creating their rows."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from td3core.interactions import Limits, LogProfile, validate_log
 
 
 def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfile | None:
-    """Read the log: whole if file and columns are no larger than a size, else only its head.
+    """Validate the log: completely if file and columns are small enough, otherwise only its beginning.
 
     Returns:
-        Its profile, where it was read whole.
+        The profile of the log, if it was read completely.
 
     Raises:
-        InvalidLogError: It cannot be used.
+        InvalidLogError: The log is invalid.
     """
     if log.size <= settings.validate_whole_bytes:
         limits = Limits(log_bytes=settings.validate_whole_bytes)
-        with suppress(LogTooLargeError):  # short rows and compressed ones take many times their file
+        with suppress(LogTooLargeError):  # short or compressed rows need much more memory than the file size
             return validate_log(log.path, data, name=log.name, limits=limits)
     validate_log(log.path, data, name=log.name, head_bytes=settings.validate_head_bytes)
     return None
@@ -37,17 +37,17 @@ def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfi
 
 @dataclass(frozen=True, slots=True)
 class StoredLog:
-    """Where a log is in storage."""
+    """A log in storage."""
 
     key: str
     shared: bool
-    """Whether it was there before, as the log of another dataset."""
+    """Whether it is also the log of an earlier dataset."""
 
 
 def store(log: ReceivedLog, database: Database, storage: Storage, *, tenant_id: str) -> StoredLog:
-    """Put the log into storage, unless a dataset of this tenant has the same.
+    """Store the log, unless a dataset of this tenant has the same log.
 
-    One that no row comes to point at is an orphan: nobody else will use its key, and the keeper removes it.
+    If no row is written for it afterwards, it is an orphan: its key is never used again, and the keeper deletes it.
     """
     same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == log.sha256, Dataset.expired_at.is_(None))
     with database.reading() as session:
@@ -62,10 +62,10 @@ def store(log: ReceivedLog, database: Database, storage: Storage, *, tenant_id: 
 def create(
     session: Session, log: ReceivedLog, *, tenant_id: str, stored: StoredLog, profile: LogProfile | None
 ) -> Dataset:
-    """Write the row.
+    """Write the row of the dataset.
 
     Raises:
-        StorageError: The log that was to be shared has expired this very moment.
+        StorageError: The log was to be shared, but has expired in the meantime.
     """
     if stored.shared:
         kept = select(Dataset.id).where(Dataset.storage_key == stored.key, Dataset.expired_at.is_(None))

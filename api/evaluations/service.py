@@ -1,4 +1,4 @@
-"""What can be decided about evaluations."""
+"""Operations on evaluations."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,11 +18,11 @@ from td3core.formats import EVALUATION_SPEC
 
 
 def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: str) -> Evaluation:
-    """Queue an evaluation of the job's summary and announce it.
+    """Queue an evaluation of the summary of a job.
 
     Raises:
-        JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError: There is nothing to evaluate.
-        ExpiredError: Its log or its summary is no longer kept.
+        JobNotFoundError, JobNotFinishedError, JobWithoutSummaryError: There is no summary to evaluate.
+        ExpiredError: The log or the summary has expired.
     """
     summary = jobs.summary_of(session, job_id, tenant_id=tenant_id)
     retention.pin(session, jobs.get(session, job_id, tenant_id=tenant_id))
@@ -45,7 +45,7 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
     """Find an evaluation of this tenant.
 
     Raises:
-        EvaluationNotFoundError: It has none of this id.
+        EvaluationNotFoundError: It does not exist.
     """
     evaluation = session.scalar(
         select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
@@ -61,7 +61,7 @@ def page(
     """List the evaluations of a job, newest first.
 
     Raises:
-        JobNotFoundError: There is no such job.
+        JobNotFoundError: The job does not exist.
     """
     job = jobs.get(session, job_id, tenant_id=tenant_id)
     query = select(Evaluation).where(Evaluation.tenant_id == tenant_id, Evaluation.job_id == job.id)
@@ -69,11 +69,11 @@ def page(
 
 
 def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
-    """Ask for the evaluation to end. Asking again changes nothing.
+    """Cancel an evaluation. Repeating this changes nothing.
 
     Raises:
-        EvaluationNotFoundError: There is none.
-        AlreadyFinishedError: It has ended otherwise.
+        EvaluationNotFoundError: It does not exist.
+        AlreadyFinishedError: It has succeeded or failed.
     """
     asked = request_cancel(session, Evaluation, evaluation_id, tenant_id=tenant_id)
     evaluation = get(session, evaluation_id, tenant_id=tenant_id)

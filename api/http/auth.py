@@ -1,4 +1,4 @@
-"""Who is asking. Until API keys are switched on, everybody is the one default tenant."""
+"""Authentication. There are no API keys yet: every request belongs to the default tenant."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from api.models import DEFAULT_TENANT
 
 
 def current_tenant() -> str:
-    """The tenant that every query of this request is scoped by."""
+    """The tenant of the request, to which all its queries are restricted."""
     return DEFAULT_TENANT
 
 

@@ -1,4 +1,4 @@
-"""Reading a request's body, and no more of it than is wanted."""
+"""Reading request bodies with a size limit."""
 
 from collections.abc import AsyncIterator
 
@@ -12,10 +12,10 @@ DRAIN_SECONDS = 5.0
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """Return the whole body; the framework would read one of any size before the route is asked.
+    """Return the whole body, unlike the framework only up to a maximum size.
 
     Raises:
-        TooLargeError: It is larger than that.
+        TooLargeError: The body is larger.
     """
     body, stream = bytearray(), request.stream()
     async for piece in stream:
@@ -28,9 +28,9 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
 
 
 async def drain(body: AsyncIterator[bytes], error: ServiceError) -> None:
-    """Read on for a moment before `error` is answered: a client that is still sending would see a reset instead.
+    """Read the rest of the body for a limited time, so that a client that is still sending gets the response.
 
-    The connection of one that goes on sending is closed with the answer.
+    Otherwise it would see a connection reset. If the client takes longer, the connection is closed after the response.
     """
     drained = 0
     with anyio.move_on_after(DRAIN_SECONDS):

@@ -1,4 +1,4 @@
-"""What a request works with: the parts of one running service."""
+"""The components of a running service, which requests use."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ VALIDATIONS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Opened when the application starts, closed when it stops."""
+    """The components, which are opened when the application starts and closed when it stops."""
 
     settings: Settings
     database: Database
@@ -29,19 +29,19 @@ class Context:
     outbox: Outbox
     feed: Feed
     validations: anyio.CapacityLimiter
-    """Reading a large log takes memory, so few are read at once; the others wait their turn."""
+    """Limits concurrent validations, because reading a large log takes memory."""
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self.celery.close()
         self.database.close()
 
 
 def open_context(settings: Settings) -> Context:
-    """Open all parts; none of them connects before it is used.
+    """Open all components. They connect when they are first used.
 
     Raises:
-        SettingsError: A setting is missing or wrong.
+        SettingsError: A setting is missing or invalid.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 api")
     celery = make_celery(settings.required_broker_url, settings.queue)
@@ -57,7 +57,7 @@ def open_context(settings: Settings) -> Context:
 
 
 def request_context(request: Request) -> Context:
-    """The context of the application that serves this request."""
+    """The context of the application of this request."""
     return request.app.state.context
 
 

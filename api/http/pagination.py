@@ -1,4 +1,4 @@
-"""Pages as clients see them; `api.pages` reads them."""
+"""Response models and parameters of pages, which `api.pages` reads."""
 
 from collections.abc import Callable
 from typing import Annotated, Generic, TypeVar
@@ -25,5 +25,5 @@ class Page(BaseModel, Generic[Item]):
 
     @classmethod
     def of(cls, page: RowPage[Row], shape: Callable[[Row], Item]) -> "Page[Item]":
-        """Shape the rows."""
+        """Build from rows."""
         return cls(items=[shape(row) for row in page.rows], next_cursor=page.next_cursor)

@@ -1,4 +1,4 @@
-"""Conditional and partial downloads, after RFC 9110, of files whose ETag is the hash of their bytes."""
+"""Conditional and partial downloads (RFC 9110) of files whose ETag is the hash of their content."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _RANGE = re.compile(r"bytes=\s*(?P<first>\d{0,18})-(?P<last>\d{0,18})\s*", re.IG
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The bytes to send, from `start` up to, not including, `end`."""
+    """The bytes to send, from `start` to `end` (exclusive)."""
 
     start: int
     end: int
@@ -19,7 +19,7 @@ class Slice:
 
 
 def not_modified(headers: Mapping[str, str], etag: str) -> bool:
-    """Whether `If-None-Match` names the file the client would get (section 13.1.2; compares weakly)."""
+    """Whether `If-None-Match` contains the ETag of the file (section 13.1.2; weak comparison)."""
     sent = headers.get("if-none-match")
     if sent is None:
         return False
@@ -27,12 +27,12 @@ def not_modified(headers: Mapping[str, str], etag: str) -> bool:
 
 
 def requested_slice(headers: Mapping[str, str], *, size: int, etag: str) -> Slice:
-    """Which bytes `Range` asks for: all where it is absent, unknown, of several parts, or out of date.
+    """Return the bytes that `Range` requests; all if it is absent, invalid, has several parts, or is outdated.
 
-    Section 14.2 lets a server ignore a Range; `If-Range` (section 13.1.5) must name this file, strongly.
+    A server may ignore a Range (section 14.2); `If-Range` must contain the strong ETag of this file (section 13.1.5).
 
     Raises:
-        RangeError: No byte of the file lies in the range.
+        RangeError: The range contains no byte of the file.
     """
     whole = Slice(0, size, partial=False)
     if headers.get("if-range", etag).strip() != etag:

@@ -1,4 +1,4 @@
-"""Plain ASGI middleware that gives every request an id and one line in the log."""
+"""ASGI middleware that gives every request an id and logs it."""
 
 import re
 import time
@@ -15,13 +15,13 @@ log = structlog.get_logger(__name__)
 
 
 class RequestLogMiddleware:
-    """Takes the client's request id where it is harmless, or makes one, and binds it to all log lines."""
+    """Uses the request id of the client if it is valid, or creates one, and adds it to all log lines."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -39,7 +39,7 @@ class RequestLogMiddleware:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        # Never unbound: the request is a task with a context of its own, and what the server logs of it comes later.
+        # Not unbound at the end: the request is a task with its own context, and the server may log about it later.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:

@@ -1,4 +1,4 @@
-"""The HTTP server, which does not let streams that could go on for hours keep it from stopping."""
+"""The HTTP server, which ends long-running event streams when it stops."""
 
 import socket
 from typing import Any
@@ -7,14 +7,14 @@ import uvicorn
 from fastapi import FastAPI
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep idle connections, so that it is they who close them.
+"""Longer than clients and proxies keep idle connections, so that they close them first.
 
-The other way round a request may be sent just when the server hangs up, and it is the client's guess what became of it.
+Otherwise a client may send a request just when the server closes the connection, and not know whether it was processed.
 """
 
 
 class Server(uvicorn.Server):
-    """Serves the application; logs are ours."""
+    """Uvicorn with our logging and shutdown."""
 
     def __init__(self, app: FastAPI, **options: Any) -> None:
         config = uvicorn.Config(
@@ -24,6 +24,6 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, whose clients come back to the next server, then wait for the other requests."""
+        """End the event streams, whose clients will reconnect, and then wait for the other requests."""
         self._app.state.context.feed.close()
         await super().shutdown(sockets)

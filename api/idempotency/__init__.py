@@ -1,5 +1,5 @@
-"""`Idempotency-Key`: a creating request that is sent again creates nothing again, and gets the answer it got.
+"""`Idempotency-Key`: repeating a request that creates something creates nothing again, and gets the same response.
 
-The key is held by a row while the request is served, and the answer is written in the transaction that creates. A
-request that fails gives the key up; one whose process dies holds it for as long as a lease.
+A row locks the key while the request is processed, and the response is written in the transaction that creates the
+resource. A request that fails releases the key; if its process dies, the key is released after a short lease.
 """

@@ -1,4 +1,4 @@
-"""A creating request under its `Idempotency-Key`, or under none."""
+"""Executing a request that creates something, with or without an `Idempotency-Key`."""
 
 import asyncio
 import contextlib
@@ -38,22 +38,22 @@ Key = Annotated[
 
 
 def respond(answer: Answer, **headers: str) -> JSONResponse:
-    """The answer for HTTP."""
+    """Build the HTTP response."""
     return JSONResponse(answer.body, answer.status, {"Location": answer.location, **headers})
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What is known of the request's key."""
+    """The state of the key of a request."""
 
     under: Held | Answered | None
     lifetime: timedelta
 
     def replay(self, request: str) -> JSONResponse | None:
-        """The answer that `request` got before, if it got one.
+        """Return the response that this request got before, if there is one.
 
         Raises:
-            KeyReusedError: It was another request that got it.
+            KeyReusedError: The key was used for another request.
         """
         if not isinstance(self.under, Answered):
             return None
@@ -62,10 +62,10 @@ class Guard:
         return respond(self.under.answer, **{"Idempotent-Replayed": "true"})
 
     def keep(self, session: Session, answer: Answer, *, request: str) -> None:
-        """Keep the answer, in the transaction that creates what it tells of.
+        """Store the response, in the transaction that creates the resource.
 
         Raises:
-            KeyInUseError: This request was taken for dead, and the key belongs to another now.
+            KeyInUseError: The lease of this request has expired, and another request has the key.
         """
         if isinstance(self.under, Held):
             keys.keep(session, self.under, answer, request=request, lifetime=self.lifetime)
@@ -73,10 +73,10 @@ class Guard:
 
 @asynccontextmanager
 async def guarded(context: Context, *, tenant_id: str, route: str, key: str | None) -> AsyncIterator[Guard]:
-    """Hold the key while the block serves the request.
+    """Lock the key while the block processes the request.
 
     Raises:
-        KeyInUseError: Another request holds it.
+        KeyInUseError: Another request has locked it.
     """
     database = context.database
     under = None if key is None else await run_in_threadpool(keys.acquire, database, tenant_id, route, key)

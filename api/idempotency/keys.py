@@ -1,4 +1,4 @@
-"""The rows of keys: taken by one request at a time, answered once, and forgotten when they expire."""
+"""The rows of idempotency keys: locked by one request at a time, answered once, and deleted when they expire."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from api.errors import KeyInUseError
 from api.models import IdempotencyKey
 
 LEASE = timedelta(seconds=15)
-"""How long a request holds a key that it does not renew: its process died."""
+"""Time after which a key is released that its request does not renew, because its process has died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a creating request is answered with."""
+    """The response to a request that creates something."""
 
     status: int
     location: str
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The right of one request to create something under a key."""
+    """The lock of one request on a key."""
 
     tenant_id: str
     route: str
@@ -39,7 +39,7 @@ class Held:
 
     @property
     def holds(self) -> ColumnElement[bool]:
-        """The fence: true of the row while it is this request's and has no answer."""
+        """The fence: a condition that is true for the row while this request has locked it and it has no response."""
         return and_(
             IdempotencyKey.tenant_id == self.tenant_id,
             IdempotencyKey.route == self.route,
@@ -51,23 +51,23 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a key was used for, and brought."""
+    """The request for which a key was used, and its response."""
 
     request: str
     answer: Answer
 
 
 def digest(*parts: Any) -> str:
-    """What tells a request from others: the SHA-256 of its parts as canonical JSON."""
+    """Return the SHA-256 of the parts as canonical JSON, which identifies a request."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def acquire(database: Database, tenant_id: str, route: str, key: str) -> Held | Answered:
-    """Take the key if it is free or has expired, else find what it brought.
+    """Lock the key if it is free or has expired, otherwise return its response.
 
     Raises:
-        KeyInUseError: Another request holds it.
+        KeyInUseError: Another request has locked it.
     """
     try:
         with database.transaction() as session:
@@ -81,7 +81,7 @@ def acquire(database: Database, tenant_id: str, route: str, key: str) -> Held | 
             row.holder, row.expires_at = uuid.uuid4().hex, at + LEASE
             row.request = row.status = row.location = row.body = None
             return Held(tenant_id, route, key, row.holder)
-    except IntegrityError:  # of two at once the other was first
+    except IntegrityError:  # a concurrent request was first
         raise in_use() from None
 
 
@@ -92,22 +92,22 @@ def _answered(row: IdempotencyKey) -> Answered:
 
 
 def renew(database: Database, held: Held) -> None:
-    """Hold the key for longer."""
+    """Extend the lock of the key."""
     with database.transaction() as session:
         session.execute(update(IdempotencyKey).where(held.holds).values(expires_at=now(session) + LEASE))
 
 
 def give_up(database: Database, held: Held) -> None:
-    """Leave the key free, unless an answer was kept under it."""
+    """Release the key, unless a response was stored for it."""
     with database.transaction() as session:
         session.execute(delete(IdempotencyKey).where(held.holds))
 
 
 def keep(session: Session, held: Held, answer: Answer, *, request: str, lifetime: timedelta) -> None:
-    """Keep the answer, in the transaction that creates what it tells of.
+    """Store the response, in the transaction that creates the resource.
 
     Raises:
-        KeyInUseError: This request was taken for dead, and the key belongs to another now.
+        KeyInUseError: The lease of this request has expired, and another request has the key.
     """
     kept = session.scalar(
         update(IdempotencyKey)
@@ -127,7 +127,7 @@ def keep(session: Session, held: Held, answer: Answer, *, request: str, lifetime
 
 
 def sweep(session: Session) -> None:
-    """Forget the keys that have expired."""
+    """Delete expired keys."""
     session.execute(
         delete(IdempotencyKey)
         .where(IdempotencyKey.expires_at < now(session))
@@ -136,7 +136,7 @@ def sweep(session: Session) -> None:
 
 
 def in_use() -> KeyInUseError:
-    """The refusal that says when to ask again."""
+    """The error, with the time after which to retry."""
     return KeyInUseError(
         "A request with this Idempotency-Key is in progress; retry in a moment to get its response.",
         headers={"Retry-After": "2"},

@@ -1,4 +1,4 @@
-"""What can be decided about jobs."""
+"""Operations on jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ from td3core.version import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The job that a submission is answered with."""
+    """The result of a submission."""
 
     job: Job
     deduplicated: bool
-    """Whether it was there already."""
+    """Whether the job existed before."""
 
 
 def fingerprint_of(log: ReceivedLog, spec: JobSpec) -> str:
-    """What identical jobs have in common; of the log's name only what its format is recognised by."""
+    """Return a hash that identical jobs share. Of the log's name only the suffixes count, which tell the format."""
     suffixes = Path(log.name or "").suffixes[-2:]
     return digest(log.sha256, "".join(suffixes).lower(), spec.model_dump(mode="json"), VERSION)
 
@@ -60,12 +60,12 @@ def accept(
     deadline: timedelta | None,
     force: bool,
 ) -> Accepted:
-    """Queue a job on the log, unless there is an identical one and a new one is not forced.
+    """Queue a job, unless an identical one exists and `force` is not set.
 
-    A job that has a deadline is answered with one that has finished: another's may come too late.
+    With a deadline, only an identical job that has succeeded counts, because an unfinished one may be too late.
 
     Raises:
-        StorageError: The log that was to be shared has expired this very moment.
+        StorageError: The log was to be shared, but has expired in the meantime.
     """
     fingerprint = fingerprint_of(log, spec)
     if not force:
@@ -78,9 +78,9 @@ def accept(
 
 
 def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: bool) -> Job | None:
-    """A job of this fingerprint that has a summary, or unless it must be `finished` may still get one in its own time.
+    """Return a job with this fingerprint that has a summary or, unless `finished` is set, is queued or running.
 
-    Until this transaction ends, nobody else learns that there is none: of many submits at once, one makes the job.
+    A lock is held until the transaction ends, so that of many identical concurrent submissions only one creates a job.
     """
     one_at_a_time(session, f"{tenant_id} {fingerprint}")
     succeeded = Job.state == RunState.SUCCEEDED
@@ -104,7 +104,7 @@ def submit(
     fingerprint: str | None = None,
     deadline: timedelta | None = None,
 ) -> Job:
-    """Queue a job on the dataset and announce it; it fails if it has not ended within `deadline` from now."""
+    """Queue a job on the dataset; it fails if it has not ended within `deadline` from now."""
     at = now(session)
     job = Job(
         id=new_id("job"),
@@ -127,7 +127,7 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
     """Find a job of this tenant.
 
     Raises:
-        JobNotFoundError: It has none of this id.
+        JobNotFoundError: It does not exist.
     """
     job = session.scalar(select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id))
     if job is None:
@@ -138,7 +138,7 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
 def page(
     session: Session, *, tenant_id: str, states: Sequence[RunState], limit: int, cursor: str | None
 ) -> RowPage[Job]:
-    """List this tenant's jobs, newest first, those in one of `states` if any are named."""
+    """List the jobs of this tenant, newest first; if `states` are given, only those in one of them."""
     query = select(Job).where(Job.tenant_id == tenant_id)
     if states:
         query = query.where(Job.state.in_(states))
@@ -146,10 +146,10 @@ def page(
 
 
 def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:
-    """Ask for the job to be interrupted. Asking again changes nothing.
+    """Pause a job. Repeating this changes nothing.
 
     Raises:
-        JobNotFoundError: There is none.
+        JobNotFoundError: It does not exist.
         AlreadyFinishedError: It has ended, or is being cancelled.
     """
     asked = request_pause(session, Job, job_id, tenant_id=tenant_id)
@@ -160,10 +160,10 @@ def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:
 
 
 def resume(session: Session, job_id: str, *, tenant_id: str) -> Job:
-    """Let the job go on. One that is not paused is left as it is.
+    """Resume a paused job. One that is queued or running is not changed.
 
     Raises:
-        JobNotFoundError: There is none.
+        JobNotFoundError: It does not exist.
         AlreadyFinishedError: It has ended, or is being cancelled.
     """
     asked = request_resume(session, Job, job_id, tenant_id=tenant_id)
@@ -174,11 +174,11 @@ def resume(session: Session, job_id: str, *, tenant_id: str) -> Job:
 
 
 def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
-    """Ask for the job to end. Asking again changes nothing.
+    """Cancel a job. Repeating this changes nothing.
 
     Raises:
-        JobNotFoundError: There is none.
-        AlreadyFinishedError: It has ended otherwise.
+        JobNotFoundError: It does not exist.
+        AlreadyFinishedError: It has succeeded or failed.
     """
     asked = request_cancel(session, Job, job_id, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
@@ -188,13 +188,13 @@ def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
 
 
 def summary_of(session: Session, job_id: str, *, tenant_id: str) -> SummaryArchive:
-    """The archive the job ended in.
+    """Return the archive with the summary of a job.
 
     Raises:
-        JobNotFoundError: There is no such job.
-        JobNotFinishedError: It has not ended yet.
-        JobWithoutSummaryError: It ended without one.
-        ExpiredError: It is no longer kept.
+        JobNotFoundError: The job does not exist.
+        JobNotFinishedError: The job has not ended yet.
+        JobWithoutSummaryError: The job ended without a summary.
+        ExpiredError: The summary has expired.
     """
     job = get(session, job_id, tenant_id=tenant_id)
     if job.summary is not None:

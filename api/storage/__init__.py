@@ -1,4 +1,4 @@
-"""Where logs, summaries and checkpoints are kept: a local folder or an S3-compatible bucket, chosen by URL."""
+"""Storage of logs, summaries and checkpoints: a local directory or an S3-compatible bucket, chosen by URL."""
 
 from api.storage.base import Storage, StoredObject
 from api.storage.open import open_storage

@@ -1,4 +1,4 @@
-"""What every storage does, and what both kinds have in common."""
+"""The storage protocol, and functions that its implementations share."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -14,77 +14,77 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as a listing shows it."""
+    """An entry of a listing."""
 
     key: str
     bytes: int
     modified_at: datetime
-    """When it was stored, by the clock of the storage."""
+    """Time of storing, by the clock of the storage."""
 
 
 class Storage(Protocol):
-    """Objects by key, `/` between its parts. An object is put whole and never changes.
+    """Objects by key, whose parts are separated by `/`. An object is stored atomically and never changes.
 
-    Every method may raise StorageError: the storage does not answer, or has no such object; StorageFullError:
-    there is no space left; and DamagedObjectError: the content is not the one whose `sha256` was given.
+    Every method may raise StorageError (the storage is unavailable, or the object does not exist), StorageFullError
+    (the storage is full), and DamagedObjectError (the content does not match the given `sha256`).
     """
 
     def put_file(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        """Store a copy of the file, whole or not at all, in constant memory; when this returns it lasts."""
+        """Store a copy of the file, atomically and in constant memory; it is durable when this returns."""
         ...
 
     def read(self, key: str, *, start: int, end: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` up to, not including, `end`; opened at once, read as needed."""
+        """Yield the bytes from `start` to `end` (exclusive). The object is opened at once and read on demand."""
         ...
 
     def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        """Write the object to a file, in constant memory; after an error there is no file."""
+        """Download the object to a file, in constant memory. After an error there is no file."""
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+        """Whether the object exists."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Delete the object; no error if it does not exist."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects below a prefix of whole parts, in no particular order."""
+        """Yield all objects below a prefix of complete parts, in no particular order."""
         ...
 
     def signed_url(self, key: str, *, lasting: timedelta) -> str | None:
-        """A URL that anyone may GET the object from for so long; `None` where the storage has none to give."""
+        """Return a URL for downloading the object that is valid for this time, or `None` if that is not supported."""
         ...
 
     def clear_unfinished(self, *, before: datetime) -> int:
-        """Drop what puts that began before then left half-way, and say how many there were."""
+        """Delete the remains of uploads that began before this time, and return their number."""
         ...
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
-    """The file, piece by piece."""
+    """Yield the file in chunks."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
 def checked(chunks: Iterable[bytes], key: str, sha256: str | None) -> Iterator[bytes]:
-    """Pass the chunks on, and raise after the last one if they were not what they should be.
+    """Yield the chunks, and compare their hash after the last one.
 
     Raises:
-        DamagedObjectError: They have another hash; whoever consumes them must not keep them.
+        DamagedObjectError: The hash is wrong; the consumer must discard the chunks.
     """
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
     if sha256 is not None and digest.hexdigest() != sha256:
-        raise DamagedObjectError(f"{key} has the SHA-256 {digest.hexdigest()}, expected {sha256}")
+        raise DamagedObjectError(f"{key} is damaged: expected SHA-256 {sha256}, got {digest.hexdigest()}")
 
 
 def write_file(chunks: Iterable[bytes], path: Path) -> None:
-    """Write the chunks to a new file, of which nothing is left if that fails."""
+    """Write the chunks to a new file, which is deleted if that fails."""
     try:
         with path.open("wb") as file:
             for chunk in chunks:

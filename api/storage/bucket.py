@@ -1,7 +1,7 @@
 """Storage in an S3-compatible bucket, through obstore.
 
-Large files travel in parts, of which few are in memory; each carries its SHA-256, which the server checks, and an
-upload whose source fails is aborted. Both libraries take credentials and `AWS_ENDPOINT_URL` from the environment.
+Large files are uploaded in parts, of which few are in memory; each part has its SHA-256, which the server checks, and
+an upload is aborted if its source fails. Both libraries read credentials and `AWS_ENDPOINT_URL` from the environment.
 """
 
 import os
@@ -32,7 +32,7 @@ class BucketStorage:
         self._store = S3Store.from_url(
             url,
             config={"checksum_algorithm": "SHA256"},
-            # A whole object may take long to read, but not a piece of it.
+            # Reading a whole object may take long, but not reading a part of it.
             client_options={
                 "allow_http": True,
                 "connect_timeout": "5s",
@@ -43,7 +43,7 @@ class BucketStorage:
         )
 
     def put_file(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        """Upload the file, in parts if it is large; it appears when it is complete."""
+        """Upload the file, in parts if it is large; the object exists when the upload is complete."""
         with naming_errors(f"{key} could not be stored", BaseError):
             obstore.put(
                 self._store,
@@ -55,7 +55,7 @@ class BucketStorage:
             )
 
     def read(self, key: str, *, start: int, end: int) -> Iterator[bytes]:
-        """Open the object now, so that its absence is known before the answer begins."""
+        """Open the object at once, so that a missing object is an error before the response begins."""
         with naming_errors(f"{key} could not be read", BaseError):
             stream = obstore.get(self._store, key, options={"range": (start, end)}).stream(CHUNK)
 
@@ -67,13 +67,13 @@ class BucketStorage:
         return chunks()
 
     def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        """Write the object to a file as it comes."""
+        """Download the object to a file, chunk by chunk."""
         with naming_errors(f"{key} could not be fetched", BaseError):
             chunks = obstore.get(self._store, key).stream(CHUNK)
             write_file(checked(map(bytes, chunks), key, sha256), path)
 
     def exists(self, key: str) -> bool:
-        """Ask for the object's head."""
+        """Query the metadata of the object."""
         with naming_errors(f"{key} could not be looked up", BaseError):
             try:
                 obstore.head(self._store, key)
@@ -82,7 +82,7 @@ class BucketStorage:
         return True
 
     def delete(self, key: str) -> None:
-        """Remove the object."""
+        """Delete the object."""
         with naming_errors(f"{key} could not be deleted", BaseError):
             try:
                 obstore.delete(self._store, key)
@@ -90,19 +90,19 @@ class BucketStorage:
                 return
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Page by page."""
+        """List the objects page by page."""
         with naming_errors(f"{prefix or 'the storage'} could not be listed", BaseError):
             for page in obstore.list(self._store, prefix or None, chunk_size=1000):
                 for entry in page:
                     yield StoredObject(entry["path"], entry["size"], entry["last_modified"])
 
     def signed_url(self, key: str, *, lasting: timedelta) -> str | None:
-        """Signed with our credentials, for GET alone."""
+        """Sign the URL with our credentials, for GET only."""
         with naming_errors(f"{key} could not be signed for", BaseError):
             return obstore.sign(self._store, "GET", key, lasting)
 
     def clear_unfinished(self, *, before: datetime) -> int:
-        """Abort old uploads of parts below the prefix; obstore cannot, so botocore does."""
+        """Abort old multipart uploads below the prefix, with botocore because obstore does not support it."""
         cleared = 0
         with naming_errors("unfinished uploads could not be cleared", BotoCoreError, ClientError):
             client = botocore.session.get_session().create_client(

@@ -1,4 +1,4 @@
-"""Errors of the operating system by our names."""
+"""Conversion of errors of the operating system and of libraries to storage errors."""
 
 import errno
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def naming_errors(what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds, and the system's, into ours; `what` says what was tried.
+    """Convert OSError and errors of these kinds to storage errors; `what` is the operation that failed.
 
-    Clients read the message. What a library says may hold keys, addresses and requests, so that stays in the log,
-    as the cause.
+    Clients can read the message. Messages of libraries may contain keys, addresses and requests, so they are only the
+    cause of the error, which is logged.
 
     Raises:
-        StorageFullError: There is no space left, on the disk or in the quota.
-        StorageError: Anything else.
+        StorageFullError: The disk is full or the quota is used up.
+        StorageError: Any other error.
     """
     try:
         yield

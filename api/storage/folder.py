@@ -1,7 +1,7 @@
-"""Storage in a local folder.
+"""Storage in a local directory.
 
-Plain files, written by ourselves: obstore's LocalStore renames without flushing first, so that after a power cut
-an object could be there without its content, and hides which error of the system it was.
+It does not use the LocalStore of obstore, which renames files without flushing them, so that an object could be empty
+after a power failure, and which hides the error of the operating system.
 """
 
 import os
@@ -14,11 +14,11 @@ from api.storage.base import CHUNK, StoredObject, checked, read_chunks, write_fi
 from api.storage.disk import naming_errors
 
 UNFINISHED = ".unfinished"
-"""Folder of copies in the making."""
+"""Directory of incomplete copies."""
 
 
 class FolderStorage:
-    """An object is a file. It is copied under another name, flushed, renamed, and the rename flushed."""
+    """Objects as files. A file is copied to another name, flushed and renamed, and then its directory is flushed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class FolderStorage:
                     break
 
     def read(self, key: str, *, start: int, end: int) -> Iterator[bytes]:
-        """Open the file now, so that its absence is known before the answer begins."""
+        """Open the file at once, so that a missing file is an error before the response begins."""
         with naming_errors(f"{key} could not be read"):
             file = (self._folder / key).open("rb")
             file.seek(start)
@@ -61,16 +61,16 @@ class FolderStorage:
             write_file(checked(read_chunks(self._folder / key), key, sha256), path)
 
     def exists(self, key: str) -> bool:
-        """Look for the file."""
+        """Check that the file exists."""
         return (self._folder / key).is_file()
 
     def delete(self, key: str) -> None:
-        """Remove the file."""
+        """Delete the file."""
         with naming_errors(f"{key} could not be deleted"):
             (self._folder / key).unlink(missing_ok=True)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """Walk through the folder; what vanishes meanwhile is left out."""
+        """List the files recursively, without those that disappear meanwhile."""
         with naming_errors(f"{prefix or 'the storage'} could not be listed"):
             for path in (self._folder / prefix).rglob("*"):
                 key = path.relative_to(self._folder)
@@ -80,11 +80,11 @@ class FolderStorage:
                     yield entry
 
     def signed_url(self, key: str, *, lasting: timedelta) -> str | None:
-        """Nobody else can reach the folder."""
+        """Return None, because clients cannot access the directory."""
         return None
 
     def clear_unfinished(self, *, before: datetime) -> int:
-        """Remove old copies that were never renamed."""
+        """Delete old copies that were never renamed."""
         cleared = 0
         with naming_errors("unfinished copies could not be cleared"):
             for path in (self._folder / UNFINISHED).iterdir():
@@ -104,7 +104,7 @@ def _entry(path: Path, key: str) -> StoredObject | None:
 
 
 def _flush(path: Path) -> None:
-    """Make a file's content last, or a folder's names."""
+    """Make the content of a file or directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

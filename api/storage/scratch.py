@@ -1,4 +1,4 @@
-"""Folders for work in progress: removed when the work ends, and by others when a kill kept it from ending."""
+"""Temporary directories of uploads and runs, which other processes remove if their owner was killed."""
 
 import fcntl
 import os
@@ -13,13 +13,13 @@ from api.storage.disk import naming_errors
 
 @contextmanager
 def scratch_folder(base: Path, *, prefix: str) -> Iterator[Path]:
-    """Make a folder below `base`, and remove it with all it holds when the block ends.
+    """Create a directory below `base`, and remove it with its content when the block ends.
 
     Raises:
         StorageFullError: The disk is full.
-        StorageError: It cannot be made.
+        StorageError: The directory cannot be created.
     """
-    with naming_errors("there is no room to work in"):
+    with naming_errors("a temporary directory could not be created"):
         base.mkdir(parents=True, exist_ok=True)
         with _locked(base):
             folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=base))
@@ -33,9 +33,9 @@ def scratch_folder(base: Path, *, prefix: str) -> Iterator[Path]:
 
 
 def clear_abandoned(base: Path) -> list[str]:
-    """Remove the folders below `base` whose process died, and name them.
+    """Remove the directories below `base` whose process has ended, and return their names.
 
-    The kernel frees a lock when its holder ends, however it ends: a folder whose lock can be had is nobody's.
+    The kernel releases the lock of a directory when its process ends: a directory that can be locked is abandoned.
     """
     base.mkdir(parents=True, exist_ok=True)
     cleared: list[str] = []
@@ -53,7 +53,7 @@ def clear_abandoned(base: Path) -> list[str]:
 
 @contextmanager
 def _locked(base: Path) -> Iterator[None]:
-    """Let one at a time make, remove or clear folders: else who clears would meet unlocked ones, and vanishing ones."""
+    """Allow one process at a time to create or remove directories, so that none is seen before it is locked."""
     lock = _lock(base, wait=True)
     try:
         yield

@@ -1,1 +1,1 @@
-"""Log lines and traces, joined by the request that caused them."""
+"""Logs and traces, which are linked by the id of the request that caused them."""

@@ -1,4 +1,4 @@
-"""What joins a request with the runs it creates: ids that the rows keep, so that no lost message loses them."""
+"""Ids that link a request with the runs that it creates. They are stored in the rows, not only sent in messages."""
 
 import structlog
 from opentelemetry import trace
@@ -9,24 +9,24 @@ _W3C = TraceContextTextMapPropagator()
 
 
 def current_request_id() -> str | None:
-    """The id of the request that is being served, or of the one that created the run that is being run."""
+    """Return the id of the current request, or of the request that created the current run."""
     return structlog.contextvars.get_contextvars().get("request_id")
 
 
 def current_traceparent() -> str | None:
-    """The current span as a W3C `traceparent`, where traces are recorded."""
+    """Return the current span as a W3C `traceparent`, if traces are recorded."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier)
     return carrier.get("traceparent")
 
 
 def continued(traceparent: str | None) -> Context | None:
-    """The context whose span this was; `None`, which stands for the current one, where there was none."""
+    """Return the context of this span, or `None` (the current context) if there is none."""
     return _W3C.extract({"traceparent": traceparent}) if traceparent else None
 
 
 def add_trace(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Name trace and span in a log line, where there is one."""
+    """Add the ids of the current trace and span to a log line."""
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         line["trace_id"] = trace.format_trace_id(span.trace_id)

@@ -1,4 +1,4 @@
-"""Structured logs: our events and the libraries' lines through one formatter, on standard error."""
+"""Structured logging: our events and the messages of libraries, in one format on standard error."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ LogStyle = Literal["auto", "json", "console"]
 
 
 def configure_logging(*, level: str, style: LogStyle) -> None:
-    """Set up structlog and the root logger; what is bound to the context goes into every line."""
+    """Configure structlog and the root logger; values bound to the context are added to every line."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         correlation.add_trace,
@@ -43,7 +43,7 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
     root.setLevel(level)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
-    # Its lines repeat what our own say.
+    # Their messages repeat ours.
     logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
 
@@ -51,13 +51,13 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
 ) -> None:
-    """What ends the process is a line like all others; Ctrl-C is nothing to report."""
+    """Log an uncaught exception in the same format as all others; ignore Ctrl-C."""
     if issubclass(kind, Exception):
         structlog.get_logger("uncaught").critical("process.failed", exc_info=(kind, error, traceback))
 
 
 def _renderers(style: LogStyle) -> list[structlog.typing.Processor]:
-    """Show tracebacks without local variables, which may hold what users sent us."""
+    """Return the renderers; tracebacks have no local variables, which may contain data of users."""
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

@@ -1,7 +1,7 @@
-"""OpenTelemetry traces, where an endpoint is set; without one nothing of the SDK is imported and no span exists.
+"""OpenTelemetry traces, if an endpoint is set. Without one, the SDK is not imported and no spans exist.
 
-A request's span is FastAPI's own. It goes on in the row of the run that the request creates, and from there in the
-span of each message and each attempt, whoever sends or runs it.
+FastAPI creates the span of a request. Its id is stored in the row of the run that the request creates, so that the
+spans of all messages and attempts of this run belong to the same trace.
 """
 
 from opentelemetry import trace
@@ -14,7 +14,7 @@ FLUSH_MILLISECONDS = 5000
 
 
 def configure_tracing(settings: Settings, *, process: str) -> None:
-    """Send this process's spans to the endpoint of the settings, as service `td3-{process}`, if there is one."""
+    """Send the spans of this process, as service `td3-{process}`, to the endpoint of the settings, if one is set."""
     if not settings.otlp_endpoint:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -30,6 +30,6 @@ def configure_tracing(settings: Settings, *, process: str) -> None:
 
 
 def flush() -> None:
-    """Send the spans that have ended, from a process that is about to."""
+    """Send all finished spans; called before the process ends."""
     if force_flush := getattr(trace.get_tracer_provider(), "force_flush", None):
         force_flush(FLUSH_MILLISECONDS)

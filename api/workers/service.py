@@ -1,4 +1,4 @@
-"""What workers write about themselves, and what can be told of them."""
+"""Heartbeats of workers, and listing workers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ WorkerState = Literal["alive", "silent", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a worker is, from its start to its end."""
+    """The properties of a worker that do not change."""
 
     id: str
     host: str
@@ -27,7 +27,7 @@ class Identity:
 
 
 def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
-    """Write that the worker is there, or that it stops; on the database's clock."""
+    """Record a heartbeat of the worker, or that it stops, with the time of the database."""
     at = now(session)
     row = session.get(Worker, worker.id)
     if row is None:
@@ -47,18 +47,18 @@ def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A worker as it is known."""
+    """A worker with its state and runs."""
 
     worker: Worker
     state: WorkerState
     runs: Sequence[str]
-    """Ids of the runs of one tenant that it holds."""
+    """Ids of the runs of one tenant that the worker is executing."""
 
 
 def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[Seen]:
-    """All workers that are known, the latest first, with the runs of this tenant that they hold.
+    """Return all known workers, the latest first, with the runs of this tenant that they are executing.
 
-    One that was not seen for as long as `patience` is silent.
+    A worker without a heartbeat for as long as `patience` is silent.
     """
     alive_since = now(session) - patience
     workers = session.scalars(select(Worker).order_by(Worker.started_at.desc(), Worker.id)).all()
@@ -74,7 +74,7 @@ def everybody(session: Session, *, tenant_id: str, patience: timedelta) -> list[
 
 
 def sweep(session: Session, *, retention: timedelta) -> None:
-    """Forget workers that were not seen for as long as `retention`."""
+    """Delete workers without a heartbeat for as long as `retention`."""
     session.execute(
         delete(Worker)
         .where(Worker.seen_at < now(session) - retention)
@@ -83,7 +83,7 @@ def sweep(session: Session, *, retention: timedelta) -> None:
 
 
 def _held(session: Session, tenant_id: str) -> dict[str, list[str]]:
-    """Ids of runs by the worker that holds them."""
+    """Return the ids of runs by the worker that is executing them."""
     held: dict[str, list[str]] = {}
     for model in RUN_KINDS:
         query = select(model.worker, model.id).where(model.tenant_id == tenant_id, model.state.in_(HELD))

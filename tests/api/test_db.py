@@ -52,7 +52,7 @@ def test_times_come_back_in_utc_to_the_microsecond(database: Database, queued_jo
 
 
 def test_naive_times_are_refused(database: Database, queued_job: str) -> None:
-    with pytest.raises(StatementError, match="without a zone"), database.transaction() as session:
+    with pytest.raises(StatementError, match="without a time zone"), database.transaction() as session:
         session.execute(update(Dataset).values(created_at=datetime(2026, 1, 2)))
 
 

@@ -75,7 +75,7 @@ def test_a_listing_of_whole_parts_with_sizes_and_ages(storage: Storage, tmp_path
 def test_what_is_not_what_was_meant_is_not_stored(storage: Storage, file: Path, tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(b"abc")
     for path in (file, tmp_path / "small"):
-        with pytest.raises(DamagedObjectError, match=r"k .*expected 0000"):
+        with pytest.raises(DamagedObjectError, match=r"k .*expected SHA-256 0000"):
             storage.put_file("k", path, sha256="0" * 64)
         assert keys(storage) == []
         assert storage.clear_unfinished(before=datetime.now(UTC) + timedelta(days=1)) == 0
@@ -83,7 +83,7 @@ def test_what_is_not_what_was_meant_is_not_stored(storage: Storage, file: Path, 
 
 def test_what_was_damaged_is_not_read(storage: Storage, file: Path, tmp_path: Path) -> None:
     storage.put_file("k", file)
-    with pytest.raises(DamagedObjectError, match="k has the SHA-256"):
+    with pytest.raises(DamagedObjectError, match="k is damaged: expected SHA-256"):
         storage.download("k", tmp_path / "copy", sha256="0" * 64)
     assert not (tmp_path / "copy").exists()
 
