@@ -2,58 +2,62 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.jobs.schemas import JOB_ID
 from api.models import Evaluation, RunState
 from api.runs.schemas import RunOut, run_fields
+from api.runs.stored import Stored
 from td3core.config import EvaluationSpec
+from td3core.results import (
+    Comparison,
+    EvaluationResult,
+    Recovery,
+    Size,
+    Spread,
+    Timing,
+    Trend,
+    current_format,
+)
 
 EVALUATION_ID = "eval_0199b2fb7a5e7f30b7c8a9f2d4e6c801"
 
 
+RESULT_FIELDS = tuple(name for name in EvaluationResult.model_fields if name != "format")
+
+
+def _part(name: str) -> Any:
+    """Describe a field as the result does."""
+    described = EvaluationResult.model_fields[name].description
+    return Field(description=f"{described} Null until the evaluation has succeeded.")
+
+
 class EvaluationOut(RunOut):
-    """Learners trained on the summary, beside the same learners trained on other sources."""
+    """Learners trained on the summary, beside the same learners trained on other sources.
+
+    What a later version of the service found beyond these fields is there, too.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     job_id: str = Field(description="Id of the job whose summary is evaluated.")
     spec: dict[str, Any] = Field(
         description="What was asked for, as it was stored: an `EvaluationSpec` with every default filled in, of the "
         "version that took the evaluation."
     )
-    results: dict[str, Any] | None = Field(
-        description="Learner -> source -> metric -> `mean`, `std`, `low` and `high` (Student's 95% interval of the "
-        "mean), `values` (one a seed)."
-    )
-    recovery: dict[str, Any] | None = Field(
-        description="Learner -> metric -> `recovery` (summary / full) with its 95% interval `low` to `high`, and "
-        "`lift_recovery` ((summary - floor) / (full - floor))."
-    )
-    own_recovery: dict[str, Any] | None = Field(
-        description="Learner -> metric -> `recovery` (summary_own_embedding / full_own_embedding) of learners with "
-        "their own item embedding."
-    )
-    comparison: dict[str, Any] | None = Field(
-        description="Learner -> source of the summary's size -> metric -> `difference` (summary less the other) and "
-        "`disjoint` (whether their 95% intervals are). Learners of another kind than the job's are compared by "
-        "`summary_untaught`, as all sources but `summary` are untaught."
-    )
-    diverged: dict[str, Any] | None = Field(
-        description="Learner -> sources that are left out, for a learner's training on them diverged."
-    )
-    seconds: dict[str, Any] | None = Field(description="Learner -> source -> seconds of training.")
-    timing: dict[str, Any] | None = Field(
-        description="Learner -> `summary_seconds`, `full_seconds`, `log_seconds` (training on the log to the summary's "
-        "quality), `reached` (seeds that came to it), `speedup` (log / summary), `distil_seconds`, and `break_even` "
-        "(trainings after which the distillation has paid for itself)."
-    )
-    trend: dict[str, Any] | None = Field(
-        description="If the spec asks for it: `configurations` of learners, trained on the summary and on the log, and "
-        "the `agreement` of the two orders: metric -> Kendall's `tau`, `p_value`, and `over_seeds`."
-    )
-    size: dict[str, Any] | None = Field(
-        description="`summary_bytes`, `summary_parameters`, `item_parameters`, `log_bytes`, `log_interactions`."
-    )
-    seeds: list[int] | None = Field(description="The seeds it used.")
+    results: Stored[dict[str, dict[str, dict[str, Spread]]]] = _part("results")
+    recovery: Stored[dict[str, dict[str, Recovery]]] = _part("recovery")
+    own_recovery: Stored[dict[str, dict[str, Recovery]]] = _part("own_recovery")
+    comparison: Stored[dict[str, dict[str, dict[str, Comparison]]]] = _part("comparison")
+    diverged: Stored[dict[str, tuple[str, ...]]] = _part("diverged")
+    seconds: Stored[dict[str, dict[str, float]]] = _part("seconds")
+    timing: Stored[dict[str, Timing]] = _part("timing")
+    trend: Stored[Trend] = _part("trend")
+    size: Stored[Size] = _part("size")
+    seeds: Stored[tuple[int, ...]] = _part("seeds")
+    split: Stored[str] = _part("split")
+    protocol: Stored[str] = _part("protocol")
+    exclude_seen: Stored[bool] = _part("exclude_seen")
 
     @classmethod
     def of(cls, evaluation: Evaluation, *, base: str) -> "EvaluationOut":
@@ -62,22 +66,14 @@ class EvaluationOut(RunOut):
         links = {"self": here, "events": f"{here}/events", "job": f"{base}/jobs/{evaluation.job_id}"}
         if not evaluation.state.ended:
             links["cancel"] = f"{here}/cancel"
-        result = evaluation.result or {}
+        result = current_format(evaluation.result or {})
         return cls(
             **run_fields(evaluation),
             job_id=evaluation.job_id,
             spec=evaluation.spec,
-            results=result.get("results"),
-            recovery=result.get("recovery"),
-            own_recovery=result.get("own_recovery"),
-            comparison=result.get("comparison"),
-            diverged=result.get("diverged"),
-            seconds=result.get("seconds"),
-            timing=result.get("timing"),
-            trend=result.get("trend"),
-            size=result.get("size"),
-            seeds=result.get("seeds"),
             links=links,
+            **{name: result.get(name) for name in RESULT_FIELDS},
+            **{name: value for name, value in result.items() if name not in {*cls.model_fields, "format"}},
         )
 
 
@@ -149,6 +145,9 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
         "log_interactions": 99287,
     },
     "seeds": [0, 1, 2],
+    "split": "test",
+    "protocol": "full",
+    "exclude_seen": True,
 }
 
 QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
@@ -173,6 +172,9 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "timing": None,
     "size": None,
     "seeds": None,
+    "split": None,
+    "protocol": None,
+    "exclude_seen": None,
 }
 
 CANCELLING_EXAMPLE = QUEUED_EXAMPLE | {

@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 from api.datasets.schemas import DatasetOut
 from api.models import Job, RunState, SummaryArchive
 from api.runs.schemas import RunOut, run_fields
+from api.runs.stored import Stored
 from td3core.config import JobSpec
+from td3core.results import JobMetrics
 
 JOB_ID = "job_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"
 
@@ -48,10 +50,8 @@ class JobOut(RunOut):
     summary: SummaryOut | None = Field(
         description="The archive of the summary; null until the job has succeeded."
     )
-    metrics: dict[str, Any] | None = Field(
-        description="Validation metrics of `teacher` and `summary`, the quick `certificate` of the artefact "
-        "(`results` by source and metric, `recovery` and `comparison`, all on the validation items), and the "
-        "`seconds` of each stage. Null until the job has succeeded."
+    metrics: Stored[JobMetrics] = Field(
+        description="The final figures of the job, all on the validation items. Null until the job has succeeded."
     )
 
     @classmethod
@@ -67,13 +67,14 @@ class JobOut(RunOut):
             links["resume"] = f"{here}/resume"
         if job.summary and not job.summary.expired_at:
             links["summary"] = f"{here}/summary"
+        metrics: Any = job.metrics
         return cls(
             **run_fields(job),
             deadline_at=job.deadline_at,
             spec=job.spec,
             dataset=DatasetOut.of(job.dataset),
             summary=SummaryOut.of(job.summary, base=base) if job.summary else None,
-            metrics=job.metrics,
+            metrics=metrics,
             links=links,
         )
 

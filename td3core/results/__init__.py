@@ -1,8 +1,9 @@
 """What was found, as torch-free models: the service and the client read what the method writes."""
 
 from td3core.results.certificate import QuickCertificate
-from td3core.results.evaluation import EvaluationResult, Size
+from td3core.results.evaluation import EvaluationResult, Size, current_format
 from td3core.results.figures import Comparison, Interval, Recovery, Spread
+from td3core.results.job import JobMetrics, Stopped
 from td3core.results.timing import Timing
 from td3core.results.trend import RankAgreement, Trend, TrendRow
 
@@ -10,12 +11,15 @@ __all__ = [
     "Comparison",
     "EvaluationResult",
     "Interval",
+    "JobMetrics",
     "QuickCertificate",
     "RankAgreement",
     "Recovery",
     "Size",
     "Spread",
+    "Stopped",
     "Timing",
     "Trend",
     "TrendRow",
+    "current_format",
 ]

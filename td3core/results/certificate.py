@@ -2,21 +2,26 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from td3core.config import LearnerKind
+from td3core.results.base import Result
 from td3core.results.figures import Comparison, Recovery, Spread
 
 
-class QuickCertificate(BaseModel):
+class QuickCertificate(Result):
     """What the summary is worth on the validation items."""
 
-    model_config = ConfigDict(frozen=True)
-
-    split: Literal["valid"] = "valid"
-    learner: LearnerKind
-    seeds: tuple[int, ...]
-    results: dict[str, dict[str, Spread]] = Field(description="source -> metric; `full` is the teacher")
-    recovery: dict[str, Recovery] = Field(description="metric -> recovery")
-    comparison: dict[str, dict[str, Comparison]] = Field(description="rival -> metric")
-    diverged: tuple[str, ...] = Field(description="Sources on which a learner's training did.")
+    split: Literal["valid"] = Field(default="valid", description="The interactions that are predicted.")
+    learner: LearnerKind = Field(description="Kind of the learners.")
+    seeds: tuple[int, ...] = Field(description="Seeds of the learners; each source has one learner a seed.")
+    results: dict[str, dict[str, Spread]] = Field(
+        description="Figures by source and metric; `full` is the teacher."
+    )
+    recovery: dict[str, Recovery] = Field(description="Recovery by metric.")
+    comparison: dict[str, dict[str, Comparison]] = Field(
+        description="The summary against each rival, by metric."
+    )
+    diverged: tuple[str, ...] = Field(
+        description="Sources that are left out because the training of a learner on them diverged."
+    )

@@ -1,16 +1,20 @@
 """What an evaluation found: the fidelity certificate of a summary."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any
 
+from pydantic import Field
+
+from td3core.errors import UnsupportedFormatError
+from td3core.formats import EVALUATION_RESULT, Document
+from td3core.results.base import Result
 from td3core.results.figures import Comparison, Recovery, Spread
 from td3core.results.timing import Timing
 from td3core.results.trend import Trend
 
 
-class Size(BaseModel):
+class Size(Result):
     """The summary against the log."""
-
-    model_config = ConfigDict(frozen=True)
 
     summary_bytes: int = Field(description="Of the artefact, item factor and ids included.")
     summary_parameters: int = Field(description="Numbers in the learned factors.")
@@ -19,30 +23,54 @@ class Size(BaseModel):
     log_interactions: int = Field(description="Of the log after the filters.")
 
 
-class EvaluationResult(BaseModel):
+class EvaluationResult(Result):
     """Learners trained on the summary, beside the same learners trained on other sources."""
 
-    model_config = ConfigDict(frozen=True)
-
-    results: dict[str, dict[str, dict[str, Spread]]] = Field(description="learner -> source -> metric")
-    recovery: dict[str, dict[str, Recovery]] = Field(description="learner -> metric")
+    format: int = Field(default=EVALUATION_RESULT.current, description="See `td3core.formats`.")
+    results: dict[str, dict[str, dict[str, Spread]]] = Field(
+        description="Figures by learner, source and metric; sources in the order in which they are to be shown."
+    )
+    recovery: dict[str, dict[str, Recovery]] = Field(
+        description="Recovery of `summary`, by learner and metric; empty without `full`."
+    )
     own_recovery: dict[str, dict[str, Recovery]] = Field(
-        description="learner -> metric: `summary_own_embedding` against `full_own_embedding`, which has no floor."
+        description="Recovery of `summary_own_embedding` against `full_own_embedding`, by learner and metric; it has "
+        "no floor."
     )
     comparison: dict[str, dict[str, dict[str, Comparison]]] = Field(
-        description="learner -> rival -> metric: the summary against each source of its size, all trained alike: of "
+        description="The summary against each rival, by learner, rival and metric. Both are trained alike: for "
         "learners of another kind than the job's it is `summary_untaught` that is compared."
     )
     diverged: dict[str, tuple[str, ...]] = Field(
-        description="learner -> sources that are left out, for a learner's training on them diverged."
+        description="By learner, the sources that are left out because the training of a learner on them diverged."
     )
     seconds: dict[str, dict[str, float]] = Field(
-        description="learner -> source -> mean seconds of training, validations not counted"
+        description="Mean seconds of training by learner and source, without validations."
     )
-    timing: dict[str, Timing] = Field(description="learner -> timing; needs `summary` and `full`.")
-    trend: Trend | None = Field(description="If asked for; without configurations whose training diverged.")
-    size: Size | None
-    seeds: tuple[int, ...]
-    split: str
-    protocol: str
-    exclude_seen: bool
+    timing: dict[str, Timing] = Field(
+        description="What training on the summary saves, by learner; empty without `summary` and `full`."
+    )
+    trend: Trend | None = Field(
+        description="Learner configurations in the order of the summary and of the log; null unless the spec asks for "
+        "it."
+    )
+    size: Size | None = Field(description="Size of the summary and of the log.")
+    seeds: tuple[int, ...] = Field(description="Seeds of the learners; each source has one learner a seed.")
+    split: str = Field(description="Which held-out interaction was predicted: `test` or `valid`.")
+    protocol: str = Field(
+        description="Among which items the target was ranked: `full`, all of them, or `uni100`, 100 drawn ones."
+    )
+    exclude_seen: bool = Field(
+        description="Whether items of the user's history were left out of the ranking: as the spec says, or the job's."
+    )
+
+
+def current_format(stored: Mapping[str, Any]) -> Document:
+    """Upgrade a stored result to the current format; one of a later format stays as it is.
+
+    The fields are not validated.
+    """
+    try:
+        return EVALUATION_RESULT.upgrade(stored, version=stored.get("format", 1))
+    except UnsupportedFormatError:
+        return dict(stored)

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from td3core.results.base import Result
 
 
 class Interval(NamedTuple):
@@ -16,18 +18,16 @@ class Interval(NamedTuple):
         return self.high < other.low or other.high < self.low
 
 
-class Spread(BaseModel):
+class Spread(Result):
     """A figure over seeds."""
 
-    model_config = ConfigDict(frozen=True)
-
-    mean: float
-    std: float | None = Field(description="Sample standard deviation; null for a single seed.")
+    mean: float = Field(description="Mean over the seeds.")
+    std: float | None = Field(default=None, description="Sample standard deviation; null for a single seed.")
     low: float | None = Field(
-        description="Lower end of Student's 95% interval of the mean; null for a single seed."
+        default=None, description="Lower end of Student's 95% interval of the mean; null for a single seed."
     )
-    high: float | None = Field(description="Its upper end.")
-    values: tuple[float, ...]
+    high: float | None = Field(default=None, description="Upper end of that interval.")
+    values: tuple[float, ...] = Field(description="The figure of each seed.")
 
     @property
     def interval(self) -> Interval | None:
@@ -35,23 +35,22 @@ class Spread(BaseModel):
         return None if self.low is None or self.high is None else Interval(self.low, self.high)
 
 
-class Recovery(BaseModel):
+class Recovery(Result):
     """A summary's metric against its ceiling and its floor; null where there is nothing to divide by."""
 
-    model_config = ConfigDict(frozen=True)
-
-    recovery: float | None = Field(description="summary / full")
+    recovery: float | None = Field(description="summary / full, of the means")
     low: float | None = Field(
-        description="Lower end of the 95% interval of `recovery` (delta method); null for a single seed."
+        default=None,
+        description="Lower end of the 95% interval of `recovery` (delta method); null for a single seed.",
     )
-    high: float | None = Field(description="Its upper end.")
-    lift_recovery: float | None = Field(description="(summary - floor) / (full - floor)")
+    high: float | None = Field(default=None, description="Upper end of that interval.")
+    lift_recovery: float | None = Field(
+        default=None, description="(summary - floor) / (full - floor); null without a floor."
+    )
 
 
-class Comparison(BaseModel):
+class Comparison(Result):
     """The summary against a rival of its size."""
-
-    model_config = ConfigDict(frozen=True)
 
     difference: float = Field(description="Mean of the summary less that of the rival.")
     disjoint: bool | None = Field(

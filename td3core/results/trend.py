@@ -1,28 +1,25 @@
 """Learner configurations in the order of the summary and in that of the log."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from td3core.config import LearnerKind
+from td3core.results.base import Result
 from td3core.results.figures import Spread
 
 
-class TrendRow(BaseModel):
+class TrendRow(Result):
     """A learner configuration, trained on both."""
 
-    model_config = ConfigDict(frozen=True)
-
-    learner: LearnerKind
-    embedding_size: int
-    layers: int
-    inner_size: int
-    summary: dict[str, Spread] = Field(description="metric -> figure, trained on the summary")
-    full: dict[str, Spread] = Field(description="metric -> figure, trained on the log")
+    learner: LearnerKind = Field(description="Kind of the learner.")
+    embedding_size: int = Field(description="Width of its item embedding.")
+    layers: int = Field(description="Number of its layers.")
+    inner_size: int = Field(description="Width of its inner layers.")
+    summary: dict[str, Spread] = Field(description="Figures by metric, trained on the summary.")
+    full: dict[str, Spread] = Field(description="Figures by metric, trained on the log.")
 
 
-class RankAgreement(BaseModel):
+class RankAgreement(Result):
     """How far two orders agree."""
-
-    model_config = ConfigDict(frozen=True)
 
     tau: float | None = Field(
         description="Kendall's tau-b of the means: 1 the same order, -1 the reverse; null where all tie."
@@ -35,10 +32,10 @@ class RankAgreement(BaseModel):
     )
 
 
-class Trend(BaseModel):
+class Trend(Result):
     """Learner configurations in the order of the summary and in that of the log."""
 
-    model_config = ConfigDict(frozen=True)
-
-    configurations: tuple[TrendRow, ...]
-    agreement: dict[str, RankAgreement] = Field(description="metric -> agreement")
+    configurations: tuple[TrendRow, ...] = Field(
+        description="The configurations whose training diverged on neither."
+    )
+    agreement: dict[str, RankAgreement] = Field(description="Agreement of the two orders, by metric.")

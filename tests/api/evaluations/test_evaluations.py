@@ -1,21 +1,40 @@
 from pathlib import Path
+from typing import Any, Optional
 
 import httpx
 import pytest
 
 from api.db import Database
+from api.evaluations.schemas import EvaluationOut
 from api.models import Evaluation, RunState
 from api.settings import Settings
 from td3core.config import EvaluationSpec
+from td3core.results import EvaluationResult
 from tests.api.jobs.test_download import add_summary
 from tests.api.jobs.test_submit import problem
 from tests.api.runs.test_claims import outbox_ids
 
-RESULT = {
-    "results": {"sasrec": {"summary": {"ndcg@10": {"mean": 0.1, "std": 0.0, "values": [0.1]}}}},
-    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": 0.8}}},
+FIGURE = {"mean": 0.1, "std": None, "low": None, "high": None, "values": [0.1]}
+RESULT: dict[str, Any] = {
+    "results": {
+        "sasrec": {
+            "summary": {"ndcg@10": FIGURE},
+            "full": {"ndcg@10": FIGURE},
+            "of_the_future": {"ndcg@10": FIGURE | {"median": 0.1}},
+        }
+    },
+    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "low": None, "high": None, "lift_recovery": 0.8}}},
+    "own_recovery": {"sasrec": {}},
+    "comparison": {"sasrec": {"random": {"ndcg@10": {"difference": 0.01, "disjoint": None}}}},
+    "diverged": {"sasrec": ["longest"]},
     "seconds": {"sasrec": {"summary": 1.5}},
+    "timing": {},
+    "trend": None,
+    "size": None,
     "seeds": [0],
+    "split": "valid",
+    "protocol": "uni100",
+    "exclude_seen": False,
 }
 
 
@@ -71,14 +90,57 @@ def test_a_job_without_a_summary(api: httpx.Client, queued_job: str) -> None:
     assert api.get(f"/jobs/{queued_job}/evaluations").json()["items"] == []
 
 
-def test_results(api: httpx.Client, database: Database, finished_job: str) -> None:
-    evaluation_id = api.post(f"/jobs/{finished_job}/evaluations").json()["id"]
+def shown_as(api: httpx.Client, database: Database, job: str, stored: dict[str, Any]) -> dict[str, Any]:
+    """Answer of the API for an evaluation with this result."""
+    evaluation_id = api.post(f"/v1/jobs/{job}/evaluations").json()["id"]
     with database.transaction() as session:
         row = session.get_one(Evaluation, evaluation_id)
-        row.state, row.result = RunState.SUCCEEDED, RESULT
-    shown = api.get(f"/evaluations/{evaluation_id}").json()
+        row.state, row.result = RunState.SUCCEEDED, stored
+    shown = api.get(f"/v1/evaluations/{evaluation_id}")
+    assert shown.status_code == 200, shown.text
+    (listed,) = api.get(f"/v1/jobs/{job}/evaluations", params={"limit": 1}).json()["items"]
+    assert listed == shown.json()
+    problem(api.post(f"/v1/evaluations/{evaluation_id}/cancel"), 409, "already_finished")
+    return shown.json()
+
+
+def test_the_whole_result_is_shown_in_its_order(
+    api: httpx.Client, database: Database, finished_job: str
+) -> None:
+    assert set(RESULT) == set(EvaluationResult.model_fields) - {"format"}
+    shown = shown_as(api, database, finished_job, {**RESULT, "format": 2})
     assert {key: shown[key] for key in RESULT} == RESULT
-    problem(api.post(f"/evaluations/{evaluation_id}/cancel"), 409, "already_finished")
+    assert list(shown["results"]["sasrec"]) == ["summary", "full", "of_the_future"]
+    assert "format" not in shown
+
+
+def test_a_result_of_the_first_format_is_shown_under_the_names_of_this_one(
+    api: httpx.Client, database: Database, finished_job: str
+) -> None:
+    stored = {"results": {"sasrec": {"own_soft": {"ndcg@10": {"mean": 0.1, "values": [0.1]}}}}}
+    shown = shown_as(api, database, finished_job, stored)
+    assert shown["results"] == {"sasrec": {"summary_own_embedding": {"ndcg@10": FIGURE}}}
+    assert shown["split"] is None
+
+
+def test_what_does_not_validate_is_shown_as_it_was_stored(
+    api: httpx.Client, database: Database, finished_job: str
+) -> None:
+    future = {"sasrec": {"summary": {"coverage@10": {"of_the_future": 1}}}}
+    stored = {**RESULT, "format": 99, "results": future, "speed": {"of_the_future": 2}, "state": "odd"}
+    shown = shown_as(api, database, finished_job, stored)
+    assert (shown["results"], shown["speed"]) == (future, {"of_the_future": 2})
+    assert (shown["recovery"], shown["state"]) == (RESULT["recovery"], "succeeded")
+
+
+def test_the_answer_has_every_field_of_a_result_with_its_type_and_description() -> None:
+    for name, field in EvaluationResult.model_fields.items():
+        if name == "format":
+            continue
+        answered = EvaluationOut.model_fields[name]
+        assert answered.description
+        assert answered.description.startswith(str(field.description))
+        assert answered.annotation in (field.annotation, Optional[field.annotation])  # noqa: UP045
 
 
 def test_the_list_of_a_job(api: httpx.Client, finished_job: str) -> None:

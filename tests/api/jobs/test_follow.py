@@ -1,3 +1,5 @@
+from typing import Any
+
 import httpx
 import pytest
 
@@ -122,3 +124,25 @@ def test_what_has_ended_cannot_be_cancelled(api: httpx.Client, database: Databas
 )
 def test_unknown_jobs(api: httpx.Client, method: str, path: str) -> None:
     assert "job_x" in problem(api.request(method, path), 404, "job_not_found")["detail"]
+
+
+METRICS = {
+    "teacher": {"valid_ndcg@10": 0.11},
+    "summary": {"valid_ndcg@10": 0.1, "outer_step": 25},
+    "certificate": None,
+    "stopped": {"reason": "diverged", "detail": "the outer loss was nan"},
+    "seconds": {"teacher": 1.5},
+}
+
+
+@pytest.mark.parametrize(
+    "metrics", [METRICS, METRICS | {"of_the_future": [1]}, {"teacher": {"of_the_future": [1]}}, {}], ids=str
+)
+def test_metrics_are_shown_even_if_another_version_wrote_them(
+    api: httpx.Client, database: Database, queued_job: str, metrics: dict[str, Any]
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Job, queued_job).metrics = metrics
+    shown = api.get(f"/v1/jobs/{queued_job}").json()
+    assert shown["metrics"] == metrics
+    assert api.get("/v1/jobs").json()["items"] == [shown]

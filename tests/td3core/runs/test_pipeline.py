@@ -11,6 +11,7 @@ from td3core.config import CertificateConfig, JobSpec, StopConfig
 from td3core.errors import InvalidLogError, OutOfTimeError
 from td3core.outer.distillation import Distillation
 from td3core.progress import relay
+from td3core.results import JobMetrics, Stopped
 from td3core.runs.distillation import DistillationRun
 from td3core.summary.artifact import load_summary
 from tests.td3core.conftest import TINY_SPEC
@@ -50,6 +51,8 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert manifest.spec == finished_run.spec
     assert set(manifest.metrics) == {"teacher", "summary", "certificate"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
+    typed = JobMetrics.model_validate(finished_run.metrics)
+    assert typed.model_dump(mode="json", exclude_unset=True) == finished_run.metrics
 
 
 def test_the_artefact_holds_a_quick_certificate(archive: Path) -> None:
@@ -116,6 +119,7 @@ def test_a_run_that_stops_early_says_why(tiny_log: Path) -> None:
     run = DistillationRun(tiny_log, spec, device=torch.device("cpu"))
     list(run)
     assert run.metrics["stopped"] == {"reason": "recovery"}
+    assert JobMetrics.model_validate(run.metrics).stopped == Stopped(reason="recovery")
     assert run.metrics["summary"]["outer_step"] == spec.outer.validate_every
 
 
