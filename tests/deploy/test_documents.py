@@ -1,14 +1,15 @@
-"""What the documents name exists: files, headings, settings and fields of a spec."""
+"""What the documents name exists: files, headings, settings, fields, sources; the specs that they show are valid."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from api.settings import Settings
-from td3core.config import JobSpec
+from td3core.config import EvaluationSpec, JobSpec
+from td3core.config.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -26,6 +27,15 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\bTD3_[A-Z0-9_]+\b(?!\.\.\.)")
 FIELD = re.compile(r"`(data|learner|teacher|inner|outer|stop)\.(\w+)`")
+
+INLINE_SPEC = re.compile(r"""(?<=[`'])\{"[^`']*\}(?=[`'])""")
+FENCED_SPEC = re.compile(r"^```json\n(\{.*?\})\n```", re.MULTILINE | re.DOTALL)
+SPECS: TypeAdapter[JobSpec | EvaluationSpec] = TypeAdapter(JobSpec | EvaluationSpec)
+PAGES_WITH_SPECS = [
+    path
+    for path in DOCUMENTS
+    if path.name in ("submit.md", "evaluate.md", "choose-a-spec.md", "quickstart.md", "prepare-a-log.md")
+]
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -83,3 +93,18 @@ def test_every_document_is_reached_from_the_readme() -> None:
         seen.add(path)
         queue += [(path.parent / target).resolve() for target, _ in LINK.findall(prose(path)) if target]
     assert [path for path in DOCUMENTS if path not in seen] == []
+
+
+@pytest.mark.parametrize("path", PAGES_WITH_SPECS, ids=lambda path: path.name)
+def test_specs_that_are_shown_are_valid(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    specs = INLINE_SPEC.findall(text) + (FENCED_SPEC.findall(text) if path.name == "choose-a-spec.md" else [])
+    assert specs
+    for spec in specs:
+        SPECS.validate_json(spec)
+
+
+def test_every_source_is_explained() -> None:
+    text = (ROOT / "docs/explanation/evaluation.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(source.name for source in SOURCES)
