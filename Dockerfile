@@ -16,7 +16,7 @@ COPY api api
 COPY worker worker
 COPY embedded embedded
 COPY migrations migrations
-RUN pip install -c constraints.txt .
+RUN pip install -c constraints.txt ./td3core ./td3client .
 
 FROM python:3.12-slim
 # The worker compiles the inner steps, and keeps what it compiled beside its data.

@@ -21,7 +21,7 @@ help: ## list the targets
 install: $(STAMP) ## create .venv and install the pinned dependencies
 	@echo "Installed in $(VENV)."
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml td3core/pyproject.toml td3client/pyproject.toml constraints.txt
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
 	  python=; \
@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  "$$python" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing the pinned dependencies into $(VENV): about 2 GB, one to three minutes the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./td3core -e ./td3client -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## run the service once on the sample log, or on LOG=path/to/log.csv

@@ -10,6 +10,7 @@ from td3client.errors import (
     UnreachableError,
 )
 from td3client.resources import Evaluation, Event, Job
+from td3client.version import VERSION
 
 __all__ = [
     "Client",
@@ -22,4 +23,7 @@ __all__ = [
     "RunFailedError",
     "ServiceProblem",
     "UnreachableError",
+    "__version__",
 ]
+
+__version__ = VERSION

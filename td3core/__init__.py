@@ -7,12 +7,24 @@ loaded when they are first used: the configs, errors, results and readers of log
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from td3core.version import VERSION
+
 if TYPE_CHECKING:
     from td3core.runs.distillation import DistillationRun
     from td3core.runs.evaluation import EvaluationRun
     from td3core.summary import Recommender, Summary, load_summary, save_summary
 
-__all__ = ["DistillationRun", "EvaluationRun", "Recommender", "Summary", "load_summary", "save_summary"]
+__all__ = [
+    "DistillationRun",
+    "EvaluationRun",
+    "Recommender",
+    "Summary",
+    "__version__",
+    "load_summary",
+    "save_summary",
+]
+
+__version__ = VERSION
 
 _HOMES = {
     "DistillationRun": "td3core.runs.distillation",
