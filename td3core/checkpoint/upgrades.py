@@ -1,7 +1,8 @@
 """Checkpoints of earlier formats, as those of the next.
 
-A layout of a state that changes is a new format: add a function from the one before, the newest last. It is given the
-tree as it stands in the file, where `{"$tensor": path}` stands for a tensor, and may change it.
+A layout of a state that changes is a new format, and so is that of a spec, which stands in `of`: add a function from
+the one before, the newest last. It is given the tree as it stands in the file, where `{"$tensor": path}` stands for a
+tensor, and may change it.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,11 @@ from td3core.formats import Document, Format
 
 
 def _from_2(stored: Document) -> Document:
-    """Points of a curve got names, factors what is not learned of them, and what goes together was put together."""
+    """Points of a curve got names, factors what is not learned of them, and what goes together was put together.
+
+    A run may go on in a later version of the code.
+    """
+    stored["of"].pop("code_version")
     work = stored["work"] or {}
     if "training" in work:
         work["training"] = _training_from_2(work["training"])

@@ -17,7 +17,6 @@ from td3core.data import Sequences, build_sequences
 from td3core.errors import InvalidCheckpointError
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.progress import Progress, Stage
-from td3core.version import VERSION
 
 W = TypeVar("W")
 
@@ -99,7 +98,10 @@ class ResumableRun(ABC, Generic[W]):
         save_checkpoint(state, path)
 
     def resume(self, path: Path) -> None:
-        """Resume, when iterated, from a checkpoint of a run with the same arguments, log, device type and code version.
+        """Resume, when iterated, from a checkpoint of a run with the same arguments, log and device type.
+
+        In the version that wrote it the run ends with the bytes of one that was never interrupted; in a later version
+        its last digits may differ.
 
         Raises:
             InvalidCheckpointError: The file is missing, damaged, or of another run; this run is unchanged.
@@ -116,7 +118,6 @@ class ResumableRun(ABC, Generic[W]):
     def _identity(self) -> dict[str, Any]:
         """What must be equal for one run to resume from the checkpoint of another."""
         return {
-            "code_version": VERSION,
             "device": self.device.type,
             "dtype": str(self.dtype),
             "log": self._log_sha256,

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import td3core
 from td3core.config import CertificateConfig, JobSpec, StopConfig
 from td3core.errors import InvalidLogError, OutOfTimeError
 from td3core.outer.distillation import Distillation
@@ -168,10 +167,3 @@ def test_configs_errors_and_readers_do_without_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_public_names_are_there() -> None:
-    for name in td3core.__all__:
-        assert getattr(td3core, name).__name__ == name
-    with pytest.raises(AttributeError, match="nonsense"):
-        _ = td3core.nonsense

@@ -194,11 +194,11 @@ def test_a_damaged_checkpoint_is_refused_and_the_run_is_as_it_was(
 
 
 def test_a_checkpoint_of_another_run_is_refused(tiny_log: Path, checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidCheckpointError, match="this run is"):
+    with pytest.raises(InvalidCheckpointError, match="belongs to another run"):
         run_of(tiny_log, TINY_SPEC.model_copy(update={"seed": 1})).resume(checkpoint)
     other = tmp_path / "other.csv"
     other.write_bytes(tiny_log.read_bytes() + b"u1,i1,99999999999\n")
-    with pytest.raises(InvalidCheckpointError, match="this run is"):
+    with pytest.raises(InvalidCheckpointError, match="belongs to another run"):
         run_of(other, TINY_SPEC).resume(checkpoint)
-    with pytest.raises(InvalidCheckpointError, match="this run is"):
+    with pytest.raises(InvalidCheckpointError, match="belongs to another run"):
         DistillationRun(tiny_log, TINY_SPEC, device=CPU, dtype=torch.float64).resume(checkpoint)
