@@ -166,15 +166,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
 def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
     """Distil, and train and score fresh learners on the best summary; return a row ready for JSON."""
     run = Distillation(
-        learner=ground.learner,
-        teacher=ground.teacher,
-        train=ground.train,
-        task=ground.tasks["valid"],
-        summary=job.summary,
-        inner=job.inner,
-        outer=job.outer,
-        stop=job.stop,
-        seed=job.seed,
+        job, learner=ground.learner, teacher=ground.teacher, train=ground.train, task=ground.tasks["valid"]
     )
     started = time.monotonic()
     diverged = None

@@ -30,15 +30,15 @@ from benchmarks.direct import direct_unroll
 from benchmarks.floor import operations, operations_a_second
 from benchmarks.machine import surroundings
 from benchmarks.memory import peak_memory
-from td3core.config import InnerConfig, LearnerConfig, OuterConfig, SummaryConfig
-from td3core.data.batches import supervise
+from td3core.config import InnerConfig, JobSpec, LearnerConfig, OuterConfig, SummaryConfig
 from td3core.data.sequences import Sequences, leave_last_out
 from td3core.factors import map_tensors
-from td3core.inner.unroll import Batch, Cohort
 from td3core.learners import build_learner
 from td3core.outer.distillation import Distillation
+from td3core.outer.hypergradient import OuterStep, hypergradient
+from td3core.outer.objective import TrainedCohort
 from td3core.ranking.task import RankingTask
-from td3core.training.log import Trained
+from td3core.training.log import Trained, predict_targets
 
 _USERS = 500
 _CANDIDATES = OuterConfig().candidates or 2048
@@ -92,14 +92,6 @@ class Problem:
         )
 
 
-class Work(NamedTuple):
-    """What one outer step is given."""
-
-    cohort: Cohort
-    batches: list[Batch]
-    real: Tensor
-
-
 class Measured(NamedTuple):
     """One formulation."""
 
@@ -139,61 +131,59 @@ def random_problem(
     items = 0.3 * torch.randn(n_items, learner.embedding_size, generator=generator)
     parameters = built.initialise(1, generator=generator, dtype=torch.float32, device=_CPU)
     return Distillation(
+        JobSpec(summary=summary, inner=inner, outer=outer, learner=learner),
         learner=built,
         teacher=Trained(items, parameters, 0.0),
         train=split.train,
         task=RankingTask(split, part="valid", max_length=learner.max_length, cutoffs=(10,), device=_CPU),
-        summary=summary,
-        inner=inner,
-        outer=outer,
-        seed=0,
     )
 
 
-def ours(run: Distillation, work: Work, *, sampled: bool) -> Tensor:
+def ours(run: Distillation, step: OuterStep, *, sampled: bool) -> Tensor:
     """The gradient by the embedding-space inner loop, over all items or over candidates drawn anew."""
-    catalogue = run.catalogue() if sampled else run.loop.catalogue
-    run.hypergradient(work.cohort, work.batches, work.real, catalogue)
-    learned = run.factors.tensors.values()
-    return torch.cat([factor.grad.flatten() for factor in learned if factor.grad is not None])
+    if sampled:
+        step = step._replace(catalogue=run.catalogues.draw(run.generator))
+    found = hypergradient(run.factors, step, loop=run.loop, objective=run.objective)
+    return torch.cat([gradient.flatten() for gradient in found.by_factors.values()])
 
 
-def direct(run: Distillation, work: Work) -> Tensor:
+def direct(run: Distillation, step: OuterStep) -> Tensor:
     """The gradient by the direct formulation: S at every inner step, one graph over the whole window."""
     factors = map_tensors(run.factors, lambda factor: factor.detach().requires_grad_())
+    items, inner = run.teacher.items, run.spec.inner
     weights = direct_unroll(
-        run.learner,
+        run.loop.learner,
         factors,
-        run.teacher.items,
-        work.cohort.parameters.detach().requires_grad_(),
-        work.batches,
-        lr=run.inner.lr,
-        weight_decay=run.inner.weight_decay,
+        items,
+        step.cohort.parameters.detach().requires_grad_(),
+        step.batches,
+        lr=inner.lr,
+        weight_decay=inner.weight_decay,
     )
-    supervised = supervise(
-        work.real, run.learner.objective, n_items=len(run.teacher.items), generator=torch.Generator()
-    )
-    loss = run.outer_loss(weights, supervised) / len(weights)
+    outputs = predict_targets(run.loop.learner, weights, items, step.real)
+    loss = run.objective.loss(TrainedCohort(weights, outputs, step.real, step.catalogue)) / len(weights)
     return torch.cat(
         [gradient.flatten() for gradient in torch.autograd.grad(loss, list(factors.tensors.values()))]
     )
 
 
-def measure(step: Callable[[Distillation, Work], Tensor], run: Distillation, works: list[Work]) -> Measured:
-    """Time every piece of work, and watch the memory of all but the first."""
+def measure(
+    formulation: Callable[[Distillation, OuterStep], Tensor], run: Distillation, steps: list[OuterStep]
+) -> Measured:
+    """Time every step, and watch the memory of all but the first."""
     seconds: list[float] = []
     gradient = torch.empty(0)
 
-    def timed(work: Work) -> None:
+    def timed(step: OuterStep) -> None:
         nonlocal gradient
         started = time.perf_counter()
-        gradient = step(run, work)
+        gradient = formulation(run, step)
         seconds.append(time.perf_counter() - started)
 
-    timed(works[0])
+    timed(steps[0])
     with peak_memory() as peak:
-        for work in works[1:]:
-            timed(work)
+        for step in steps[1:]:
+            timed(step)
     return Measured(seconds[0], tuple(seconds[1:]), peak.bytes, peak.held, gradient)
 
 
@@ -220,8 +210,13 @@ def measure_problem(
     report: dict[str, Any] = {"benchmark": "speed", **asdict(problem), **surroundings(threads)}
     run = problem.distillation(compiled=False)
     generator = torch.Generator().manual_seed(1)
-    works = [
-        Work(run.loop.start(1, generator=generator), run.batches(problem.window, 1), run.real_batch())
+    steps = [
+        OuterStep(
+            run.loop.start(1, generator=generator),
+            run.batches.draw(problem.window, learners=1, generator=run.generator),
+            run.real_batch(),
+            run.loop.catalogue,
+        )
         for _ in range(repeats + 1)
     ]
     left_out: dict[str, str] = {}
@@ -235,17 +230,17 @@ def measure_problem(
             f"it needs about {needed / 2**30:.0f} GiB, and {free / 2**30:.0f} GiB of memory are free"
         )
     exact, sampled = partial(ours, sampled=False), partial(ours, sampled=True)
-    steps = {"ours": exact, "sampled": sampled, "eager": exact, "direct": direct}
+    formulas = {"ours": exact, "sampled": sampled, "eager": exact, "direct": direct}
     found: dict[Formulation, Measured] = {}
     for name in FORMULATIONS:
         if name in formulations and name not in left_out:
             fast = problem.compiled and name in ("ours", "sampled")
-            found[name] = measure(steps[name], problem.distillation(compiled=True) if fast else run, works)
+            found[name] = measure(formulas[name], problem.distillation(compiled=True) if fast else run, steps)
     report |= {name: found[name].row() if name in found else None for name in FORMULATIONS}
     report["left_out"] = {name: reason for name, reason in left_out.items() if name in formulations}
     if "ours" in found:
         needed_operations, rate = (
-            operations(lambda: exact(run, works[0])),
+            operations(lambda: exact(run, steps[0])),
             operations_a_second(),
         )
         least = needed_operations / rate

@@ -1,13 +1,13 @@
 """Sums and distributions over all items, or over sampled ones, in blocks."""
 
-from td3core.catalogue.candidates import Catalogue, draw_candidates, inclusion_probabilities
+from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities
 from td3core.catalogue.soft_targets import draw_items, soft_cross_entropy, soft_embedding
 from td3core.catalogue.sums import Sums, expected_embedding, mean_cross_entropy
 
 __all__ = [
     "Catalogue",
+    "CatalogueSampler",
     "Sums",
-    "draw_candidates",
     "draw_items",
     "expected_embedding",
     "inclusion_probabilities",

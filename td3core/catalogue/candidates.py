@@ -6,6 +6,7 @@ the catalogue, the partition function above all, keeps its expectation; in the e
 logQ correction of sampled softmax (Bengio and Senecal, 2008; Yi et al., RecSys 2019). Popular items are the likelier.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -70,15 +71,21 @@ def inclusion_probabilities(popularity: Float[Tensor, " items"], candidates: int
     return probabilities.clamp(max=1.0)
 
 
-def draw_candidates(
-    items: Float[Tensor, "items d3"],
-    probabilities: Float[Tensor, " items"],
-    *,
-    generator: torch.Generator,
-) -> Catalogue:
-    """Draw each item with its probability; should none be drawn, take all."""
-    uniform = torch.rand(probabilities.shape, generator=generator, device=items.device, dtype=items.dtype)
-    rows = (uniform < probabilities).nonzero().squeeze(1)
-    if not len(rows):
-        return Catalogue(items)
-    return Catalogue(items[rows], rows, -probabilities[rows].log())
+@dataclass(frozen=True)
+class CatalogueSampler:
+    """Gives each step its items: all, or candidates that are drawn anew."""
+
+    items: Float[Tensor, "items d3"]
+    probabilities: Float[Tensor, " items"] | None = None
+    """Of each item to be drawn; None: every step sees all items."""
+
+    def draw(self, generator: torch.Generator) -> Catalogue:
+        """Draw each item with its probability; should none be drawn, take all."""
+        items, probabilities = self.items, self.probabilities
+        if probabilities is None:
+            return Catalogue(items)
+        uniform = torch.rand(probabilities.shape, generator=generator, device=items.device, dtype=items.dtype)
+        rows = (uniform < probabilities).nonzero().squeeze(1)
+        if not len(rows):
+            return Catalogue(items)
+        return Catalogue(items[rows], rows, -probabilities[rows].log())

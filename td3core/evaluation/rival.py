@@ -89,15 +89,11 @@ def distil_rivals(
         if name in rivals:
             continue
         distillation = Distillation(
+            job.model_copy(update={"summary": summary}),
             learner=learner,
             teacher=teacher,
             train=train,
             task=validation,
-            summary=summary,
-            inner=job.inner,
-            outer=job.outer,
-            stop=job.stop,
-            seed=job.seed,
             started=time.monotonic() - teacher_seconds,
         )
         with suppress(DivergedError):

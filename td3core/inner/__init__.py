@@ -1,6 +1,15 @@
 """The inner loop: learners that train on a summary, and the way back through their steps."""
 
+from td3core.inner.batches import Batch, BatchSampler, build_batch_sampler
 from td3core.inner.optimizers import OptimizerState
-from td3core.inner.unroll import Batch, Cohort, build_inner_loop, draw_batches
+from td3core.inner.unroll import Cohort, InnerLoop, build_inner_loop
 
-__all__ = ["Batch", "Cohort", "OptimizerState", "build_inner_loop", "draw_batches"]
+__all__ = [
+    "Batch",
+    "BatchSampler",
+    "Cohort",
+    "InnerLoop",
+    "OptimizerState",
+    "build_batch_sampler",
+    "build_inner_loop",
+]

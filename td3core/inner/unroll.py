@@ -11,20 +11,18 @@ with the window but for those.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from td3core.catalogue import Catalogue, Sums
 from td3core.config import Compilation, InnerConfig, Precision
+from td3core.inner.batches import Batch
 from td3core.inner.compiled import compiled
 from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, Schedule, initial_state
 from td3core.learners.base import Learner, steps_at
-from td3core.learners.objective import Objective
-
-_FIRST_RANDOM_POSITION = 5  # the authors never draw an earlier one
 
 
 class Cohort(NamedTuple):
@@ -32,27 +30,6 @@ class Cohort(NamedTuple):
 
     parameters: Float[Tensor, "learners parameters"]
     optimizer: OptimizerState
-
-
-class Batch(NamedTuple):
-    """Which synthetic users each learner reads in a step, and at which positions it is supervised."""
-
-    users: Int[Tensor, "learners batch"]
-    positions: Int[Tensor, "learners batch supervised"] | None
-    """Target positions t >= 1; None supervises every one."""
-    lengths: Int[Tensor, "learners batch"] | None = None
-    """Steps from here on are padding; None: all are real."""
-
-    def weights(
-        self, targets: Float[Tensor, "learners batch supervised d3"]
-    ) -> Float[Tensor, "learners batch supervised"] | None:
-        """Tell what is supervised, one, from padding, zero."""
-        if self.lengths is None:
-            return None
-        positions = self.positions
-        if positions is None:
-            positions = torch.arange(1, targets.shape[2] + 1, device=targets.device)
-        return (positions < self.lengths[..., None]).to(targets.dtype)
 
 
 class InnerStep(NamedTuple):
@@ -248,45 +225,3 @@ def build_inner_loop(
         precision=config.precision,
         compilation=compilation,
     )
-
-
-def draw_batches(
-    objective: Objective,
-    *,
-    steps: int,
-    learners: int,
-    users: int,
-    batch_users: int,
-    length: int,
-    supervision: Literal["all", "paper"],
-    positions: int | None,
-    lengths: Int[Tensor, " users"] | None = None,
-    generator: torch.Generator,
-    device: torch.device,
-) -> list[Batch]:
-    """Draw the batches of consecutive steps: each learner goes through all users before one comes again.
-
-    `all` supervises what the learner's objective asks for, at most `positions` in a sequence; `paper` the last position
-    and a random one.
-    """
-    if not steps:
-        return []
-    rounds = -(-steps * batch_users // users)
-    order = torch.rand(learners, rounds, users, generator=generator, device=device).argsort(-1).flatten(1)
-    drawn = order[:, : steps * batch_users].unflatten(1, (steps, batch_users)).transpose(0, 1)
-    if supervision == "all":
-        supervised = objective.draw(
-            tuple(drawn.shape),
-            length=length,
-            lengths=None if lengths is None else lengths[drawn],
-            most=positions,
-            generator=generator,
-        )
-        parts = (drawn, *([None] * steps if part is None else part for part in supervised))
-        return [Batch(*batch) for batch in zip(*parts, strict=True)]
-    first = min(_FIRST_RANDOM_POSITION, length - 1)
-    random = torch.randint(
-        first, max(first + 1, length - 1), (*drawn.shape, 1), generator=generator, device=device
-    )
-    last_and_random = torch.cat((random, torch.full_like(random, length - 1)), -1)
-    return [Batch(*pair) for pair in zip(drawn, last_and_random, strict=True)]

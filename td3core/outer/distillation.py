@@ -11,28 +11,31 @@ the paper's: those of every kind (see `factors`) are learned alike.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from td3core.catalogue import Catalogue, draw_candidates, inclusion_probabilities
+from td3core.catalogue import CatalogueSampler, inclusion_probabilities
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
-from td3core.config import InnerConfig, OuterConfig, StopConfig, SummaryConfig
+from td3core.config import JobSpec
 from td3core.data import ChunksState, EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
 from td3core.errors import DivergedError
 from td3core.factors import KnownFactors, expected_embeddings, history_length, initial_factors, map_tensors
-from td3core.inner import Batch, Cohort, build_inner_loop, draw_batches
-from td3core.learners.base import Learner
-from td3core.outer.pool import LearnerPool, PoolState
+from td3core.inner import build_batch_sampler, build_inner_loop
+from td3core.learners import Learner
+from td3core.outer.hypergradient import Hypergradient, OuterStep, hypergradient
+from td3core.outer.learners import build_learner_source
+from td3core.outer.objective import build_objective
+from td3core.outer.pool import PoolState
 from td3core.progress import Progress
 from td3core.ranking import RankingTask
-from td3core.training import Trained, predict_targets
+from td3core.training import Trained
 
 _EXPLODED = 10.0  # times the first outer loss
 _WORTH_COMPILING = 5000  # differentiated steps, which save what compiling takes where it was never done
@@ -80,7 +83,8 @@ class DistillationState:
 class Distillation:
     """One run of the outer loop: iterate it to the end, or stop at any time and take `best`.
 
-    Between two reports it can be left for another, fresh one to go on from its `state`.
+    Between two reports it can be left for another, fresh one to go on from its `state`. Of the spec it reads the
+    summary, the inner and the outer loop, when to stop, and the seed.
 
     Raises:
         DivergedError: the outer loss is not finite, or ten times the first; `best` still holds the last good summary.
@@ -88,30 +92,22 @@ class Distillation:
 
     def __init__(
         self,
+        spec: JobSpec,
         *,
         learner: Learner,
         teacher: Trained,
         train: Sequences,
         task: RankingTask,
-        summary: SummaryConfig,
-        inner: InnerConfig,
-        outer: OuterConfig,
-        stop: StopConfig | None = None,
-        seed: int,
         started: float | None = None,
     ) -> None:
-        self.learner = learner
+        self.spec = spec
         self.teacher = teacher
         self.task = task
-        self.summary = summary
-        self.inner = inner
-        self.outer = outer
-        self.stop = stop or StopConfig()
         self.started = time.monotonic() if started is None else started
         """When the time that `stop.seconds` allows began, on the monotonic clock."""
         self.course = DistillationCourse()
-        items = teacher.items
-        self._generator = torch.Generator(items.device).manual_seed(seed)
+        items, summary, inner, outer = teacher.items, spec.summary, spec.inner, spec.outer
+        self.generator = torch.Generator(items.device).manual_seed(spec.seed)
         short = outer.steps * inner.differentiated < _WORTH_COMPILING
         self.loop = build_inner_loop(
             inner,
@@ -120,30 +116,38 @@ class Distillation:
             steps=inner.steps,
             compilation="never" if inner.compile == "auto" and short else inner.compile,
         )
-        drawn = initial_factors(summary, items=items, generator=self._generator)
+        self.batches = build_batch_sampler(
+            inner, learner.objective, users=summary.users, length=summary.length
+        )
+        self.objective = build_objective(outer, learner=learner, teacher=teacher)
+        probabilities = None
+        if outer.candidates is not None and outer.candidates < len(items):
+            counts = torch.from_numpy(popularity(train)).to(items)
+            probabilities = inclusion_probabilities(counts, outer.candidates)
+        self.catalogues = CatalogueSampler(items, probabilities)
+        drawn = initial_factors(summary, items=items, generator=self.generator)
         self._average = map_tensors(drawn, torch.clone)
         self.factors = map_tensors(drawn, Tensor.requires_grad_)
-        self._real = EndlessChunks(
+        self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
+        """Logarithm of the factor on the inner learning rates."""
+        self._optimizer = torch.optim.Adam(
+            self.factors.tensors.values(), lr=outer.lr, weight_decay=outer.weight_decay
+        )
+        if inner.learn_lr:
+            self._optimizer.add_param_group({"params": [self.log_lr.requires_grad_()], "weight_decay": 0.0})
+        self.learners = build_learner_source(
+            inner,
+            loop=self.loop,
+            batches=self.batches,
+            trajectory=teacher.trajectory,
+            generator=self.generator,
+        )
+        self._chunks = EndlessChunks(
             train,
             length=history_length(self.factors),
             batch_size=outer.batch_size,
-            seed=seed,
+            seed=spec.seed,
             device=items.device,
-        )
-        self._learned = list(self.factors.tensors.values())
-        self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
-        """Logarithm of the factor on the inner learning rates."""
-        self._optimizer = torch.optim.Adam(self._learned, lr=outer.lr, weight_decay=outer.weight_decay)
-        if inner.learn_lr:
-            self._optimizer.add_param_group({"params": [self.log_lr.requires_grad_()], "weight_decay": 0.0})
-        self._probabilities: Float[Tensor, " items"] | None = None
-        if outer.candidates is not None and outer.candidates < len(items):
-            counts = torch.from_numpy(popularity(train)).to(items)
-            self._probabilities = inclusion_probabilities(counts, outer.candidates)
-        self._pool = (
-            LearnerPool(self._start, size=inner.pool_size, lifetime=inner.steps, generator=self._generator)
-            if inner.warm_up == "pool"
-            else None
         )
 
     @property
@@ -159,9 +163,9 @@ class Distillation:
             average=self._average,
             log_lr=self.log_lr,
             optimizer=optimizer_tensors(self._optimizer),
-            pool=None if self._pool is None else self._pool.state(),
-            generator=self._generator.get_state(),
-            real=self._real.state(),
+            pool=self.learners.state(),
+            generator=self.generator.get_state(),
+            real=self._chunks.state(),
         )
 
     @torch.no_grad()
@@ -174,14 +178,14 @@ class Distillation:
         self.log_lr.copy_(state.log_lr)
         self.loop.lr_factor = float(self.log_lr.exp())
         restore_optimizer(self._optimizer, state.optimizer)
-        if self._pool is not None and state.pool is not None:
-            self._pool.restore(state.pool)
-        restore_generator(self._generator, state.generator)
-        self._real.restore(state.real)
+        self.learners.restore(state.pool)
+        restore_generator(self.generator, state.generator)
+        self._chunks.restore(state.real)
 
     def __iter__(self) -> Iterator[Progress]:
+        outer = self.spec.outer
         metric = f"ndcg@{self.task.cutoffs[0]}"
-        for step in range(self.course.step + 1, self.outer.steps + 1):
+        for step in range(self.course.step + 1, outer.steps + 1):
             if self.course.stopped:
                 return
             part = self._set_rate(step - 1)
@@ -193,8 +197,8 @@ class Distillation:
                     "lower outer.lr or inner.lr"
                 )
             course = replace(self.course, step=step, first_loss=first_loss)
-            last = step == self.outer.steps
-            if last or part >= 1 or step % self.outer.validate_every == 0:
+            last = step == outer.steps
+            if last or part >= 1 or step % outer.validate_every == 0:
                 latest = self._validate(step, metric)
                 course = replace(
                     course,
@@ -203,118 +207,58 @@ class Distillation:
                     stopped=None if last else self._reason_to_stop(latest.score, part),
                 )
             self.course = course
-            yield Progress("distilling", step, self.outer.steps, {"outer": loss}, course.figures)
+            yield Progress("distilling", step, outer.steps, {"outer": loss}, course.figures)
 
     def _reason_to_stop(self, score: float, part: float) -> Literal["recovery", "seconds"] | None:
-        if self.stop.recovery is not None and score >= self.stop.recovery * self.teacher.score:
+        recovery = self.spec.stop.recovery
+        if recovery is not None and score >= recovery * self.teacher.score:
             return "recovery"
         return "seconds" if part >= 1 else None
 
     def _set_rate(self, steps: int) -> float:
         """Set the learning rate on its cosine by steps or by time, whichever is further on; return how far that is."""
-        part = steps / self.outer.steps
-        if self.stop.seconds is not None:
-            part = max(part, (time.monotonic() - self.started) / self.stop.seconds)
+        outer, seconds = self.spec.outer, self.spec.stop.seconds
+        part = steps / outer.steps
+        if seconds is not None:
+            part = max(part, (time.monotonic() - self.started) / seconds)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.outer.lr * (1 + math.cos(math.pi * min(part, 1.0))) / 2
+            group["lr"] = outer.lr * (1 + math.cos(math.pi * min(part, 1.0))) / 2
         return part
 
     def _step(self) -> float:
         """Move the factors once; return the outer loss."""
-        catalogue = self.catalogue()
-        cohort, members = self._begin(catalogue)
-        batches = self.batches(self.inner.differentiated, len(cohort.parameters))
-        loss, cohort = self.hypergradient(cohort, batches, self.real_batch(), catalogue)
-        if self._pool is not None:
-            self._pool.put_back(members, cohort, self.inner.differentiated)
-        clip_grad_norm_(self._learned, self.outer.clip)
+        catalogue = self.catalogues.draw(self.generator)
+        cohort, places = self.learners.take(self.factors, catalogue)
+        batches = self.batches.draw(
+            self.spec.inner.differentiated, learners=len(cohort.parameters), generator=self.generator
+        )
+        step = OuterStep(cohort, batches, self.real_batch(), catalogue)
+        found = hypergradient(self.factors, step, loop=self.loop, objective=self.objective)
+        self.learners.put_back(places, found.cohort)
+        self._descend(found)
+        return float(found.loss)
+
+    def real_batch(self) -> SupervisedChunks:
+        """Return the next chunks of the real log, epoch after epoch, with the steps to predict."""
+        return supervise(
+            next(self._chunks),
+            self.loop.learner.objective,
+            n_items=len(self.teacher.items),
+            generator=self.generator,
+        )
+
+    def _descend(self, found: Hypergradient) -> None:
+        """Take a step of Adam along the clipped gradient, and follow with the running mean."""
+        learned = self.factors.tensors
+        for name, factor in learned.items():
+            factor.grad = found.by_factors[name]
+        if self.spec.inner.learn_lr:
+            self.log_lr.grad = found.by_log_lr
+        clip_grad_norm_(learned.values(), self.spec.outer.clip)
         self._optimizer.step()
         self.loop.lr_factor = float(self.log_lr.detach().exp())
-        for mean, factor in zip(self._average.tensors.values(), self._learned, strict=True):
-            mean.lerp_(factor.detach(), 1 - self.outer.averaging)
-        return loss
-
-    def hypergradient(
-        self,
-        cohort: Cohort,
-        batches: Sequence[Batch],
-        real: Int[Tensor, "chunks steps"],
-        catalogue: Catalogue | None = None,
-    ) -> tuple[float, Cohort]:
-        """Set the factors' `grad` to that of the outer loss after `batches`; return the loss and the moved learners."""
-        catalogue = catalogue or self.loop.catalogue
-        summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
-        frozen = summary.detach()
-        cohort, trajectory = self.loop.unroll(cohort, frozen, batches, catalogue)
-        parameters = cohort.parameters.detach().requires_grad_()
-        supervised = supervise(
-            real, self.learner.objective, n_items=len(self.teacher.items), generator=self._generator
-        )
-        loss = self.outer_loss(parameters, supervised, catalogue) / len(parameters)
-        (adjoint,) = torch.autograd.grad(loss, parameters)
-        pulled = self.loop.pull_back(trajectory, frozen, adjoint, catalogue)
-        self._optimizer.zero_grad()
-        torch.autograd.backward(summary, pulled.by_summary)
-        if self.inner.learn_lr:
-            self.log_lr.grad = pulled.by_log_lr
-        return float(loss.detach()), cohort
-
-    def catalogue(self) -> Catalogue:
-        """Return the items of this outer step: all, or candidates."""
-        if self._probabilities is None:
-            return self.loop.catalogue
-        return draw_candidates(self.teacher.items, self._probabilities, generator=self._generator)
-
-    @torch.no_grad()
-    def _begin(self, catalogue: Catalogue) -> tuple[Cohort, Int[Tensor, " learners"]]:
-        """Return the learners whose next steps are differentiated, and their places in the pool."""
-        if self._pool is not None:
-            return self._pool.take(self.inner.learners)
-        cohort = self._start(self.inner.learners)
-        device = self.teacher.items.device
-        spare = self.inner.steps - self.inner.differentiated
-        if self.inner.warm_up == "rat":
-            spare = int(torch.randint(spare + 1, (), generator=self._generator, device=device))
-        summary = expected_embeddings(self.factors, self.teacher.items, catalogue)
-        for batch in self.batches(spare, self.inner.learners):
-            cohort = self.loop.step(cohort, summary, batch, catalogue)
-        return cohort, torch.arange(self.inner.learners, device=device)
-
-    def _start(self, learners: int) -> Cohort:
-        """Return learners of age zero, as `inner.initial` says."""
-        fresh = self.loop.start(learners, generator=self._generator)
-        trajectory = self.teacher.trajectory
-        if self.inner.initial == "random" or trajectory is None:
-            return fresh
-        device = trajectory.device
-        epochs = torch.randint(len(trajectory), (learners,), generator=self._generator, device=device)
-        share = 0.5 if self.inner.initial == "mixed" else 1.0
-        trained = torch.rand(learners, 1, generator=self._generator, device=device) < share
-        return self.loop.begin_from(torch.where(trained, trajectory[epochs], fresh.parameters))
-
-    def real_batch(self) -> Int[Tensor, "chunks steps"]:
-        """Return the next chunks of the real log, epoch after epoch."""
-        return next(self._real)
-
-    def outer_loss(
-        self,
-        parameters: Float[Tensor, "learners parameters"],
-        batch: SupervisedChunks,
-        catalogue: Catalogue | None = None,
-    ) -> Float[Tensor, ""]:
-        """Real loss plus lambda times the alignment with the teacher, summed over the learners."""
-        items = self.teacher.items
-        catalogue = catalogue or self.loop.catalogue
-        outputs = predict_targets(self.learner, parameters, items, batch)
-        loss = (catalogue.log_partition(outputs) - (outputs * items[batch.targets]).sum(-1)).mean(1).sum()
-        if self.outer.alignment:
-            with torch.no_grad():
-                features = predict_targets(self.learner, self.teacher.parameters, items, batch)
-            apart = outputs - features
-            if self.outer.alignment_at == "last":
-                apart = apart[:, batch.last]
-            loss = loss + self.outer.alignment * apart.square().mean((1, 2)).sum()
-        return loss
+        for name, mean in self._average.tensors.items():
+            mean.lerp_(learned[name].detach(), 1 - self.spec.outer.averaging)
 
     @torch.no_grad()
     def _validate(self, step: int, metric: str) -> ScoredFactors:
@@ -322,31 +266,16 @@ class Distillation:
 
         The learners and their batches are drawn alike each time, so that scores compare.
         """
-        factors = map_tensors(self._average, torch.clone)
-        learners = self.outer.validation_learners
-        generator = torch.Generator(self.teacher.items.device).manual_seed(learners)
+        factors, items = map_tensors(self._average, torch.clone), self.teacher.items
+        learners = self.spec.outer.validation_learners
+        generator = torch.Generator(items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
-        summary = expected_embeddings(factors, self.teacher.items)
-        for batch in self.batches(self.inner.steps, learners, generator):
+        summary = expected_embeddings(factors, items)
+        for batch in self.batches.draw(self.spec.inner.steps, learners=learners, generator=generator):
             cohort = self.loop.step(cohort, summary, batch)
         figures = self.task.evaluate(
-            self.learner, cohort.parameters, self.teacher.items, history_length=history_length(factors)
+            self.loop.learner, cohort.parameters, items, history_length=history_length(factors)
         )
         return ScoredFactors(
             factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step
-        )
-
-    def batches(self, steps: int, learners: int, generator: torch.Generator | None = None) -> list[Batch]:
-        """Draw what learners read in so many steps."""
-        return draw_batches(
-            self.learner.objective,
-            steps=steps,
-            learners=learners,
-            users=self.summary.users,
-            batch_users=self.inner.batch_of(self.summary.users),
-            length=self.summary.length,
-            supervision=self.inner.supervision,
-            positions=self.inner.positions,
-            generator=generator or self._generator,
-            device=self.teacher.items.device,
         )

@@ -132,16 +132,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             teacher = yield from self._train_teacher(learner, split.train, task)
             self._check_time(started)
         distillation = Distillation(
-            learner=learner,
-            teacher=teacher,
-            train=split.train,
-            task=task,
-            summary=self.spec.summary,
-            inner=self.spec.inner,
-            outer=self.spec.outer,
-            stop=self.spec.stop,
-            seed=self.spec.seed,
-            started=started,
+            self.spec, learner=learner, teacher=teacher, train=split.train, task=task, started=started
         )
         if isinstance(resumed, DistillingState):
             distillation.restore(resumed.distillation)

@@ -1,5 +1,6 @@
 """Training a fresh learner on embedded sequences, the item factor frozen: a summary, or real users as they are."""
 
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.config import InnerConfig
-from td3core.inner import build_inner_loop, draw_batches
+from td3core.inner import build_batch_sampler, build_inner_loop
 from td3core.learners import Learner
 
 
@@ -35,21 +36,10 @@ class EmbeddedTraining:
         self._loop.lr_factor = lr_factor
         self._cohort = self._loop.start(1, generator=generator)
         users, length = embeddings.shape[:2]
-        self._batches = iter(
-            draw_batches(
-                learner.objective,
-                steps=steps,
-                learners=1,
-                users=users,
-                batch_users=inner.batch_of(users),
-                length=length,
-                supervision=inner.supervision if lengths is None else "all",
-                positions=inner.positions if lengths is None else None,
-                lengths=lengths,
-                generator=generator,
-                device=embeddings.device,
-            )
-        )
+        sampler = build_batch_sampler(inner, learner.objective, users=users, length=length)
+        if lengths is not None:
+            sampler = replace(sampler, supervision="all", positions=None, lengths=lengths)
+        self._batches = iter(sampler.draw(steps, learners=1, generator=generator))
 
     @property
     def parameters(self) -> Float[Tensor, "1 parameters"]:

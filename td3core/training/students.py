@@ -21,7 +21,7 @@ from torch import Tensor
 from td3core.catalogue import draw_items, soft_cross_entropy, soft_embedding
 from td3core.config import InnerConfig, StudentConfig
 from td3core.errors import DivergedError
-from td3core.inner import Batch, draw_batches
+from td3core.inner import Batch, BatchSampler
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
 from td3core.learners.layers import INITIAL_STD
 from td3core.training.embeddings import EmbeddedTraining
@@ -122,19 +122,9 @@ class StudentTraining:
             DivergedError: a loss is not finite.
         """
         users, length = self.queries.shape[:2]
+        sampler = BatchSampler(self._objective(), users, length, self.config.batch_of(users))
         total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
-        for batch in draw_batches(
-            self._objective(),
-            steps=steps,
-            learners=1,
-            users=users,
-            batch_users=self.config.batch_of(users),
-            length=length,
-            supervision="all",
-            positions=None,
-            generator=self._generator,
-            device=self.keys.device,
-        ):
+        for batch in sampler.draw(steps, learners=1, generator=self._generator):
             loss = self._loss(batch)
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]

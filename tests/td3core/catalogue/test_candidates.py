@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from td3core.catalogue.candidates import Catalogue, draw_candidates, inclusion_probabilities
+from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities
 
 
 @given(counts=st.lists(st.integers(0, 10_000), min_size=2, max_size=200), candidates=st.integers(1, 150))
@@ -27,7 +27,7 @@ def test_partition_keeps_its_expectation(items: torch.Tensor, generator: torch.G
     )
     query = torch.randn(1, 8, dtype=torch.float64, generator=generator)
     drawn = [
-        float(draw_candidates(items, probabilities, generator=generator).log_partition(query).exp())
+        float(CatalogueSampler(items, probabilities).draw(generator).log_partition(query).exp())
         for _ in range(4000)
     ]
     expected = float(Catalogue(items).log_partition(query).exp())
@@ -37,16 +37,26 @@ def test_partition_keeps_its_expectation(items: torch.Tensor, generator: torch.G
 
 def test_candidates_that_are_certain_are_the_whole(items: torch.Tensor, generator: torch.Generator) -> None:
     query = torch.randn(3, 8, dtype=torch.float64, generator=generator)
-    drawn = draw_candidates(items, torch.ones(len(items), dtype=torch.float64), generator=generator)
+    drawn = CatalogueSampler(items, torch.ones(len(items), dtype=torch.float64)).draw(generator)
     torch.testing.assert_close(drawn.log_partition(query), Catalogue(items).log_partition(query))
     torch.testing.assert_close(drawn.sums(query).means[..., :8], Catalogue(items).sums(query).means)
 
 
 def test_derivatives_of_both_orders(items: torch.Tensor, generator: torch.Generator) -> None:
-    drawn = draw_candidates(items, torch.full((len(items),), 0.6, dtype=torch.float64), generator=generator)
+    drawn = CatalogueSampler(items, torch.full((len(items),), 0.6, dtype=torch.float64)).draw(generator)
     query = torch.randn(2, 8, dtype=torch.float64, generator=generator).requires_grad_()
     assert torch.autograd.gradcheck(drawn.log_partition, query)
     assert torch.autograd.gradgradcheck(drawn.log_partition, query)
     assert torch.autograd.gradcheck(lambda query: drawn.mean(query, drawn.sums(query)), query)
     (mean,) = torch.autograd.grad(drawn.log_partition(query).sum(), query)
     torch.testing.assert_close(drawn.mean(query, drawn.sums(query)), mean)
+
+
+def test_without_probabilities_every_step_sees_all_items(
+    items: torch.Tensor, generator: torch.Generator
+) -> None:
+    before = generator.get_state()
+    drawn = CatalogueSampler(items).draw(generator)
+    assert drawn.items is items
+    assert drawn.rows is None
+    assert torch.equal(generator.get_state(), before)

@@ -68,7 +68,11 @@ def test_what_is_not_learned_of_factors_is_found(folder: Path) -> None:
     state = load_checkpoint(folder / "distilling", DistillationRun.checkpoint_type, device=CPU).work
     assert isinstance(state, DistillingState)
     assert state.distillation.course.best is not None
-    for factors in (state.distillation.factors, state.distillation.average, state.distillation.course.best.factors):
+    for factors in (
+        state.distillation.factors,
+        state.distillation.average,
+        state.distillation.course.best.factors,
+    ):
         assert isinstance(factors, FarziFactors)
         assert factors.temperature == 0.5
 

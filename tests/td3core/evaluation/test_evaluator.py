@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from td3core.config import SOURCES, EvaluationSource, EvaluationSpec, SummaryConfig, TrendConfig
+from td3core.data import SupervisedChunks
 from td3core.data.sample import generate_sample_log
 from td3core.data.sequences import build_sequences, leave_last_out
 from td3core.errors import InvalidCheckpointError, InvalidLogError
@@ -220,8 +221,8 @@ def test_a_rival_that_diverges_leaves_the_others_alone(
 ) -> None:
     real_batch = Distillation.real_batch
 
-    def poisoned(self: Distillation) -> torch.Tensor:
-        if self.summary.rank == 1:
+    def poisoned(self: Distillation) -> SupervisedChunks:
+        if self.spec.summary.rank == 1:
             self.factors.tensors["latents"].data.fill_(torch.nan)
         return real_batch(self)
 

@@ -9,9 +9,10 @@ from torch._inductor import config
 from td3core.catalogue.candidates import Catalogue
 from td3core.config import Compilation, LearnerConfig
 from td3core.errors import CompilerError
+from td3core.inner.batches import Batch, BatchSampler
 from td3core.inner.compiled import compiled
 from td3core.inner.optimizers import Adam, Schedule
-from td3core.inner.unroll import Batch, InnerLoop, draw_batches
+from td3core.inner.unroll import InnerLoop
 from td3core.learners import Learner, build_learner
 
 MU, ZETA = 4, 6
@@ -28,18 +29,8 @@ def inner_loop(learner: Learner, items: torch.Tensor, compilation: Compilation) 
 
 
 def draw(learner: Learner, generator: torch.Generator) -> Sequence[Batch]:
-    return draw_batches(
-        learner.objective,
-        steps=3,
-        learners=2,
-        users=MU,
-        batch_users=3,
-        length=ZETA,
-        supervision="all",
-        positions=2,
-        generator=generator,
-        device=torch.device("cpu"),
-    )
+    sampler = BatchSampler(learner.objective, MU, ZETA, batch_users=3, positions=2)
+    return sampler.draw(3, learners=2, generator=generator)
 
 
 def squared(catalogue: Catalogue, x: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,9 @@ import torch
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
 from td3core.config import Precision, SummaryConfig
 from td3core.factors import Factors, expected_embeddings, initial_factors, map_tensors
+from td3core.inner.batches import Batch, BatchSampler
 from td3core.inner.optimizers import SGD, Adam, Schedule
-from td3core.inner.unroll import Batch, Cohort, InnerLoop, InnerStep, draw_batches
+from td3core.inner.unroll import Cohort, InnerLoop, InnerStep
 from td3core.learners import Learner, NextItem, Objective
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
@@ -45,18 +46,10 @@ def batches(
     supervision: Literal["all", "paper"] = "all",
     positions: int | None = None,
 ):
-    return draw_batches(
-        objective or NextItem(),
-        steps=steps,
-        learners=learners,
-        users=MU,
-        batch_users=3,
-        length=ZETA,
-        supervision=supervision,
-        positions=positions,
-        generator=generator,
-        device=torch.device("cpu"),
+    sampler = BatchSampler(
+        objective or NextItem(), MU, ZETA, batch_users=3, supervision=supervision, positions=positions
     )
+    return sampler.draw(steps, learners=learners, generator=generator)
 
 
 @pytest.mark.parametrize(("supervision", "positions"), [("all", None), ("all", 2), ("paper", None)])
@@ -128,19 +121,8 @@ def test_padding_is_not_learned_from(
     loop = inner_loop(every_learner, items)
     start = loop.start(1, generator=generator)
     lengths = torch.tensor([4, 7, 2, 1, 5])
-    (batch,) = draw_batches(
-        every_learner.objective,
-        steps=1,
-        learners=1,
-        users=MU,
-        batch_users=MU,
-        length=ZETA,
-        supervision="all",
-        positions=None,
-        lengths=lengths,
-        generator=generator,
-        device=torch.device("cpu"),
-    )
+    sampler = BatchSampler(every_learner.objective, MU, ZETA, batch_users=MU, lengths=lengths)
+    (batch,) = sampler.draw(1, learners=1, generator=generator)
     sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
     other = sequences.clone()
     other[torch.arange(ZETA) >= lengths[:, None]] = 7.0

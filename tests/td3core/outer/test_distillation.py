@@ -10,7 +10,16 @@ from torch._inductor import config
 
 from benchmarks.direct import direct_unroll
 from td3core.catalogue.candidates import Catalogue
-from td3core.config import DataConfig, InnerConfig, OuterConfig, StopConfig, SummaryConfig, TeacherConfig
+from td3core.config import (
+    DataConfig,
+    InnerConfig,
+    JobSpec,
+    OuterConfig,
+    StopConfig,
+    SummaryConfig,
+    TeacherConfig,
+)
+from td3core.data import supervise
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.errors import DivergedError
 from td3core.factors import expected_embeddings, map_tensors
@@ -18,6 +27,7 @@ from td3core.inner.unroll import build_inner_loop
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, SASRec
 from td3core.outer.distillation import Distillation
+from td3core.outer.hypergradient import OuterStep, hypergradient
 from td3core.outer.pool import LearnerPool
 from td3core.ranking.task import RankingTask
 from td3core.training.log import LogTraining, Trained
@@ -53,16 +63,17 @@ def distillation(
     inner = {"steps": 12, "window": 4, "pool_size": 3} | changes.pop("inner", {})
     outer = {"steps": 6, "validate_every": 2, "validation_learners": 1} | changes.pop("outer", {})
     return Distillation(
+        JobSpec(
+            summary=summary,
+            inner=InnerConfig(**inner),
+            outer=OuterConfig(**outer),
+            stop=stop or StopConfig(),
+        ),
         learner=learner,
         teacher=teacher
         or Trained(items, parameters, teacher_score, torch.stack([parameters[0] * 0.5, parameters[0]])),
         train=train or split.train,
         task=task,
-        summary=summary,
-        inner=InnerConfig(**inner),
-        outer=OuterConfig(**outer),
-        stop=stop,
-        seed=0,
     )
 
 
@@ -130,9 +141,16 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
         outer={"alignment": 0.5, "alignment_at": aligned},
     )
     start = run.loop.start(2, generator=torch.Generator().manual_seed(3))
-    drawn = run.batches(4, 2)
-    chunks = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, len(run.teacher.items), len(run.teacher.items)]])
-    loss, _ = run.hypergradient(start, drawn, chunks)
+    drawn = run.batches.draw(4, learners=2, generator=run.generator)
+    n_items = len(run.teacher.items)
+    chunks = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, n_items, n_items]])
+    real = supervise(chunks, LEARNER.objective, n_items=n_items, generator=run.generator)
+    before = copied(run)
+    found = hypergradient(
+        run.factors, OuterStep(start, drawn, real, run.loop.catalogue), loop=run.loop, objective=run.objective
+    )
+    assert all(map(torch.equal, before, run.factors.tensors.values()))
+    assert all(factor.grad is None for factor in run.factors.tensors.values())
 
     items = run.teacher.items
     factors = map_tensors(run.factors, lambda factor: factor.detach().clone().requires_grad_())
@@ -149,13 +167,12 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
             )
             drift.append((outputs - features).square()[-1 if aligned == "last" else 0 :])
         expected = expected + (torch.cat(losses).mean() + 0.5 * torch.cat(drift).mean()) / 2
-    assert loss == pytest.approx(float(expected.detach()))
+    assert float(found.loss) == pytest.approx(float(expected.detach()))
     learned = list(factors.tensors.values())
-    for ours, theirs in zip(
-        run.factors.tensors.values(), torch.autograd.grad(expected, learned), strict=True
-    ):
+    assert list(found.by_factors) == list(factors.tensors)
+    for ours, theirs in zip(found.by_factors.values(), torch.autograd.grad(expected, learned), strict=True):
         assert theirs.abs().max() > 1e-6
-        torch.testing.assert_close(ours.grad, theirs, rtol=1e-7, atol=1e-10)
+        torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-10)
 
 
 def test_sequences_without_a_transition_are_refused(tiny_log: Path) -> None:
@@ -261,7 +278,7 @@ def test_pool_ages_and_renews_its_learners() -> None:
 def test_real_batches_never_end(tiny_log: Path) -> None:
     run = distillation(tiny_log, outer={"batch_size": 100_000})
     first, second = run.real_batch(), run.real_batch()
-    assert first.shape[0] == pytest.approx(second.shape[0], rel=0.3)
+    assert len(first.items) == pytest.approx(len(second.items), rel=0.3)
 
 
 def test_learners_start_where_the_config_says(tiny_log: Path) -> None:
@@ -269,8 +286,9 @@ def test_learners_start_where_the_config_says(tiny_log: Path) -> None:
         run = distillation(tiny_log, inner={"initial": initial, "pool_size": 64})
         trajectory = run.teacher.trajectory
         assert trajectory is not None
-        assert run._pool is not None
-        members = run._pool.members.parameters
+        pool = run.learners.state()
+        assert pool is not None
+        members = pool.members.parameters
         return [[float((member - epoch).abs().max()) for epoch in trajectory] for member in members]
 
     from_teacher = {name: sum(min(row) == 0 for row in starts(name)) for name in ("trajectory", "mixed")}
@@ -293,14 +311,16 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
     exact.teacher.items.mul_(0.3)  # scores of ordinary size
     start = exact.loop.start(1, generator=torch.Generator().manual_seed(3))
     embeddings = expected_embeddings(exact.factors, exact.teacher.items).detach()
-    for batch in exact.batches(30, 1):  # a fresh learner's second moments are too small to compare by
+    # A fresh learner's second moments are too small to compare by.
+    for batch in exact.batches.draw(30, learners=1, generator=exact.generator):
         start = exact.loop.step(start, embeddings, batch)
-    batches, real = exact.batches(4, 1), exact.real_batch()
+    batches = exact.batches.draw(4, learners=1, generator=exact.generator)
+    real = exact.real_batch()
 
     def gradient(catalogue: Catalogue) -> torch.Tensor:
-        exact.hypergradient(start, batches, real, catalogue)
-        gradients = (factor.grad for factor in exact.factors.tensors.values())
-        return torch.cat([grad.flatten() for grad in gradients if grad is not None])
+        step = OuterStep(start, batches, real, catalogue)
+        found = hypergradient(exact.factors, step, loop=exact.loop, objective=exact.objective)
+        return torch.cat([gradient.flatten() for gradient in found.by_factors.values()])
 
     expected = gradient(exact.loop.catalogue)
     n_items = len(exact.teacher.items)
@@ -308,7 +328,7 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
     def similarity(candidates: int) -> float:
         run = distillation(tiny_log, dtype=torch.float64, outer={"candidates": candidates})
         run.teacher.items.mul_(0.3)
-        drawn = torch.stack([gradient(run.catalogue()) for _ in range(30)])
+        drawn = torch.stack([gradient(run.catalogues.draw(run.generator)) for _ in range(30)])
         return float(torch.cosine_similarity(drawn, expected[None], dim=1).mean())
 
     few, many = similarity(n_items // 2), similarity(n_items - 3)

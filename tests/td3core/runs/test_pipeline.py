@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from td3core.config import CertificateConfig, JobSpec, StopConfig
+from td3core.data import SupervisedChunks
 from td3core.errors import InvalidLogError, OutOfTimeError
 from td3core.outer.distillation import Distillation
 from td3core.progress import relay
@@ -131,7 +132,7 @@ def test_no_time_for_a_single_step_is_an_error(tiny_log: Path) -> None:
 def test_the_last_good_summary_survives_divergence(tiny_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     batches, real_batch = itertools.count(1), Distillation.real_batch
 
-    def poisoned(self: Distillation) -> torch.Tensor:
+    def poisoned(self: Distillation) -> SupervisedChunks:
         if next(batches) == 5:
             self.factors.tensors["core"].data.fill_(torch.nan)
         return real_batch(self)

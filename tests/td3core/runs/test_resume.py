@@ -10,6 +10,7 @@ import torch
 
 from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.config import JobSpec
+from td3core.data import SupervisedChunks
 from td3core.errors import InvalidCheckpointError
 from td3core.outer.distillation import Distillation
 from td3core.progress import Progress
@@ -131,7 +132,7 @@ def test_a_distillation_that_diverged_is_not_gone_on_with(
 ) -> None:
     real_batch = Distillation.real_batch
 
-    def poisoned(self: Distillation) -> torch.Tensor:
+    def poisoned(self: Distillation) -> SupervisedChunks:
         if self.course.step == 4:
             self.factors.tensors["core"].data.fill_(torch.nan)
         return real_batch(self)
