@@ -12,7 +12,7 @@ from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.data.sample import generate_sample_log
 from td3core.factors import FarziFactors
 from td3core.formats import read_evaluation_spec, read_job_spec
-from td3core.runs import DistillationRun, EvaluationRun, Run
+from td3core.runs import DistillationRun, EvaluationRun, ResumableRun
 from td3core.runs.distillation import DistillingState
 
 FORMATS = Path(__file__).parents[2] / "fixtures" / "checkpoints"
@@ -38,7 +38,7 @@ def distillation(folder: Path, log: Path) -> DistillationRun:
     return DistillationRun(log, spec, log_name="log.csv", device=CPU)
 
 
-def resume(run: Run[Any], written: Path, tmp_path: Path) -> None:
+def resume(run: ResumableRun[Any], written: Path, tmp_path: Path) -> None:
     """Go on from what another version wrote, as if it had been this one."""
     checkpoint = load_checkpoint(written, run.checkpoint_type, device=CPU)
     save_checkpoint(replace(checkpoint, of=run._identity), tmp_path / "checkpoint")
