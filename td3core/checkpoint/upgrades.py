@@ -7,7 +7,7 @@ tensor, and may change it.
 
 from collections.abc import Callable
 
-from td3core.formats import Document, Format
+from td3core.formats import EVALUATION_SPEC, Document, Format
 
 
 def _from_2(stored: Document) -> Document:
@@ -16,6 +16,8 @@ def _from_2(stored: Document) -> Document:
     A run may go on in a later version of the code.
     """
     stored["of"].pop("code_version")
+    if "artifact" in stored["of"]:  # of an evaluation
+        stored["of"]["spec"] = EVALUATION_SPEC.upgrade(stored["of"]["spec"], version=1)
     work = stored["work"] or {}
     if "training" in work:
         work["training"] = _training_from_2(work["training"])
