@@ -54,12 +54,13 @@ class FreshEnvironment:
         size = 0
         for file in distribution.files or ():
             source = Path(str(distribution.locate_file(file)))
-            if file.parts[0] == ".." or file.suffix == ".pyc" or not source.is_file():
+            if file.parts[0] == ".." or not source.is_file():
                 continue
             target = self.packages / file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(source)
-            size += source.stat().st_size
+            if file.suffix != ".pyc":  # a cache, here to save the time of compiling
+                size += source.stat().st_size
         return size
 
 
