@@ -11,12 +11,12 @@ RIVALS_STAMP := $(RIVALS_VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check lint bench third-party rivals clean
+.PHONY: help install demo serve test chaos check lint client-types bench third-party rivals clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## create .venv and install the pinned dependencies
 	@echo "Installed in $(VENV)."
@@ -63,6 +63,9 @@ lint: $(STAMP)
 	@$(BIN)/basedpyright
 	@$(BIN)/basedpyright --project td3core
 	@$(BIN)/lint-imports --no-logo
+
+client-types: $(STAMP) ## write the client's types anew, after a change to what the API answers
+	@$(BIN)/python -m tools.client_types
 
 bench: $(BENCH_STAMP) ## measure and plot into build/bench, on the sample or on LOG="one.csv other.csv"
 	@$(BIN)/python -m benchmarks $(LOG) $(if $(THREADS),--threads $(THREADS)) $(BENCH_OPTIONS)

@@ -1,12 +1,15 @@
 """What an evaluation found, as it looks on a terminal."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from td3client.display import duration
-from td3client.resources import Comparison, Evaluation, RankAgreement, Size, Spread, Timing, Trend
+from td3client.resources import Comparison, Evaluation, RankAgreement, Recovery, Size, Spread, Timing, Trend
+
+Share = Literal["recovery", "low", "high", "lift_recovery"]
 
 
 def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableType]:
@@ -35,8 +38,8 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
 def _learner_table(
     learner: str,
     sources: Mapping[str, Mapping[str, Spread]],
-    recovery: Mapping[str, Mapping[str, float | None]],
-    own_recovery: Mapping[str, Mapping[str, float | None]],
+    recovery: Mapping[str, Recovery],
+    own_recovery: Mapping[str, Recovery],
     cutoff: int,
 ) -> Table:
     """What it was trained on against how well it then ranks, and what of that is kept."""
@@ -49,10 +52,11 @@ def _learner_table(
     for source in sources:
         table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
     table.add_section()
-    for key, label in (("recovery", "recovery"), ("lift_recovery", "lift recovery")):
-        table.add_row(label, *(_share(recovery.get(metric, {}), key) for metric in metrics), style="bold")
+    rows: tuple[tuple[Share, str], ...] = (("recovery", "recovery"), ("lift_recovery", "lift recovery"))
+    for key, label in rows:
+        table.add_row(label, *(_share(recovery.get(metric), key) for metric in metrics), style="bold")
     if own_recovery:
-        shares = (_share(own_recovery.get(metric, {}), "recovery") for metric in metrics)
+        shares = (_share(own_recovery.get(metric), "recovery") for metric in metrics)
         table.add_row("own recovery", *shares, style="bold")
     return table
 
@@ -76,7 +80,7 @@ def _matrix(evaluation: Evaluation, cutoff: int) -> Table:
         "learner", "full", "summary", "recovery", "95%", "lift", title=f"{metric.upper()} by learner"
     )
     for learner, sources in (evaluation["results"] or {}).items():
-        found = (evaluation["recovery"] or {}).get(learner, {}).get(metric, {})
+        found = (evaluation["recovery"] or {}).get(learner, {}).get(metric)
         low, high = _share(found, "low"), _share(found, "high")
         table.add_row(
             learner,
@@ -157,6 +161,6 @@ def _seconds(spread: Spread) -> str:
     return f"{spread['mean']:.1f}" + (" s" if half is None else f" ± {half:.1f} s")
 
 
-def _share(shares: Mapping[str, float | None], key: str) -> str:
-    share = shares.get(key)
+def _share(recovery: Recovery | None, key: Share) -> str:
+    share = None if recovery is None else recovery.get(key)
     return "" if share is None else f"{share:.3f}"

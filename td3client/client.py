@@ -19,8 +19,9 @@ from td3client.errors import (
     ServiceProblem,
     UnreachableError,
 )
-from td3client.resources import FINISHED, Evaluation, Event, Job, Page, Run, Summary
+from td3client.resources import Evaluation, Event, Job, JobPage, Run, Summary
 
+FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 DEFAULT_URL = "http://127.0.0.1:8000"
 # The response to an upload is sent after the log has been validated.
 UPLOAD_SECONDS = 600.0
@@ -92,7 +93,7 @@ class Client:
         """Get the current state of a job."""
         return self._call("GET", f"/v1/jobs/{job_id}")
 
-    def jobs(self, *, limit: int = 20, cursor: str | None = None) -> Page:
+    def jobs(self, *, limit: int = 20, cursor: str | None = None) -> JobPage:
         """Get a page of jobs, newest first."""
         params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
         return self._call("GET", "/v1/jobs", params=params)

@@ -1,160 +1,533 @@
-"""Shapes of what the service answers; fields it adds later are there too, just not typed."""
+"""Shapes of what the service answers; fields that a later version adds are there too, just not typed.
+
+Written by `make client-types` from the service's OpenAPI document.
+"""
+
+from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
-FINISHED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
-
-
-class Failure(TypedDict):
-    """Why a run failed."""
-
-    code: str
-    detail: str
+RunState = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
 
 class Run(TypedDict):
     """What a job and an evaluation have in common."""
 
     id: str
-    state: State
+    """Id of the run."""
+    state: RunState
+    """State of the run."""
     stage: str | None
+    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
+    started the run.
+    """
     progress: float
-    step: int | None
-    steps: int | None
+    """Progress of the whole run, from 0 to 1."""
+    step: int
+    """Number of completed steps of the current stage."""
+    steps: int
+    """Total number of steps of the current stage."""
     losses: dict[str, float] | None
-    scores: NotRequired[dict[str, float] | None]
-    """Services of older versions have none, and the scores among the losses."""
+    """Latest training losses, by name."""
+    scores: dict[str, float] | None
+    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
+    last completed training.
+    """
     eta_seconds: float | None
+    """Estimated remaining time in seconds."""
     attempt: int
-    spec: dict[str, Any]
-    error: Failure | None
+    """Number of times that a worker has started or continued the run."""
+    error: RunError | None
+    """Why the run failed; null unless it did."""
     created_at: str
+    """When the run was submitted."""
     started_at: str | None
+    """When a worker first started the run."""
     finished_at: str | None
-
-
-class Dataset(TypedDict):
-    """The log as the service received it."""
-
-    name: str | None
-    bytes: int
-    sha256: str
-    profile: dict[str, Any] | None
-
-
-class Summary(TypedDict):
-    """The archive of a job that succeeded."""
-
-    bytes: int
-    sha256: str
-    href: str
-    expired_at: str | None
-
-
-class Job(Run):
-    """A distillation job."""
-
-    deadline_at: str | None
-    dataset: Dataset
-    summary: Summary | None
-    metrics: dict[str, Any] | None
-    deduplicated: NotRequired[bool]
-    """In the answer to a submit: whether an identical job was there already, and is this one."""
-
-
-class Spread(TypedDict):
-    """A figure over the seeds; a single one has neither deviation nor interval."""
-
-    mean: float
-    std: float | None
-    low: float | None
-    high: float | None
-    values: list[float]
+    """When the run ended."""
+    links: dict[str, str]
+    """Paths of related resources and possible operations, by name."""
 
 
 class Comparison(TypedDict):
-    """The summary against a source of its size."""
+    """The summary against a rival of its size."""
 
     difference: float
+    """Mean of the summary less that of the rival."""
     disjoint: bool | None
+    """Whether the two 95% intervals have no value in common; null for a single seed."""
 
 
-class Timing(TypedDict):
-    """What training on the summary saves."""
+class Dataset(TypedDict):
+    """An uploaded log."""
 
-    summary_seconds: Spread
-    full_seconds: Spread
-    log_seconds: Spread
-    reached: int
-    speedup: float | None
-    distil_seconds: float | None
-    break_even: float | None
+    id: str
+    """Id of the dataset."""
+    name: str | None
+    """File name given by the client."""
+    bytes: int
+    """Size of the uploaded file in bytes."""
+    sha256: str
+    """SHA-256 of the uploaded file."""
+    profile: dict[str, Any] | None
+    """Number of users, items and interactions after filtering. Null for a large log until a worker has
+    read it completely.
+    """
 
 
-class TrendRow(TypedDict):
-    """A learner configuration, trained on the summary and on the log: metric -> figure."""
+class Evaluation(TypedDict):
+    """Learners trained on the summary, beside the same learners trained on other sources.
 
-    learner: str
-    embedding_size: int
-    layers: int
-    inner_size: int
-    summary: dict[str, Spread]
-    full: dict[str, Spread]
+    What a later version of the service found beyond these fields is there, too.
+    """
+
+    id: str
+    """Id of the run."""
+    state: RunState
+    """State of the run."""
+    stage: str | None
+    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
+    started the run.
+    """
+    progress: float
+    """Progress of the whole run, from 0 to 1."""
+    step: int
+    """Number of completed steps of the current stage."""
+    steps: int
+    """Total number of steps of the current stage."""
+    losses: dict[str, float] | None
+    """Latest training losses, by name."""
+    scores: dict[str, float] | None
+    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
+    last completed training.
+    """
+    eta_seconds: float | None
+    """Estimated remaining time in seconds."""
+    attempt: int
+    """Number of times that a worker has started or continued the run."""
+    error: RunError | None
+    """Why the run failed; null unless it did."""
+    created_at: str
+    """When the run was submitted."""
+    started_at: str | None
+    """When a worker first started the run."""
+    finished_at: str | None
+    """When the run ended."""
+    links: dict[str, str]
+    """Paths of related resources and possible operations, by name."""
+    job_id: str
+    """Id of the job whose summary is evaluated."""
+    spec: dict[str, Any]
+    """What was asked for, as it was stored: an `EvaluationSpec` with every default filled in, of the
+    version that took the evaluation.
+    """
+    results: dict[str, dict[str, dict[str, Spread]]] | None
+    """Figures by learner, source and metric; sources in the order in which they are to be shown. Null
+    until the evaluation has succeeded.
+    """
+    recovery: dict[str, dict[str, Recovery]] | None
+    """Recovery of `summary`, by learner and metric; empty without `full`. Null until the evaluation has
+    succeeded.
+    """
+    own_recovery: dict[str, dict[str, Recovery]] | None
+    """Recovery of `summary_own_embedding` against `full_own_embedding`, by learner and metric; it has no
+    floor. Null until the evaluation has succeeded.
+    """
+    comparison: dict[str, dict[str, dict[str, Comparison]]] | None
+    """The summary against each rival, by learner, rival and metric. Both are trained alike: for learners
+    of another kind than the job's it is `summary_untaught` that is compared. Null until the evaluation
+    has succeeded.
+    """
+    diverged: dict[str, list[str]] | None
+    """By learner, the sources that are left out because the training of a learner on them diverged. Null
+    until the evaluation has succeeded.
+    """
+    seconds: dict[str, dict[str, float]] | None
+    """Mean seconds of training by learner and source, without validations. Null until the evaluation has
+    succeeded.
+    """
+    timing: dict[str, Timing] | None
+    """What training on the summary saves, by learner; empty without `summary` and `full`. Null until the
+    evaluation has succeeded.
+    """
+    trend: Trend | None
+    """Learner configurations in the order of the summary and of the log; null unless the spec asks for it.
+    Null until the evaluation has succeeded.
+    """
+    size: Size | None
+    """Size of the summary and of the log. Null until the evaluation has succeeded."""
+    seeds: list[int] | None
+    """Seeds of the learners; each source has one learner a seed. Null until the evaluation has succeeded."""
+    split: str | None
+    """Which held-out interaction was predicted: `test` or `valid`. Null until the evaluation has
+    succeeded.
+    """
+    protocol: str | None
+    """Among which items the target was ranked: `full`, all of them, or `uni100`, 100 drawn ones. Null
+    until the evaluation has succeeded.
+    """
+    exclude_seen: bool | None
+    """Whether items of the user's history were left out of the ranking: as the spec says, or the job's.
+    Null until the evaluation has succeeded.
+    """
+
+
+class EvaluationPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Evaluation]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
+class Event(TypedDict):
+    """An event in the history of a run."""
+
+    seq: int
+    """Sequence number within the run: 1, 2, 3, ... without gaps."""
+    at: str
+    """When it happened."""
+    attempt: int
+    """Number of the attempt that it belongs to; 0 before the first."""
+    kind: str
+    """`submitted`, `claimed`, `stage`, `metrics`, `warning`, `lease_expired`, `handed_back`, `checkpoint`,
+    `restored`, `pausing`, `paused`, `resumed`, `cancelling`, `succeeded`, `failed`, `cancelled`; later
+    versions may add kinds. `succeeded`, `failed` and `cancelled` are the last event of a run.
+    """
+    data: dict[str, Any]
+    """Details, which depend on the kind."""
+
+
+class EventPage(TypedDict):
+    """A page of the events of a run, oldest first."""
+
+    items: list[Event]
+    """The events."""
+    next_after: int
+    """Value of `after` for the next page."""
+    ended: bool
+    """Whether the run has ended and this is its last page."""
+
+
+class Job(TypedDict):
+    """A distillation job."""
+
+    id: str
+    """Id of the run."""
+    state: RunState
+    """State of the run."""
+    stage: str | None
+    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
+    started the run.
+    """
+    progress: float
+    """Progress of the whole run, from 0 to 1."""
+    step: int
+    """Number of completed steps of the current stage."""
+    steps: int
+    """Total number of steps of the current stage."""
+    losses: dict[str, float] | None
+    """Latest training losses, by name."""
+    scores: dict[str, float] | None
+    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
+    last completed training.
+    """
+    eta_seconds: float | None
+    """Estimated remaining time in seconds."""
+    attempt: int
+    """Number of times that a worker has started or continued the run."""
+    error: RunError | None
+    """Why the run failed; null unless it did."""
+    created_at: str
+    """When the run was submitted."""
+    started_at: str | None
+    """When a worker first started the run."""
+    finished_at: str | None
+    """When the run ended."""
+    links: dict[str, str]
+    """Paths of related resources and possible operations, by name."""
+    deadline_at: str | None
+    """Deadline of the job: it fails if it has not ended by then. Null: no deadline."""
+    spec: dict[str, Any]
+    """The spec as it was stored when the job was submitted: a `JobSpec` of that version of the service,
+    with all defaults filled in.
+    """
+    dataset: Dataset
+    """The log of the job."""
+    summary: Summary | None
+    """The archive of the summary; null until the job has succeeded."""
+    metrics: JobMetrics | None
+    """The final figures of the job, all on the validation items. Null until the job has succeeded."""
+
+
+class JobMetrics(TypedDict):
+    """The final figures of a distillation job."""
+
+    teacher: dict[str, float]
+    """Validation metrics of the teacher, such as `valid_ndcg@10`."""
+    summary: dict[str, int | float]
+    """Validation metrics of learners trained on the summary, such as `valid_ndcg@10`, and the `outer_step`
+    that the summary is from.
+    """
+    certificate: NotRequired[QuickCertificate | None]
+    """The certificate in the archive; null if the spec asks for none."""
+    stopped: NotRequired[Stopped | None]
+    """Why the distillation stopped early; null if it took all outer steps."""
+    seconds: NotRequired[dict[str, float] | None]
+    """Seconds that each stage took, by name of the stage."""
+
+
+class JobPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Job]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
+class QuickCertificate(TypedDict):
+    """What the summary is worth on the validation items."""
+
+    split: NotRequired[Literal["valid"]]
+    """The interactions that are predicted."""
+    learner: Literal["sasrec", "gru4rec", "narm", "bert4rec"]
+    """Kind of the learners."""
+    seeds: list[int]
+    """Seeds of the learners; each source has one learner a seed."""
+    results: dict[str, dict[str, Spread]]
+    """Figures by source and metric; `full` is the teacher."""
+    recovery: dict[str, Recovery]
+    """Recovery by metric."""
+    comparison: dict[str, dict[str, Comparison]]
+    """The summary against each rival, by metric."""
+    diverged: list[str]
+    """Sources that are left out because the training of a learner on them diverged."""
 
 
 class RankAgreement(TypedDict):
-    """How far the two orders of the configurations agree."""
+    """How far two orders agree."""
 
     tau: float | None
+    """Kendall's tau-b of the means: 1 the same order, -1 the reverse; null where all tie."""
     p_value: float | None
+    """Two-sided probability of such a tau if all orders were alike likely; null where all tie."""
     over_seeds: Spread | None
+    """Tau of each seed's figures by themselves; null where one of them has none."""
 
 
-class Trend(TypedDict):
-    """Learner configurations in the order of the summary and in that of the log."""
+class Recovery(TypedDict):
+    """A summary's metric against its ceiling and its floor; null where there is nothing to divide by."""
 
-    configurations: list[TrendRow]
-    agreement: dict[str, RankAgreement]
+    recovery: float | None
+    """summary / full, of the means"""
+    low: NotRequired[float | None]
+    """Lower end of the 95% interval of `recovery` (delta method); null for a single seed."""
+    high: NotRequired[float | None]
+    """Upper end of that interval."""
+    lift_recovery: NotRequired[float | None]
+    """(summary - floor) / (full - floor); null without a floor."""
+
+
+class RunError(TypedDict):
+    """Why a run failed."""
+
+    code: str
+    """Kind of error, for programs."""
+    detail: str
+    """What went wrong."""
+    errors: NotRequired[list[dict[str, Any]] | None]
+    """First problems of an invalid log, each with `line`, `column`, `value` and `reason`."""
 
 
 class Size(TypedDict):
     """The summary against the log."""
 
     summary_bytes: int
+    """Of the artefact, item factor and ids included."""
     summary_parameters: int
+    """Numbers in the learned factors."""
     item_parameters: int
+    """Numbers in the item factor V."""
     log_bytes: int
+    """Of the log as it was submitted."""
     log_interactions: int
+    """Of the log after the filters."""
 
 
-class Evaluation(Run):
-    """An evaluation of a job's summary: learner -> source -> metric -> spread over the seeds."""
+class Spread(TypedDict):
+    """A figure over seeds."""
 
-    job_id: str
-    results: dict[str, dict[str, dict[str, Spread]]] | None
-    recovery: dict[str, dict[str, dict[str, float | None]]] | None
-    own_recovery: dict[str, dict[str, dict[str, float | None]]] | None
-    comparison: dict[str, dict[str, dict[str, Comparison]]] | None
-    diverged: dict[str, list[str]] | None
-    seconds: dict[str, dict[str, float]] | None
-    timing: dict[str, Timing] | None
-    trend: Trend | None
-    size: Size | None
+    mean: float
+    """Mean over the seeds."""
+    std: NotRequired[float | None]
+    """Sample standard deviation; null for a single seed."""
+    low: NotRequired[float | None]
+    """Lower end of Student's 95% interval of the mean; null for a single seed."""
+    high: NotRequired[float | None]
+    """Upper end of that interval."""
+    values: list[float]
+    """The figure of each seed."""
 
 
-class Event(TypedDict):
-    """Something that happened to a run; `data` has what there is to tell, by kind."""
+class Stopped(TypedDict):
+    """Why a distillation ended before its last outer step."""
 
-    seq: int
-    at: str
+    reason: Literal["recovery", "seconds", "diverged"]
+    """`recovery` or `seconds`: the limit of the spec's `stop` that was reached; `diverged`: the outer loss
+    diverged, and the summary is the best one before.
+    """
+    detail: NotRequired[str | None]
+    """What happened, of a distillation that diverged."""
+
+
+class SubmittedJob(TypedDict):
+    """The response to a submission: a new job, or an identical one that exists already."""
+
+    id: str
+    """Id of the run."""
+    state: RunState
+    """State of the run."""
+    stage: str | None
+    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
+    started the run.
+    """
+    progress: float
+    """Progress of the whole run, from 0 to 1."""
+    step: int
+    """Number of completed steps of the current stage."""
+    steps: int
+    """Total number of steps of the current stage."""
+    losses: dict[str, float] | None
+    """Latest training losses, by name."""
+    scores: dict[str, float] | None
+    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
+    last completed training.
+    """
+    eta_seconds: float | None
+    """Estimated remaining time in seconds."""
     attempt: int
-    kind: str
-    data: dict[str, Any]
+    """Number of times that a worker has started or continued the run."""
+    error: RunError | None
+    """Why the run failed; null unless it did."""
+    created_at: str
+    """When the run was submitted."""
+    started_at: str | None
+    """When a worker first started the run."""
+    finished_at: str | None
+    """When the run ended."""
+    links: dict[str, str]
+    """Paths of related resources and possible operations, by name."""
+    deadline_at: str | None
+    """Deadline of the job: it fails if it has not ended by then. Null: no deadline."""
+    spec: dict[str, Any]
+    """The spec as it was stored when the job was submitted: a `JobSpec` of that version of the service,
+    with all defaults filled in.
+    """
+    dataset: Dataset
+    """The log of the job."""
+    summary: Summary | None
+    """The archive of the summary; null until the job has succeeded."""
+    metrics: JobMetrics | None
+    """The final figures of the job, all on the validation items. Null until the job has succeeded."""
+    deduplicated: bool
+    """Whether this job existed before and is identical: same log, same spec including the seed, same
+    version of the service.
+    """
 
 
-class Page(TypedDict):
-    """One page of a list of jobs."""
+class Summary(TypedDict):
+    """The archive with the summary of a job."""
 
-    items: list[Job]
-    next_cursor: str | None
+    bytes: int
+    """Size of the archive in bytes."""
+    sha256: str
+    """SHA-256 of the archive; also its ETag."""
+    href: str
+    """Path of the download."""
+    expired_at: str | None
+    """When the archive expired; null while it can be downloaded."""
+
+
+class Timing(TypedDict):
+    """What training on the summary saves."""
+
+    summary_seconds: Spread
+    """Of training on the summary."""
+    full_seconds: Spread
+    """Of the whole training on the log."""
+    log_seconds: Spread
+    """Of training on the log until its validation NDCG@10 is the mean of the learners trained on the
+    summary; where it never is, of the whole training. Validations are not counted.
+    """
+    reached: int
+    """Number of seeds of which the training on the log reaches that quality."""
+    speedup: float | None
+    """log_seconds / summary_seconds, of the means."""
+    distil_seconds: float | None
+    """Of the distillation, its teacher included; null: unknown."""
+    break_even: float | None
+    """After how many trainings the distillation has paid for itself: distil_seconds / (log_seconds -
+    summary_seconds); null: never, or unknown.
+    """
+
+
+class Trend(TypedDict):
+    """Learner configurations in the order of the summary and in that of the log."""
+
+    configurations: list[TrendRow]
+    """The configurations whose training diverged on neither."""
+    agreement: dict[str, RankAgreement]
+    """Agreement of the two orders, by metric."""
+
+
+class TrendRow(TypedDict):
+    """A learner configuration, trained on both."""
+
+    learner: Literal["sasrec", "gru4rec", "narm", "bert4rec"]
+    """Kind of the learner."""
+    embedding_size: int
+    """Width of its item embedding."""
+    layers: int
+    """Number of its layers."""
+    inner_size: int
+    """Width of its inner layers."""
+    summary: dict[str, Spread]
+    """Figures by metric, trained on the summary."""
+    full: dict[str, Spread]
+    """Figures by metric, trained on the log."""
+
+
+class Worker(TypedDict):
+    """A process that takes runs from a queue and executes them, one at a time."""
+
+    id: str
+    """Id of the worker, as in the `worker` of events."""
+    state: Literal["alive", "silent", "stopped"]
+    """`alive`: it sends heartbeats. `silent`: no heartbeat for the duration of a lease, so it was killed
+    or disconnected, and its run goes to another worker. `stopped`: it has shut down.
+    """
+    host: str
+    """Host name of the machine."""
+    pid: int
+    """Process id."""
+    queues: list[str]
+    """Queues that it takes runs from."""
+    device: str
+    """Device that it computes on, as configured."""
+    version: str
+    """Version of the service."""
+    started_at: str
+    """When it started."""
+    seen_at: str
+    """Time of its last heartbeat."""
+    runs: list[str]
+    """Ids of the jobs and evaluations that it is running."""
+
+
+class Workers(TypedDict):
+    """All known workers, the latest first."""
+
+    items: list[Worker]
+    """The workers."""
