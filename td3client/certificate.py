@@ -43,7 +43,8 @@ def _learner_table(
     cutoff: int,
 ) -> Table:
     """What it was trained on against how well it then ranks, and what of that is kept."""
-    metrics = [f"{name}@{cutoff}" for name in ("hr", "ndcg", "mrr")]
+    named = dict.fromkeys(metric for figures in sources.values() for metric in figures)
+    metrics = [metric for metric in named if metric.endswith(f"@{cutoff}")]
     table = Table(
         "trained on",
         *(metric.upper() for metric in metrics),
