@@ -9,7 +9,7 @@ from pathlib import Path
 from embedded.broker import Broker, start_broker
 from embedded.process import ChildProcess, free_port
 from embedded.service import GRACE_SECONDS, Service
-from tests.servers.postgres import PostgresServer, postgres_process
+from tests.support.servers.postgres import PostgresServer, postgres_process
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from benchmarks.service.deployment import empty_worker, servers, service_on
 from embedded.broker import Broker
 from embedded.process import ChildProcess
 from td3core.config import JobSpec
-from tests.servers.postgres import PostgresServer
+from tests.support.servers.postgres import PostgresServer
 
 RIVALS = Path(__file__).parents[2] / ".venv-rivals" / "bin" / "python"
 ALL_IN_ONE_CHILD = 1_000_000

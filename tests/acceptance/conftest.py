@@ -1,42 +1,15 @@
 """A real service for each test: its own processes, folder and port, on a small log with small specs."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from embedded.service import Service, running_service
 from td3client import Client
 from td3core.data.sample import generate_sample_log
-
-# A worker that vanishes is noticed in seconds.
-BRISK = {
-    "TD3_LEASE_SECONDS": "3",
-    "TD3_HEARTBEAT_SECONDS": "0.5",
-    "TD3_SWEEP_SECONDS": "0.5",
-    "TD3_TORCH_THREADS": "1",
-}
-
-SMALL_SPEC: dict[str, Any] = {
-    "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 10},
-    "teacher": {"max_epochs": 2},
-    "summary": {"users": 4, "length": 10},
-    "inner": {"steps": 10, "window": 3, "compile": "never"},
-    "outer": {"steps": 4, "validate_every": 2, "validation_learners": 1},
-}
-
-
-def with_outer_steps(steps: int) -> dict[str, Any]:
-    """The small spec, made as long as a test needs."""
-    return {**SMALL_SPEC, "outer": {**SMALL_SPEC["outer"], "steps": steps, "validate_every": steps}}
-
-
-def own_environment() -> dict[str, str]:
-    """This process's environment without settings that somebody made for another service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("TD3_")} | BRISK
+from tests.support.environment import own_environment
 
 
 @pytest.fixture(scope="session")

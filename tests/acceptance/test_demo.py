@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from td3core import load_summary
-from tests.acceptance.conftest import own_environment
+from tests.support.environment import own_environment
 
 pytestmark = pytest.mark.acceptance
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.conftest import own_environment
+from tests.support.environment import own_environment
 
 pytestmark = pytest.mark.acceptance
 

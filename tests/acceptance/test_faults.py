@@ -14,7 +14,7 @@ from api.queue import QUEUE, make_celery
 from embedded.process import ChildProcess
 from embedded.service import Service, command
 from td3client import Client, Job, RunFailedError
-from tests.acceptance.conftest import SMALL_SPEC, with_outer_steps
+from tests.support.specs import SMALL_SPEC, with_outer_steps
 
 pytestmark = pytest.mark.acceptance
 

@@ -14,9 +14,10 @@ import pytest
 from api.storage import open_storage
 from embedded.process import ChildProcess, free_port
 from embedded.service import command
-from tests.api.conftest import migrate
-from tests.api.jobs.test_submit import submit, wait_until
-from tests.api.small_logs import csv_log
+from tests.support.databases import migrate
+from tests.support.interaction_logs import csv_log
+from tests.support.submissions import submit
+from tests.support.waiting import wait_until
 
 log = logging.getLogger(__name__)
 

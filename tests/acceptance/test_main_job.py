@@ -10,7 +10,7 @@ import pytest
 from embedded.service import Service
 from td3client import Client, ServiceProblem
 from td3core import load_summary
-from tests.acceptance.conftest import SMALL_SPEC
+from tests.support.specs import SMALL_SPEC
 
 pytestmark = pytest.mark.acceptance
 

@@ -14,10 +14,10 @@ import pytest
 from embedded.process import free_port
 from embedded.service import Service
 from td3client import Client
-from tests.acceptance.conftest import SMALL_SPEC
-from tests.api.metrics.scrape import Scrape, scrape
-from tests.deploy.test_observability import asked_for
-from tests.servers.otlp import Collector, running_collector
+from tests.support.monitoring import asked_for
+from tests.support.scrape import Scrape, scrape
+from tests.support.servers.otlp import Collector, running_collector
+from tests.support.specs import SMALL_SPEC
 
 pytestmark = pytest.mark.acceptance
 

@@ -1,133 +1,16 @@
-"""A migrated database, and what else the tests of the service start from."""
+"""Jobs in the states from which the tests of the service start."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-import redis
-import structlog
-from pydantic import ByteSize
-from sqlalchemy import make_url
-from sqlalchemy.orm import Session
 
-from api import outbox
-from api.db import Database, now
-from api.ids import new_id
-from api.migrate import upgrade
-from api.models import DEFAULT_TENANT, Dataset, Job
+from api.db import Database
 from api.settings import Settings
-from td3core.config import JobSpec
-from tests.api.live import running_api
-from tests.servers.postgres import PostgresServer
-
-
-@pytest.fixture(scope="session", autouse=True)
-def logs_for_pytest() -> None:
-    """Let pytest capture what the service logs, instead of its going to standard output."""
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.render_to_log_kwargs],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-
-
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy, which is faster than to migrate for every test."""
-    path = tmp_path_factory.mktemp("migrated") / "td3.sqlite3"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
-    """Name of a migrated database to clone."""
-    with postgres_server.database() as url:
-        migrate(url)
-        yield str(make_url(url).database)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of a database with our tables, on SQLite and on PostgreSQL in turn."""
-    if request.param == "sqlite":
-        path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "td3.sqlite3")
-        yield f"sqlite:///{path}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    with server.database(template=request.getfixturevalue("migrated_postgres")) as url:
-        yield url
+from tests.support.summaries import add_summary
 
 
 @pytest.fixture
-def database(migrated_url: str) -> Iterator[Database]:
-    """The same, open."""
-    database = Database(migrated_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def settings(migrated_url: str, broker_url: str, tmp_path: Path) -> Settings:
-    """Settings of a service of its own: database, broker and folder."""
-    return Settings(
-        data_dir=tmp_path / "data",
-        database_url=migrated_url,
-        broker_url=broker_url,
-        max_upload_bytes=ByteSize(2 * 2**20),
-        validate_whole_bytes=ByteSize(2**20),
-        validate_head_bytes=ByteSize(2**16),
-    )
-
-
-@pytest.fixture
-def api(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a running API."""
-    with running_api(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def broker(broker_url: str) -> Iterator[redis.Redis]:
-    """What travels through the broker, to look at."""
-    with redis.Redis.from_url(broker_url) as client:
-        yield client
-
-
-def migrate(url: str) -> None:
-    database = Database(url)
-    upgrade(database.engine)
-    database.close()
-
-
-@pytest.fixture
-def queued_job(database: Database) -> str:
-    """Id of a job that waits for a worker, written as the service writes it."""
-    with database.transaction() as session:
-        return add_job(session).id
-
-
-def add_job(session: Session, *, tenant_id: str = DEFAULT_TENANT) -> Job:
-    """Write a queued job, its dataset and its message."""
-    created_at = now(session)
-    dataset = Dataset(
-        id=new_id("ds"),
-        tenant_id=tenant_id,
-        created_at=created_at,
-        name="log.csv",
-        bytes=3,
-        sha256="0" * 64,
-        storage_key="logs/0",
-    )
-    job = Job(
-        id=new_id("job"),
-        tenant_id=tenant_id,
-        created_at=created_at,
-        dataset=dataset,
-        spec=JobSpec.model_validate({}).model_dump(mode="json"),
-    )
-    session.add(job)
-    outbox.add(session, Job, job.id)
-    return job
+def finished_job(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> str:
+    """Id of a job that has succeeded and has a summary."""
+    add_summary(database, settings, queued_job, tmp_path)
+    return queued_job

@@ -8,8 +8,9 @@ from api.http.context import open_context
 from api.migrate import downgrade, newest_revision
 from api.models import Job
 from api.settings import Settings
-from tests.api.jobs.test_submit import problem, wait_until
-from tests.api.live import running_api
+from tests.support.live_api import running_api
+from tests.support.problems import problem
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from api.db import Database, make_engine, now
 from api.ids import new_id
 from api.models import Dataset, Job
-from tests.api.conftest import add_job
+from tests.support.jobs import add_job
 
 
 def test_a_transaction_commits_or_rolls_back(database: Database) -> None:

@@ -13,10 +13,10 @@ from api.db import Database, Limits
 from api.migrate import upgrade
 from api.models import Job
 from api.settings import Settings
-from tests.api.conftest import add_job
-from tests.api.jobs.test_submit import problem
-from tests.api.live import running_api
-from tests.servers.postgres import postgres_process
+from tests.support.jobs import add_job
+from tests.support.live_api import running_api
+from tests.support.problems import problem
+from tests.support.servers.postgres import postgres_process
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
 

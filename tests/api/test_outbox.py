@@ -12,8 +12,8 @@ from api.db import Database, now
 from api.models import OutboxMessage
 from api.outbox import Outbox
 from api.queue import QUEUE, make_celery
-from tests.api.conftest import add_job
-from tests.api.runs.test_claims import claimed
+from tests.support.claims import claimed
+from tests.support.jobs import add_job
 
 RESEND = timedelta(seconds=100)
 

@@ -10,9 +10,10 @@ from api.db import Database, now
 from api.ids import new_id
 from api.models import DEFAULT_TENANT, Dataset, Evaluation, Job, RunState, SummaryArchive
 from api.settings import Settings
-from tests.api.jobs.test_download import add_summary
-from tests.api.jobs.test_submit import problem, submit
-from tests.api.runs.test_claims import claimed
+from tests.support.claims import claimed
+from tests.support.problems import problem
+from tests.support.submissions import submit
+from tests.support.summaries import add_summary
 
 AGE = timedelta(days=30)
 OLD = timedelta(days=31)

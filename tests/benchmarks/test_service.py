@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.service.__main__ import main
 from benchmarks.service.load import Load
-from tests.benchmarks.test_speed import run
+from tests.support.commands import run
 
 
 def test_rows_hold_median_and_99th_percentile_by_route() -> None:

@@ -3,21 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from typer import Typer
-from typer.testing import CliRunner
 
 from benchmarks import speed
 from benchmarks.floor import operations
 from benchmarks.memory import peak_memory
 from td3core.catalogue.sums import expected_embedding
-
-
-def run(command, *arguments: str) -> str:
-    app = Typer()
-    app.command()(command)
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
+from tests.support.commands import run
 
 
 @pytest.mark.parametrize("loss", ["paper", "all"])

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from api.models import Event
-from tests.api.jobs.test_submit import wait_until
-from tests.chaos.conftest import Undisturbed, small_spec
-from tests.chaos.fleet import PATIENCE, SHORT_LEASE, Fleet
-from tests.servers.small_disk import small_disk
+from tests.support.fleet import PATIENCE, SHORT_LEASE, Fleet
+from tests.support.small_disk import small_disk
+from tests.support.undisturbed import Undisturbed, small_spec
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.api.jobs.test_submit import wait_until
-from tests.chaos.conftest import SEED, Undisturbed, small_spec
-from tests.chaos.fleet import PATIENCE, SHORT_LEASE, Fleet
+from tests.support.fleet import PATIENCE, SHORT_LEASE, Fleet
+from tests.support.undisturbed import SEED, Undisturbed, small_spec
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.api.jobs.test_submit import wait_until
-from tests.chaos.conftest import Undisturbed, small_spec
-from tests.chaos.fleet import PATIENCE, SHORT_LEASE, Fleet, running_fleet
-from tests.chaos.network import IP, Network, running_network
-from tests.servers.postgres import postgres_process
-from tests.servers.s3 import running_s3
+from tests.support.fleet import PATIENCE, SHORT_LEASE, Fleet, running_fleet
+from tests.support.network import IP, Network, running_network
+from tests.support.servers.postgres import postgres_process
+from tests.support.servers.s3 import running_s3
+from tests.support.undisturbed import Undisturbed, small_spec
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 

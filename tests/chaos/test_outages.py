@@ -9,8 +9,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.chaos.conftest import SEED, Undisturbed, small_spec
-from tests.chaos.fleet import PATIENCE, Fleet
+from tests.support.fleet import PATIENCE, Fleet
+from tests.support.undisturbed import SEED, Undisturbed, small_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -14,8 +14,8 @@ import redis
 
 from api.models import Job
 from api.queue import QUEUE, make_celery
-from tests.chaos.conftest import Undisturbed, small_spec
-from tests.chaos.fleet import Fleet
+from tests.support.fleet import Fleet
+from tests.support.undisturbed import Undisturbed, small_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -1,9 +1,8 @@
 """The containers agree with the code: settings, commands, files and the order in which they start."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,26 +10,10 @@ import yaml
 from sqlalchemy import make_url
 
 from api.settings import Settings
+from tests.support.compose import ROOT, load
 
-ROOT = Path(__file__).parents[2]
 OURS = ("migrate", "api", "worker", "keeper")
 SETTINGS = {f"TD3_{name.upper()}" for name in Settings.model_fields}
-
-
-class ComposeLoader(yaml.SafeLoader):
-    """Reads compose's own tags, such as `!reset`, as what they replace."""
-
-
-ComposeLoader.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)
-
-
-def interpolated(text: str, variables: Mapping[str, str]) -> str:
-    """The file as compose reads it when only these variables are set."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(found[1], found[2]), text)
-
-
-def load(name: str, **variables: str) -> dict[str, Any]:
-    return yaml.load(interpolated((ROOT / name).read_text(), variables), ComposeLoader)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from api.runs.events import EventKind
 from api.settings import Settings
 from td3core import load_summary
 from td3core.formats import read_evaluation_spec, read_job_spec
-from tests.api.live import running_api
-from tests.api.runs.test_events import log_of
 from tests.formats.stored import FIXTURES, RELEASES, store
+from tests.support.events import log_of
+from tests.support.live_api import running_api
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import execute

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.td3client.scripted import ScriptedService
+from tests.support.scripted_service import ScriptedService
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.td3client.scripted import Answer, ScriptedService
+from tests.support.scripted_service import Answer, ScriptedService
 
 RUN: dict[str, Any] = {
     "id": "job_1",

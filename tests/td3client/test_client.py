@@ -14,7 +14,7 @@ from td3client import (
     ServiceProblem,
     UnreachableError,
 )
-from tests.td3client.scripted import Answer, ScriptedService
+from tests.support.scripted_service import Answer, ScriptedService
 
 ARCHIVE = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(ARCHIVE).hexdigest()

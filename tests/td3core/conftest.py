@@ -6,26 +6,13 @@ import pytest
 import torch
 
 from td3core.catalogue.candidates import Catalogue
-from td3core.config import JobSpec, LearnerConfig, SummaryConfig
+from td3core.config import LearnerConfig
 from td3core.data.sample import generate_sample_log
 from td3core.errors import CompilerError
 from td3core.inner.compiled import compiled
 from td3core.learners import Learner, SASRec, build_learner
 from td3core.runs.distillation import DistillationRun
-
-TINY_SPEC = JobSpec.model_validate(
-    {
-        "learner": {"embedding_size": 16, "inner_size": 16, "max_length": 20, "dropout": 0.1},
-        "teacher": {"max_epochs": 6},
-        "summary": {"users": 6, "length": 12, "rank_users": 4, "rank_time": 5},
-        "inner": {"steps": 20, "window": 5, "lr": 0.01, "batch_users": 3, "pool_size": 3},
-        "outer": {"steps": 6, "validate_every": 3, "validation_learners": 1},
-        "certificate": {"learners": 2},
-    }
-)
-FARZI_SPEC = TINY_SPEC.model_copy(
-    update={"summary": SummaryConfig(kind="farzi", users=6, length=12, rank=5, temperature=0.5)}
-)
+from tests.support.specs import FARZI_SPEC, TINY_SPEC
 
 
 @pytest.fixture

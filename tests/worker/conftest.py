@@ -1,25 +1,17 @@
-"""The service's own fixtures, and a folder, a storage and settings for workers."""
+"""Workers as processes of their own."""
 
-from tests.api.conftest import (
-    api,
-    broker,
-    database,
-    logs_for_pytest,
-    migrated_postgres,
-    migrated_sqlite,
-    migrated_url,
-    queued_job,
-    settings,
-)
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
-__all__ = [
-    "api",
-    "broker",
-    "database",
-    "logs_for_pytest",
-    "migrated_postgres",
-    "migrated_sqlite",
-    "migrated_url",
-    "queued_job",
-    "settings",
-]
+import pytest
+
+from api.settings import Settings
+from tests.support.workers import Workers
+
+
+@pytest.fixture
+def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
+    """Starts workers with the settings of the test; they end with it."""
+    with ExitStack() as stack:
+        yield Workers(settings, tmp_path, stack)

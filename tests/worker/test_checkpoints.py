@@ -14,9 +14,11 @@ from api.runs.sweep import sweep_expired
 from api.settings import Settings
 from api.storage import open_storage
 from api.storage.folder import FolderStorage
-from tests.api.runs.test_claims import expire_lease, job, outbox_ids
-from tests.servers.small_disk import small_disk
-from tests.worker.counting import STEPS, Between, counting
+from tests.support.claims import expire_lease
+from tests.support.counting import STEPS, Between, counting
+from tests.support.events import kinds
+from tests.support.jobs import job, outbox_ids
+from tests.support.small_disk import small_disk
 from worker.checkpoints import remove_ended
 from worker.execute import execute
 
@@ -76,11 +78,6 @@ def steps_of(settings: Settings, run_id: str) -> list[int]:
     steps: list[int] = []
     assert run(settings, run_id, steps.append) is RunState.SUCCEEDED
     return steps
-
-
-def kinds(database: Database, run_id: str) -> list[str]:
-    with database.reading() as session:
-        return list(session.scalars(select(Event.kind).where(Event.run_id == run_id).order_by(Event.seq)))
 
 
 def rows(database: Database) -> list[tuple[int, int]]:

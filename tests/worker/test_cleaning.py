@@ -11,8 +11,9 @@ from api.db import Database, now
 from api.models import Dataset, Job, RunState
 from api.settings import Settings
 from api.storage import Storage, open_storage
-from tests.api.jobs.test_submit import submit, wait_until
-from tests.worker.test_keeper import keepers
+from tests.support.keepers import keepers
+from tests.support.submissions import submit
+from tests.support.waiting import wait_until
 from worker.cleaning import clean, remove_orphans
 
 

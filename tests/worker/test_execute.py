@@ -1,9 +1,8 @@
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, select, text, update
+from sqlalchemy import select, update
 
 from api.db import Database
 from api.models import DEFAULT_TENANT, Job, OutboxMessage, RunState
@@ -11,7 +10,10 @@ from api.runs import claims
 from api.runs.cancel import request_cancel
 from api.settings import Settings
 from td3core.errors import BadRowsError, DivergedError, LogProblem
-from tests.api.runs.test_events import log_of
+from tests.support.attempts import report, succeed
+from tests.support.events import log_of
+from tests.support.jobs import job
+from tests.support.outages import closed_to_all
 from worker.execute import Attempt, Finish, Handler, execute
 
 
@@ -25,34 +27,12 @@ def run(settings: Settings, run_id: str, work: Handler, *, stopping: bool = Fals
     return execute(Job, run_id, work, settings=settings, worker="w1", stopping=lambda: stopping)
 
 
-def report(attempt: Attempt, *, step: int = 1, stage: str = "distilling") -> None:
-    attempt.watch.report(
-        stage=stage,
-        progress=step / 10,
-        step=step,
-        steps=10,
-        losses={"outer": 2.5},
-        scores={},
-        eta_seconds=1.0,
-    )
-
-
-def succeed(attempt: Attempt) -> Finish:
-    report(attempt)
-    return lambda session, held: claims.succeed(session, held, metrics={"ndcg@10": 0.5})
-
-
 def raising(error: Exception) -> Handler:
     def work(attempt: Attempt) -> Finish:
         report(attempt)
         raise error
 
     return work
-
-
-def job(database: Database, run_id: str) -> Job:
-    with database.reading() as session:
-        return session.get_one(Job, run_id)
 
 
 def test_work_that_ends_well(database: Database, queued_job: str, settings: Settings) -> None:
@@ -270,24 +250,6 @@ def test_the_heartbeat_notices_that_the_run_is_lost(
         return succeed(attempt)
 
     assert run(quick, queued_job, work) is None
-
-
-@contextmanager
-def closed_to_all(url: str) -> Iterator[None]:
-    """Cut every connection to a PostgreSQL database and admit no new one until the block ends."""
-    name = make_url(url).database
-    server = make_url(url).set(database="postgres")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
-        connection.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
-            {"name": name},
-        )
-        try:
-            yield
-        finally:
-            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
 
 @pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)

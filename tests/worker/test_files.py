@@ -10,8 +10,8 @@ from api.errors import StorageError
 from api.models import Event, Job, RunState
 from api.runs.events import EventKind
 from api.settings import Settings
-from tests.worker.test_checkpoints import kinds
-from tests.worker.test_execute import succeed
+from tests.support.attempts import succeed
+from tests.support.events import kinds
 from worker.execute import Attempt, Finish, execute
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)

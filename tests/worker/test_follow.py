@@ -3,8 +3,8 @@ import pytest
 from api.db import Database
 from api.models import Job, RunState
 from api.settings import Settings
-from tests.api.runs.test_claims import job
-from tests.worker.counting import counting
+from tests.support.counting import counting
+from tests.support.jobs import job
 from worker.execute import execute
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)

@@ -15,16 +15,19 @@ from api.settings import Settings
 from embedded.process import ChildProcess
 from td3core import DistillationRun
 from td3core.config import JobSpec
-from tests.api.jobs.test_submit import LOG, submit, wait_until
-from tests.api.runs.test_claims import expire_lease, job
-from tests.worker.test_checkpoints import kinds
-from tests.worker.test_keeper import keepers
-from tests.worker.test_processes import SHORT, SPEC, Workers, workers
+from tests.support.claims import expire_lease
+from tests.support.events import kinds
+from tests.support.interaction_logs import LOG
+from tests.support.jobs import job
+from tests.support.keepers import keepers
+from tests.support.specs import SHORT_SPEC, WORKER_SPEC
+from tests.support.submissions import submit
+from tests.support.waiting import wait_until
+from tests.support.workers import Workers
 
-__all__ = ["workers"]
 SECONDS = 240.0
 LONG = {
-    **SPEC,
+    **WORKER_SPEC,
     "certificate": {"learners": 0},
     "outer": {"steps": 200, "validate_every": 50, "validation_learners": 1},
 }
@@ -112,7 +115,7 @@ def test_a_job_that_is_interrupted_in_every_way_ends_with_the_same_bytes(
 
 
 HUGE = {
-    **SHORT,
+    **SHORT_SPEC,
     "learner": {"embedding_size": 512, "inner_size": 1024, "max_length": 50},
     "summary": {"users": 1000, "length": 50},
 }
@@ -122,7 +125,7 @@ def test_a_run_that_wants_too_much_memory_fails_and_the_next_one_succeeds(
     api: httpx.Client, database: Database, settings: Settings, workers: Workers
 ) -> None:
     worker = workers.start("only", TD3_RUN_MEMORY_BYTES="600MiB")
-    huge, modest = (submit(api, spec=spec).json()["id"] for spec in (HUGE, SHORT))
+    huge, modest = (submit(api, spec=spec).json()["id"] for spec in (HUGE, SHORT_SPEC))
     wait_until(lambda: job(database, modest).state.ended, seconds=SECONDS)
     failed, succeeded = job(database, huge), job(database, modest)
     detail = "The run needs more memory than the limit of 600.0MiB."

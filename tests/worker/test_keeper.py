@@ -1,6 +1,4 @@
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import redis
 
@@ -8,27 +6,10 @@ from api.db import Database
 from api.models import RunState
 from api.queue import QUEUE
 from api.settings import Settings
-from tests.api.jobs.test_submit import wait_until
-from tests.api.runs.test_claims import cancel, claimed, expire_lease, job
-from worker.keeper import keep
-
-
-@contextmanager
-def keepers(settings: Settings, number: int = 1) -> Iterator[None]:
-    stop = threading.Event()
-    threads = [threading.Thread(target=keep, args=(settings, stop)) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def brisk(settings: Settings) -> Settings:
-    return settings.model_copy(update={"sweep_seconds": 0.05})
+from tests.support.claims import cancel, claimed, expire_lease
+from tests.support.jobs import job
+from tests.support.keepers import brisk, keepers
+from tests.support.waiting import wait_until
 
 
 def test_an_abandoned_run_is_queued_and_announced_again(

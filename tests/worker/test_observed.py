@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.models import Evaluation, Job
 from api.runs.claims import Claim
-from tests.api.metrics.scrape import Scrape
+from tests.support.scrape import Scrape
 from worker import metrics
 from worker.observed import observed
 

@@ -6,7 +6,7 @@ import redis
 
 from api.queue import make_celery
 from embedded.process import ChildProcess
-from tests.api.jobs.test_submit import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -1,10 +1,6 @@
 """Real workers against a real broker and PostgreSQL: the production profile on one machine."""
 
-import os
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -15,18 +11,14 @@ from api.db import Database
 from api.models import Job
 from api.settings import Settings
 from embedded.process import ChildProcess
-from tests.api.jobs.test_submit import submit, wait_until
-from tests.api.runs.test_claims import job
-from tests.worker.test_keeper import keepers
+from tests.support.jobs import job
+from tests.support.keepers import keepers
+from tests.support.specs import SHORT_SPEC, WORKER_SPEC
+from tests.support.submissions import submit
+from tests.support.waiting import wait_until
+from tests.support.workers import Workers
 
-SPEC = {
-    "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 8},
-    "teacher": {"max_epochs": 2},
-    "summary": {"users": 4, "length": 6},
-    "inner": {"steps": 10, "window": 3, "pool_size": 2, "compile": "never"},
-}
-SHORT = {**SPEC, "outer": {"steps": 40, "validate_every": 20, "validation_learners": 1}}
-ENDLESS = {**SPEC, "outer": {"steps": 100_000, "validate_every": 100_000, "validation_learners": 1}}
+ENDLESS = {**WORKER_SPEC, "outer": {"steps": 100_000, "validate_every": 100_000, "validation_learners": 1}}
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)]
 
@@ -36,32 +28,6 @@ def settings(settings: Settings) -> Settings:
     """A worker that vanishes is noticed in seconds."""
     brisk = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5, "sweep_seconds": 0.2, "torch_threads": 1}
     return settings.model_copy(update=brisk)
-
-
-class Workers:
-    """Starts workers with the test's settings."""
-
-    def __init__(self, settings: Settings, folder: Path, stack: ExitStack) -> None:
-        own = {
-            f"TD3_{name.upper()}": str(value)
-            for name, value in settings.model_dump().items()
-            if value is not None
-        }
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("TD3_")} | own
-        self._folder, self._stack = folder, stack
-
-    def start(self, name: str, **environment: str) -> ChildProcess:
-        command = [sys.executable, "-m", "worker", "--name", name]
-        log = self._folder / f"{name}.log"
-        worker = ChildProcess(name, command, log=log, env=self._environment | environment)
-        self._stack.callback(worker.stop, grace=20)
-        return worker
-
-
-@pytest.fixture
-def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:
-    with ExitStack() as stack:
-        yield Workers(settings, tmp_path, stack)
 
 
 def family(worker: ChildProcess) -> list[psutil.Process]:
@@ -130,7 +96,7 @@ def test_from_the_log_to_the_summary_and_its_evaluation(
     api: httpx.Client, database: Database, settings: Settings, workers: Workers
 ) -> None:
     worker = workers.start("only")
-    job_id = submit(api, spec=SHORT).json()["id"]
+    job_id = submit(api, spec=SHORT_SPEC).json()["id"]
     wait_until(lambda: job(database, job_id).state.ended, seconds=120)
     done = api.get(f"/jobs/{job_id}").json()
     assert (done["state"], done["progress"], done["error"]) == ("succeeded", 1.0, None), worker.log_tail()

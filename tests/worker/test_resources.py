@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from api.settings import Settings
-from tests.api.jobs.test_submit import submit
-from tests.api.live import running_api
+from tests.support.live_api import running_api
+from tests.support.submissions import submit
 from worker.resources import served_queues
 
 

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any, Optional
 
 import httpx
@@ -7,12 +6,10 @@ import pytest
 from api.db import Database
 from api.evaluations.schemas import EvaluationOut
 from api.models import Evaluation, RunState
-from api.settings import Settings
 from td3core.config import EvaluationSpec
 from td3core.results import EvaluationResult
-from tests.api.jobs.test_download import add_summary
-from tests.api.jobs.test_submit import problem
-from tests.api.runs.test_claims import outbox_ids
+from tests.support.jobs import outbox_ids
+from tests.support.problems import problem
 
 FIGURE = {"mean": 0.1, "std": None, "low": None, "high": None, "values": [0.1]}
 RESULT: dict[str, Any] = {
@@ -36,12 +33,6 @@ RESULT: dict[str, Any] = {
     "protocol": "uni100",
     "exclude_seen": False,
 }
-
-
-@pytest.fixture
-def finished_job(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> str:
-    add_summary(database, settings, queued_job, tmp_path)
-    return queued_job
 
 
 def test_no_body_means_all_defaults(api: httpx.Client, database: Database, finished_job: str) -> None:

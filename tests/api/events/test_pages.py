@@ -3,22 +3,11 @@ import pytest
 
 from api.db import Database
 from api.models import Job, RunState
-from api.runs import claims
-from tests.api.evaluations.test_evaluations import finished_job
-from tests.api.jobs.test_submit import problem, submit
-from tests.api.runs.test_claims import claimed
-
-__all__ = ["finished_job"]
+from tests.support.claims import succeed
+from tests.support.problems import problem
+from tests.support.submissions import submit
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
-
-
-def succeed(database: Database, job_id: str) -> None:
-    """Three events more: claimed, warning, succeeded."""
-    held = claimed(database, job_id)
-    with database.transaction() as session:
-        claims.record(session, held, claims.EventKind.WARNING, detail="it is slow")
-        claims.succeed(session, held, metrics={})
 
 
 def test_a_jobs_log_begins_with_its_submission(api: httpx.Client) -> None:

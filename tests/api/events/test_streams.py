@@ -22,11 +22,10 @@ from api.runs.events import EventKind
 from api.settings import Settings
 from embedded.process import ChildProcess, free_port
 from td3client import Client
-from tests.api.conftest import add_job
-from tests.api.events.test_pages import succeed
-from tests.api.jobs.test_submit import wait_until
-from tests.api.runs.test_claims import cancel, claimed
-from tests.worker.test_execute import closed_to_all
+from tests.support.claims import cancel, claimed, succeed
+from tests.support.jobs import add_job
+from tests.support.outages import closed_to_all
+from tests.support.waiting import wait_until
 
 
 def note(database: Database, held: Claim, **data: object) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from api.db import Database, now
 from api.errors import KeyInUseError
@@ -13,19 +13,15 @@ from api.idempotency import keys
 from api.idempotency.keys import Answer, Answered, Held
 from api.models import Evaluation, IdempotencyKey, Job
 from api.settings import Settings
-from tests.api.evaluations.test_evaluations import finished_job
-from tests.api.jobs.test_submit import LOG, problem, submit, wait_until
-from tests.worker.test_keeper import brisk, keepers
-
-__all__ = ["finished_job"]
+from tests.support.interaction_logs import LOG
+from tests.support.jobs import count
+from tests.support.keepers import brisk, keepers
+from tests.support.problems import problem
+from tests.support.submissions import submit
+from tests.support.waiting import wait_until
 
 NAME = ("tenant", "POST /jobs", "k1")
 ANSWER = Answer(202, "/jobs/job_1", {"id": "job_1"})
-
-
-def count(database: Database, model: type[Job] | type[Evaluation]) -> int:
-    with database.reading() as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
 
 
 def rows(database: Database) -> list[IdempotencyKey]:

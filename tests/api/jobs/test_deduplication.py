@@ -9,9 +9,10 @@ from sqlalchemy import update
 from api.db import Database, now
 from api.models import Job, RunState
 from api.settings import Settings
-from tests.api.idempotency.test_idempotency import count
-from tests.api.jobs.test_download import add_summary
-from tests.api.jobs.test_submit import LOG, submit
+from tests.support.interaction_logs import LOG
+from tests.support.jobs import count
+from tests.support.submissions import submit
+from tests.support.summaries import add_summary
 
 
 def set_state(database: Database, job_id: str, state: RunState) -> None:

@@ -5,9 +5,9 @@ import pytest
 
 from api.db import Database
 from api.models import Job, RunState
-from tests.api.conftest import add_job
-from tests.api.jobs.test_submit import problem
-from tests.api.runs.test_claims import claimed, job, outbox_ids, report
+from tests.support.claims import claimed, report
+from tests.support.jobs import add_job, job, outbox_ids
+from tests.support.problems import problem
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 
 from api.db import Database
 from api.settings import Settings
-from tests.api.conftest import migrate
-from tests.api.jobs.test_submit import nothing_left, problem, submit
-from tests.api.live import running_api
-from tests.api.small_logs import csv_log
-from tests.servers.small_disk import small_disk
+from tests.support.databases import migrate
+from tests.support.interaction_logs import csv_log
+from tests.support.live_api import running_api
+from tests.support.problems import problem
+from tests.support.small_disk import small_disk
+from tests.support.submissions import nothing_left, submit
 
 LARGE = csv_log(users=3000, length=40)
 """1.3 MB."""

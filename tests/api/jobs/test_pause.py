@@ -7,8 +7,10 @@ from api.models import Job, RunState
 from api.queue import QUEUE
 from api.runs import claims
 from api.runs.sweep import sweep_expired
-from tests.api.jobs.test_submit import problem, submit
-from tests.api.runs.test_claims import cancel, claimed, expire_lease, job, outbox_ids, report
+from tests.support.claims import cancel, claimed, expire_lease, report
+from tests.support.jobs import job, outbox_ids
+from tests.support.problems import problem
+from tests.support.submissions import submit
 
 
 def test_a_queued_job_is_paused_at_once_and_queued_again(

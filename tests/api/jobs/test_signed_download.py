@@ -9,8 +9,8 @@ import pytest
 from api.db import Database
 from api.settings import Settings
 from td3client import Client
-from tests.api.jobs.test_download import ARCHIVE, ETAG, add_summary
-from tests.api.live import running_api
+from tests.support.live_api import running_api
+from tests.support.summaries import ARCHIVE, ETAG, add_summary
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 

@@ -1,8 +1,6 @@
 import gzip
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,63 +9,20 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from api.db import Database
-from api.models import Dataset, Job, OutboxMessage
+from api.models import OutboxMessage
 from api.queue import QUEUE
 from api.settings import Settings
 from td3core.config import JobSpec
-from tests.api.live import running_api
-from tests.api.small_logs import csv_log
-
-LOG = csv_log()
+from tests.support.interaction_logs import LOG, csv_log
+from tests.support.live_api import running_api
+from tests.support.problems import problem
+from tests.support.submissions import nothing_left, submit
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
-
-
-def submit(
-    api: httpx.Client,
-    log: str | bytes = LOG,
-    *,
-    name: str = "log.csv",
-    spec: Any = None,
-    key: str | None = None,
-    **query: Any,
-) -> httpx.Response:
-    data = {} if spec is None else {"spec": spec if isinstance(spec, str) else json.dumps(spec)}
-    headers = {} if key is None else {"Idempotency-Key": key}
-    return api.post("/jobs", params=query, files={"dataset": (name, log)}, data=data, headers=headers)
-
-
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:td3:problem:{code}")
-    assert body["request_id"] == response.headers["x-request-id"]
-    assert body["instance"] == response.request.url.path
-    assert body["title"]
-    assert body["detail"]
-    return body
-
-
-def nothing_left(settings: Settings, database: Database) -> bool:
-    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
-    folders = list(settings.uploads_dir.iterdir())
-    with database.reading() as session:
-        rows = sum(
-            session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (Job, Dataset, OutboxMessage)
-        )
-    return not files and not folders and not rows
-
-
-def wait_until(true: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
 
 
 def test_a_log_alone_is_enough(

@@ -12,10 +12,10 @@ from api.metrics.database import DatabaseCollector
 from api.models import Checkpoint, Job, OutboxMessage, Worker
 from api.settings import Settings
 from api.workers.service import Identity, beat
-from tests.api.conftest import add_job
-from tests.api.live import running_api
-from tests.api.metrics.scrape import Scrape, scrape
-from tests.api.runs.test_claims import cancel, claimed
+from tests.support.claims import cancel, claimed
+from tests.support.jobs import add_job
+from tests.support.live_api import running_api
+from tests.support.scrape import Scrape, scrape
 
 
 def look(collector: DatabaseCollector) -> Scrape:

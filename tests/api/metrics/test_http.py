@@ -4,8 +4,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from api.db import Database
 from api.models import Job
-from tests.api.jobs.test_submit import LOG, submit
-from tests.api.metrics.scrape import scrape
+from tests.support.interaction_logs import LOG
+from tests.support.scrape import scrape
+from tests.support.submissions import submit
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 

@@ -1,83 +1,22 @@
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import inspect, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import inspect
 
-from api.db import Database, now
+from api.db import Database
 from api.errors import LeaseLostError
-from api.models import DEFAULT_TENANT, Job, OutboxMessage, RunState
+from api.models import Job, RunState
 from api.runs import claims
 from api.runs.cancel import request_cancel
 from api.runs.claims import Claim
 from api.runs.sweep import sweep_expired
-
-LEASE = timedelta(seconds=60)
-
-
-def claim(database: Database, run_id: str, *, worker: str = "w1", max_attempts: int = 3) -> Claim | None:
-    with database.transaction() as session:
-        return claims.claim(session, Job, run_id, worker=worker, lease=LEASE, max_attempts=max_attempts)
-
-
-def claimed(database: Database, run_id: str) -> Claim:
-    held = claim(database, run_id)
-    assert held is not None
-    return held
-
-
-def job(database: Database, run_id: str) -> Job:
-    with database.reading() as session:
-        return session.get_one(Job, run_id)
+from tests.support.claims import LEASE, WRITES, cancel, claim, claimed, expire_lease, report
+from tests.support.jobs import job, outbox_ids
 
 
 def columns(job: Job) -> dict[str, object]:
     return {column.key: getattr(job, column.key) for column in inspect(Job).column_attrs}
-
-
-def outbox_ids(database: Database) -> list[str]:
-    with database.reading() as session:
-        return list(session.scalars(select(OutboxMessage.run_id)))
-
-
-def expire_lease(database: Database, run_id: str) -> None:
-    with database.transaction() as session:
-        session.execute(
-            update(Job).where(Job.id == run_id).values(lease_expires_at=now(session) - timedelta(seconds=1))
-        )
-
-
-def cancel(database: Database, run_id: str) -> RunState | None:
-    with database.transaction() as session:
-        return request_cancel(session, Job, run_id, tenant_id=DEFAULT_TENANT)
-
-
-def report(session: Session, held: Claim) -> RunState:
-    return claims.report(
-        session,
-        held,
-        stage="distilling",
-        progress=0.5,
-        step=3,
-        steps=6,
-        losses={"outer": 1.5},
-        scores={"ndcg@10": 0.2},
-        eta_seconds=9.0,
-    )
-
-
-WRITES: dict[str, Callable[[Session, Claim], object]] = {
-    "renew": lambda session, held: claims.renew(session, held, lease=LEASE),
-    "report": report,
-    "current_state": claims.current_state,
-    "succeed": lambda session, held: claims.succeed(session, held, metrics={"stale": True}),
-    "fail": lambda session, held: claims.fail(session, held, {"code": "stale", "detail": "stale"}),
-    "cancelled": claims.cancelled,
-    "hand_back": claims.hand_back,
-}
 
 
 def test_a_claim_takes_the_run_and_its_message(database: Database, queued_job: str) -> None:

@@ -7,7 +7,8 @@ from api.db import Database, now
 from api.models import DEFAULT_TENANT, Job, RunState
 from api.runs.deadline import sweep_overdue
 from api.runs.pause import request_pause
-from tests.api.runs.test_claims import claimed, job, outbox_ids
+from tests.support.claims import claimed
+from tests.support.jobs import job, outbox_ids
 
 
 def sweep(database: Database) -> list[str]:

@@ -10,13 +10,9 @@ from api.models import Event, Job, RunState
 from api.runs import claims
 from api.runs.events import EventKind, record
 from api.runs.sweep import sweep_expired
-from tests.api.runs.test_claims import WRITES, cancel, claim, claimed, expire_lease, job, report
-from tests.api.runs.test_sweep import sweep
-
-
-def log_of(database: Database, run_id: str) -> list[Event]:
-    with database.reading() as session:
-        return list(session.scalars(select(Event).where(Event.run_id == run_id).order_by(Event.seq)))
+from tests.support.claims import WRITES, cancel, claim, claimed, expire_lease, report, sweep
+from tests.support.events import log_of
+from tests.support.jobs import job
 
 
 def kinds(database: Database, run_id: str) -> list[tuple[str, int]]:

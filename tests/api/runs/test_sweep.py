@@ -1,16 +1,12 @@
 from datetime import timedelta
 
 from api.db import Database
-from api.models import Job, RunState
-from api.runs.sweep import Swept, sweep_expired
-from tests.api.runs.test_claims import cancel, claimed, expire_lease, job, outbox_ids
+from api.models import RunState
+from api.runs.sweep import Swept
+from tests.support.claims import cancel, claimed, expire_lease, sweep
+from tests.support.jobs import job, outbox_ids
 
 NOTHING = Swept()
-
-
-def sweep(database: Database, *, max_attempts: int = 3) -> Swept:
-    with database.transaction() as session:
-        return sweep_expired(session, Job, max_attempts=max_attempts)
 
 
 def test_a_live_lease_is_left_alone(database: Database, queued_job: str) -> None:

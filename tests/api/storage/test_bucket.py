@@ -7,7 +7,7 @@ import pytest
 
 from api.errors import StorageError
 from api.storage import Storage, open_storage
-from tests.servers.s3 import S3Server
+from tests.support.servers.s3 import S3Server
 
 
 @pytest.fixture

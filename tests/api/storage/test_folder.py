@@ -7,8 +7,8 @@ import pytest
 
 from api.errors import StorageError, StorageFullError
 from api.storage.folder import UNFINISHED, FolderStorage
-from tests.api.jobs.test_submit import wait_until
-from tests.servers.small_disk import small_disk
+from tests.support.small_disk import small_disk
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

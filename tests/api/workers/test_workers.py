@@ -9,10 +9,10 @@ from api.models import Job, Worker
 from api.settings import Settings
 from api.workers import service
 from api.workers.service import Identity
-from tests.api.conftest import add_job
-from tests.api.jobs.test_submit import wait_until
-from tests.api.runs.test_claims import claim
-from tests.worker.test_keeper import brisk, keepers
+from tests.support.claims import claim
+from tests.support.jobs import add_job
+from tests.support.keepers import brisk, keepers
+from tests.support.waiting import wait_until
 
 WORKER = Identity("gpu-3/4711/9f3c", "gpu-3", 4711, ("distil",), "auto", "0.1.0")
 

@@ -17,7 +17,7 @@ from td3core.results.evaluation import EvaluationResult
 from td3core.runs.distillation import DistillationRun
 from td3core.runs.evaluation import EvaluationRun
 from td3core.summary.artifact import load_summary
-from tests.td3core.conftest import TINY_SPEC
+from tests.support.specs import TINY_SPEC
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from td3core.progress import relay
 from td3core.results import JobMetrics, Stopped
 from td3core.runs.distillation import DistillationRun
 from td3core.summary.artifact import load_summary
-from tests.td3core.conftest import TINY_SPEC
+from tests.support.specs import TINY_SPEC
 
 
 def test_progress_runs_through_the_stages_to_the_end(tiny_log: Path) -> None:

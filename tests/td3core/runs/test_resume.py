@@ -15,7 +15,7 @@ from td3core.errors import InvalidCheckpointError
 from td3core.outer.distillation import Distillation
 from td3core.progress import Progress
 from td3core.runs.distillation import DistillationRun
-from tests.td3core.conftest import FARZI_SPEC, TINY_SPEC
+from tests.support.specs import FARZI_SPEC, TINY_SPEC
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""Small interaction logs for tests."""
+"""Small interaction logs."""
 
 import random
 
@@ -13,3 +13,6 @@ def csv_log(*, users: int = 30, length: int = 8, items: int = 17, seed: int = 0)
             rows.append(f"u{user},i{item},{time}")
             item = (item + 1 + user % 2) % items
     return "\n".join(rows) + "\n"
+
+
+LOG = csv_log()

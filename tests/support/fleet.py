@@ -19,8 +19,8 @@ from api.runs.events import EventKind
 from embedded.broker import Broker, start_broker
 from embedded.process import ChildProcess, free_port
 from embedded.service import command
-from tests.api.jobs.test_submit import wait_until
-from tests.servers.postgres import PostgresProcess, PostgresServer
+from tests.support.servers.postgres import PostgresProcess, PostgresServer
+from tests.support.waiting import wait_until
 
 PATIENCE = 240.0
 """Seconds within which whatever is to happen happens, on a machine that is busy with other things."""

@@ -10,7 +10,7 @@ import sqlalchemy
 
 STARTER = """
 import time
-from tests.servers.postgres import running_postgres
+from tests.support.servers.postgres import running_postgres
 with running_postgres():
     print("running", flush=True)
     time.sleep(1000)
