@@ -1,4 +1,4 @@
-"""How far a run has come: what a caller sees between two pieces of work."""
+"""Reports of the progress of a run."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -17,21 +17,21 @@ class Progress:
 
     stage: Stage
     step: int
-    """Steps done in this stage."""
+    """Number of completed steps of this stage."""
     steps: int
-    """Steps this stage takes at most."""
+    """Maximum number of steps of this stage."""
     losses: Mapping[str, float] = field(default_factory=dict[str, float])
     """Latest training losses by name, such as `outer`."""
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     """Latest ranking metrics by name, such as `ndcg@10`, on the validation items or the held-out ones."""
     fraction: float = 0.0
-    """How much of the whole run is done, 0 to 1."""
+    """Progress of the whole run, from 0 to 1."""
     eta_seconds: float | None = None
-    """Estimated seconds to the end of the run; none before there is anything to go by."""
+    """Estimated remaining seconds; None while there is no estimate."""
 
 
 def relay(work: Generator[A, None, R], convert: Callable[[A], B]) -> Generator[B, None, R]:
-    """Go through `work`, passing on each report as `convert` makes it; return what `work` returns."""
+    """Iterate over `work` and yield its converted reports; return what `work` returns."""
     while True:
         try:
             report = next(work)

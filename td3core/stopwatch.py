@@ -1,4 +1,4 @@
-"""Seconds of training, and how good a training was after them."""
+"""Measuring the seconds of a training, and the score after them."""
 
 import time
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import torch
 
 
 class Stopwatch:
-    """Adds up the seconds between each start and stop; a GPU finishes what it was given first."""
+    """Adds up the seconds between start and stop, after waiting for the GPU to finish its work."""
 
     def __init__(self, device: torch.device) -> None:
         self.seconds = 0.0
@@ -15,18 +15,18 @@ class Stopwatch:
         self._started = 0.0
 
     def start(self) -> None:
-        """Let it run."""
+        """Start measuring."""
         self._started = time.perf_counter()
 
     def stop(self) -> None:
-        """Add what went by since the start."""
+        """Add the seconds since the start."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self.seconds += time.perf_counter() - self._started
 
 
 class CurvePoint(NamedTuple):
-    """How good a training was after so many seconds, validations not counted."""
+    """Score of a training after some seconds, not counting validations."""
 
     seconds: float
     score: float

@@ -1,4 +1,4 @@
-"""Everything that an evaluation can be told."""
+"""The spec of an evaluation, and the configuration of the quick certificate."""
 
 from typing import Annotated, Literal
 
@@ -10,68 +10,82 @@ from td3core.config.sources import NAME_SINCE, SOURCES, EvaluationSource
 
 
 class CertificateConfig(Config):
-    """What the artefact says of the summary's worth, beside full training, floor and real users."""
+    """The quick certificate in the artefact: scores of learners trained on the summary and on baselines."""
 
     learners: int = Field(
         default=3,
         ge=0,
         le=50,
-        description="Fresh learners a source, scored on the validation items; 0: no certificate.",
+        description="Number of fresh learners per source, which are scored on the validation items; 0 makes no "
+        "certificate and saves their training time.",
     )
 
 
 def _named_now(name: object) -> object:
-    """Tell the new name of a source; results have that, so what reads them has to know it before they are there."""
+    """Reject the old name of a renamed source and tell the new one, which the results will have."""
     if isinstance(name, str) and name in NAME_SINCE:
-        raise ValueError(f"the source {name!r} is now called {NAME_SINCE[name]!r}")
+        raise ValueError(f"the source {name!r} was renamed: expected {NAME_SINCE[name]!r}")
     return name
 
 
 class TrendConfig(Config):
-    """Learner configurations to put in order, by training on the summary and by training on the log.
+    """Comparison of rankings: does training on the summary rank learner configurations as training on the log does?
 
-    They are every combination of the four lists.
+    The configurations are all combinations of the four lists.
     """
 
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec", "gru4rec", "narm", "bert4rec"),
         min_length=1,
-        description="Kinds of learners.",
+        description="Architectures to compare.",
     )
     layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
-        default=(1, 2), min_length=1, description="Depths."
+        default=(1, 2), min_length=1, description="Numbers of layers to compare."
     )
     inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
-        default=None, min_length=1, description="Widths; left out: the job's `learner.inner_size`."
+        default=None,
+        min_length=1,
+        description="Inner sizes to compare. Default: `learner.inner_size` of the job.",
     )
     embedding_sizes: Annotated[tuple[Annotated[int, Field(ge=2, le=1024)], ...], Strict(False)] | None = (
         Field(
             default=None,
             min_length=1,
-            description="Widths of the item embedding; left out: the job's. Learners of another width than the job's "
-            "have an item embedding of their own, learned from nothing.",
+            description="Widths of the item embedding to compare. Default: that of the job. A learner with another "
+            "width learns its own item embedding from scratch.",
         )
     )
-    seeds: int = Field(default=1, ge=1, le=50, description="Fresh learners a configuration and source.")
+    seeds: int = Field(
+        default=1,
+        ge=1,
+        le=50,
+        description="Number of fresh learners per configuration, on the summary and on the log each.",
+    )
 
 
 class EvaluationSpec(Config):
-    """What an evaluation trains, how often, and how it ranks."""
+    """The spec of an evaluation: what is trained, how often, and how it is scored. Every field has a default."""
 
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
-        default=("sasrec",), min_length=1, description="Learners trained afresh on every source."
+        default=("sasrec",),
+        min_length=1,
+        description="Architectures of the learners that are trained on every source.",
     )
     seeds: int = Field(
-        default=3, ge=1, le=50, description="Fresh learners a source; their spread is reported."
+        default=3,
+        ge=1,
+        le=50,
+        description="Number of fresh learners per source. At least 2 are needed for "
+        "confidence intervals; more make them narrower and take more time.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**31, description="First of the seeds.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="First seed; learner i uses `seed` + i.")
     sources: Annotated[
         tuple[Annotated[EvaluationSource, BeforeValidator(_named_now)], ...], Strict(False)
     ] = Field(
         default=tuple(source.name for source in SOURCES if source.in_evaluations),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `summary` and `full`, `lift_recovery` "
-        "`floor` too. " + " ".join(f"`{source.name}`: {source.description}" for source in SOURCES),
+        description="What the learners are trained on. `recovery` needs `summary` and `full`, and `lift_recovery` also "
+        "`floor`. " + " ".join(f"`{source.name}`: {source.description}" for source in SOURCES),
     )
     own_embedding_size: int = Field(
         default=64,
@@ -81,27 +95,31 @@ class EvaluationSpec(Config):
     )
     trend: TrendConfig | None = Field(
         default=None,
-        description="Also tell how far the summary puts learner configurations in the order that the log does; "
-        "trains each of them on both.",
+        description="Also measure how well the summary ranks learner configurations, by training each of them on the "
+        "summary and on the log. Null: do not, which saves much time.",
     )
     protocol: Literal["full", "uni100"] = Field(
         default="full",
-        description="Rank the target among all items, or among 100 drawn uniformly from the unseen ones.",
+        description="`full`: rank the held-out item among all items. `uni100`: rank it among 100 unseen items, sampled "
+        "uniformly; only for comparison with publications that do this.",
     )
     cutoffs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Strict(False)] = Field(
-        default=(5, 10, 20), min_length=1, description="The k of HR@k, NDCG@k and MRR@k."
+        default=(5, 10, 20), min_length=1, description="Cut-offs k of HR@k, NDCG@k and MRR@k."
     )
     exclude_seen: bool | None = Field(
         default=None,
-        description="As `data.exclude_seen` of the job, which it takes when left out (full protocol).",
+        description="Rank only among items that are not in the user's history; used only with the `full` protocol. "
+        "Default: `data.exclude_seen` of the job.",
     )
     split: Literal["test", "valid"] = Field(
-        default="test", description="Which held-out interaction is predicted."
+        default="test",
+        description="Which held-out interaction is predicted. Use `valid` while you tune, and "
+        "`test` for final results.",
     )
     steps: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Training steps on the summary and on the subsets; left out: the job's `inner.steps`. Taught "
-        "learners take a number of their own.",
+        description="Number of training steps on the summary and on real users. Default: `inner.steps` of the job. "
+        "Students of another learner take a fixed number of steps instead.",
     )

@@ -1,7 +1,7 @@
-"""What a version stores, later versions read.
+"""Reading documents that earlier versions stored.
 
-Every kind of stored document has a format number and a list of functions, one from each format to the next. A document
-is shown as it was stored. Where it is used, it is upgraded first and validated then.
+Every kind of stored document has a format number and a list of functions that upgrade each format to the next. A
+document is shown as it was stored. Before it is used, it is upgraded and then validated.
 """
 
 from td3core.formats.format import Document, Format

@@ -1,4 +1,4 @@
-"""A kind of stored document, in all the formats it ever had."""
+"""A kind of stored document, with all its formats."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -12,13 +12,13 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The name of a kind of document, and how each of its formats becomes the next."""
+    """The name of a kind of document, and the functions that upgrade each of its formats to the next."""
 
     name: str
     steps: tuple[Callable[[Document], Document], ...] = ()
-    """From the oldest format to the next, and so on: the newest last. Each may change the document that it is given."""
+    """Upgrade functions, from the oldest format to the newest. Each may modify its argument."""
     oldest: int = 1
-    """The first format that can still be read."""
+    """The oldest format that can be read."""
 
     @property
     def current(self) -> int:
@@ -34,8 +34,8 @@ class Format:
         if not self.oldest <= version <= self.current:
             writer = "an earlier version" if version < self.oldest else "a later version"
             raise UnsupportedFormatError(
-                f"the {self.name} is of format {version}, and this version reads formats {self.oldest} to "
-                f"{self.current}: {writer} wrote it, and reads it"
+                f"the {self.name} has format {version}, which {writer} wrote; expected format {self.oldest} to "
+                f"{self.current}"
             )
         document = copy.deepcopy(dict(stored))
         for step in self.steps[version - self.oldest :]:

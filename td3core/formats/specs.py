@@ -1,4 +1,4 @@
-"""Stored specs, as this version runs them."""
+"""Reading stored specs for execution."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ def read_job_spec(stored: Mapping[str, Any], *, version: int) -> JobSpec:
     """Upgrade and validate the stored spec of a job.
 
     Raises:
-        UnsupportedFormatError: This version cannot run it: a later one wrote it.
+        UnsupportedFormatError: A later version wrote it, and this version cannot execute it.
     """
     return _read(JobSpec, JOB_SPEC, stored, version)
 
@@ -26,7 +26,7 @@ def read_evaluation_spec(stored: Mapping[str, Any], *, version: int) -> Evaluati
     """Upgrade and validate the stored spec of an evaluation.
 
     Raises:
-        UnsupportedFormatError: This version cannot run it: a later one wrote it.
+        UnsupportedFormatError: A later version wrote it, and this version cannot execute it.
     """
     return _read(EvaluationSpec, EVALUATION_SPEC, stored, version)
 
@@ -36,13 +36,12 @@ def _read(kind: type[Spec], stored_as: Format, stored: Mapping[str, Any], versio
         return kind.model_validate(stored_as.upgrade(stored, version=version))
     except ValidationError as error:
         raise UnsupportedFormatError(
-            f"the {stored_as.name} cannot be run by this version: {first_fault(error)}; a later version wrote it, "
-            "and runs it"
+            f"this version cannot execute the {stored_as.name}, which a later version wrote: {first_fault(error)}"
         ) from error
 
 
 def first_fault(error: ValidationError) -> str:
-    """Name the first field that is wrong, what came, and what is wrong with it."""
+    """Describe the first invalid field, its value and the reason."""
     fault = error.errors()[0]
     field = ".".join(map(str, fault["loc"])) or "the document"
     return f"{field} is {fault['input']!r}: {fault['msg']}"

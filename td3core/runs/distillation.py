@@ -1,4 +1,4 @@
-"""A job from the log to the artefact, and an evaluation of one: iterators of progress."""
+"""Distillation of a log to a summary."""
 
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -27,20 +27,20 @@ _STAGES: dict[Stage, tuple[float, float]] = {
     "teacher": (0.01, 0.3),
     "distilling": (0.3, 0.95),
     "packing": (0.95, 1.0),
-}  # where each stage of a distillation begins and ends in the fraction of the whole
+}  # begin and end of each stage, as fractions of the whole run
 _VALIDATION_CUTOFF = 10
 
 
 @dataclass(frozen=True)
 class TeacherState:
-    """Of a run that still trains its teacher."""
+    """State of a run that is training its teacher."""
 
     training: LogTrainingState
 
 
 @dataclass(frozen=True)
 class DistillingState:
-    """Of a run that has its teacher."""
+    """State of a run whose teacher is trained."""
 
     teacher: Trained
     distillation: DistillationState
@@ -50,9 +50,9 @@ class DistillingState:
 
 @final
 class DistillationRun(ResumableRun[TeacherState | DistillingState]):
-    """One job: read, filter, split, train the teacher, distil. Iterate it to the end, then `save`.
+    """Distillation of a log: read, filter, split, train the teacher, distil. Iterate over it, then call `save`.
 
-    A run that was left and taken up again gives the same bytes as one that never stopped.
+    A run that was resumed gives the same bytes as one that was never interrupted.
     """
 
     checkpoint_type = RunCheckpoint[TeacherState | DistillingState]
@@ -69,7 +69,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         super().__init__(log, log_name=log_name, device=device, dtype=dtype)
         self.spec = spec
         self.profile: LogProfile | None = None
-        """The log after the filters; none before it was read."""
+        """Profile of the log after filtering; None until it is read."""
         self._summary: Summary | None = None
         self._training: LogTraining | None = None
         self._distillation: Distillation | None = None
@@ -78,10 +78,10 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
 
     @property
     def summary(self) -> Summary:
-        """The best summary so far: there is one from the first validation on, and each is as usable as the last.
+        """The best summary so far, which can be used at any time after the first validation.
 
         Raises:
-            RuntimeError: nothing was validated yet.
+            RuntimeError: There was no validation yet.
         """
         if self._summary is None:
             raise RuntimeError("the run has no summary before its first validation")
@@ -89,7 +89,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What the artefact says of itself, and the seconds of each stage, which would differ where bytes must not."""
+        """The metrics in the artefact, and the seconds of each stage, which are left out of its reproducible bytes."""
         return {**self.summary.manifest.metrics, "seconds": dict(self.seconds)}
 
     def save(self, path: Path) -> None:
@@ -155,12 +155,12 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         yield Progress("packing", 1, 1)
 
     def _check_time(self, started: float) -> None:
-        """Refuse to give a summary that nothing was learned for."""
+        """Fail if the teacher has used up the time budget."""
         taken, allowed = time.monotonic() - started, self.spec.stop.seconds
         if allowed is not None and taken >= allowed:
             raise OutOfTimeError(
-                f"the teacher was trained after {taken:.0f} s, and stop.seconds allows {allowed:g} s in all: "
-                "nothing was distilled"
+                f"training the teacher took {taken:.0f} s of the {allowed:g} s that stop.seconds allows: no time is "
+                "left for the distillation"
             )
 
     def _train_teacher(
@@ -185,10 +185,10 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
     def _distil(
         self, distillation: Distillation, pack: Callable[[ScoredFactors], Summary]
     ) -> Generator[Progress, None, None]:
-        """Distil to the end, so that there always is the best summary so far."""
+        """Distil to the end, keeping the best summary so far."""
         if distillation.best is not None:
             self._summary = pack(distillation.best)
-        if self._stopped:  # a distillation that diverged must not be gone on with
+        if self._stopped:  # a distillation that has diverged must not continue
             return
         try:
             for progress in distillation:

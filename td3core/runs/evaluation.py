@@ -1,4 +1,4 @@
-"""An evaluation of an artefact on its log, as an iterator of progress."""
+"""Evaluation of an artefact on its log."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -18,10 +18,9 @@ from td3core.summary import load_summary
 
 @final
 class EvaluationRun(ResumableRun[EvaluatorState]):
-    """One evaluation of an artefact on the log it came from. Iterate it to the end, then read `result`.
+    """Evaluation of an artefact on the log from which it was distilled. Iterate over it, then read `result`.
 
-    One that was left and taken up again does not repeat the trainings that had come to their end, but for the teacher
-    of rivals that it has yet to distil.
+    After a resume, finished trainings are not repeated, except for the teacher of rivals that are not distilled yet.
     """
 
     checkpoint_type = RunCheckpoint[EvaluatorState]
@@ -46,13 +45,13 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
 
     @property
     def result(self) -> dict[str, Any]:
-        """What was found, ready for JSON.
+        """The result, ready for JSON.
 
         Raises:
-            RuntimeError: the run has not come to its end.
+            RuntimeError: The run has not ended.
         """
         if self._result is None:
-            raise RuntimeError("the run has no result before it was iterated to its end")
+            raise RuntimeError("the run has no result before its end")
         return self._result.model_dump(mode="json")
 
     def _arguments(self) -> dict[str, Any]:
@@ -67,8 +66,8 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
         _, kept, sequences = self._read(summary.manifest.spec.data)
         if tuple(sequences.item_ids.to_list()) != summary.item_ids:
             raise InvalidLogError(
-                f"the log has {sequences.n_items} items after its filters, and they are not the "
-                f"{len(summary.item_ids)} of the summary: it is not the log that was distilled"
+                f"this is not the log that was distilled: after filtering it has {sequences.n_items} items, which "
+                f"differ from the {len(summary.item_ids)} items of the summary"
             )
         evaluator = Evaluator(
             summary,

@@ -1,4 +1,4 @@
-"""A finished summary: what it gives, its archive, and sequences sampled from it."""
+"""Summaries: loading and saving them, training on them, and sampling sequences from them."""
 
 from td3core.summary.artifact import load_summary, save_summary
 from td3core.summary.manifest import DatasetInfo, Manifest, usage

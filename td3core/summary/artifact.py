@@ -1,6 +1,6 @@
-"""Save and load a summary: one zip archive of safetensors, Parquet and JSON.
+"""Saving and loading a summary as a zip archive of safetensors, Parquet and JSON files.
 
-The same summary gives the same bytes: members are stored in a fixed order with a fixed date. Nothing is ever unpickled.
+The same summary gives the same bytes, because files are stored in a fixed order with a fixed date. Nothing is pickled.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from td3core.version import VERSION
 
 _FACTORS, _ITEMS, _MANIFEST = "factors.safetensors", "items.parquet", "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-_LARGEST_MEMBER = 16 << 30  # bytes; an archive that claims more is not one of ours
+_LARGEST_MEMBER = 16 << 30  # bytes; no valid archive has a larger file
 
 
 def save_summary(summary: Summary, path: Path) -> None:
@@ -50,10 +50,10 @@ def save_summary(summary: Summary, path: Path) -> None:
 
 
 def load_summary(path: Path | str) -> Summary:
-    """Read an archive that `save_summary` or the service wrote.
+    """Load an archive of the service or of `save_summary`.
 
     Raises:
-        InvalidArtifactError: the file is missing, damaged or of another format; the message says which.
+        InvalidArtifactError: The file is missing, damaged, or has another format.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -65,7 +65,7 @@ def load_summary(path: Path | str) -> Summary:
         found = hashlib.sha256(members[name]).hexdigest()
         if found != manifest.files.get(name):
             raise InvalidArtifactError(
-                f"{name} is damaged: its SHA-256 is {found}, the manifest says {manifest.files.get(name)}"
+                f"{name} is damaged: expected SHA-256 {manifest.files.get(name)}, got {found}"
             )
     item_ids = _parse_items(members[_ITEMS])
     factors, items = _parse_factors(members[_FACTORS], manifest, len(item_ids))
@@ -76,9 +76,9 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         info = archive.getinfo(name)
     except KeyError:
-        raise InvalidArtifactError(f"the archive has no {name}; it holds {archive.namelist()}") from None
+        raise InvalidArtifactError(f"the archive has no {name}; it contains {archive.namelist()}") from None
     if info.file_size > _LARGEST_MEMBER:
-        raise InvalidArtifactError(f"{name} claims {info.file_size} bytes; {_LARGEST_MEMBER} is the most")
+        raise InvalidArtifactError(f"{name} has {info.file_size} bytes; expected at most {_LARGEST_MEMBER}")
     return archive.read(info)
 
 
@@ -86,9 +86,11 @@ def _parse_manifest(data: bytes) -> Manifest:
     try:
         stored = json.loads(data)
     except ValueError as error:
-        raise InvalidArtifactError(f"{_MANIFEST} is not JSON: {error}") from error
+        raise InvalidArtifactError(f"{_MANIFEST} is not valid JSON: {error}") from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-        raise InvalidArtifactError(f"{_MANIFEST} is not that of a summary: its `format` must be {FORMAT!r}")
+        raise InvalidArtifactError(
+            f"{_MANIFEST} is not the manifest of a summary: expected `format` {FORMAT!r}"
+        )
     document = cast("Document", stored)
     version = document.get("format_version")
     if not isinstance(version, int):
@@ -101,8 +103,8 @@ def _parse_manifest(data: bytes) -> Manifest:
     except ValidationError as error:
         by = document.get("code_version")
         raise InvalidArtifactError(
-            f"{_MANIFEST}: {first_fault(error)}. Version {by} wrote the archive, and this is {VERSION}; of an "
-            "archive that is not damaged, a later version reads it"
+            f"{_MANIFEST}: {first_fault(error)}. The archive was written by version {by}, and this is version "
+            f"{VERSION}; if the archive is not damaged, load it with a later version"
         ) from error
 
 
@@ -112,7 +114,7 @@ def _parse_items(data: bytes) -> tuple[str, ...]:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InvalidArtifactError(f"{_ITEMS}: {error}") from error
     if table["row"].to_list() != list(range(table.height)):
-        raise InvalidArtifactError(f"{_ITEMS}: the rows do not run from 0 to {table.height - 1}")
+        raise InvalidArtifactError(f"{_ITEMS}: expected the rows 0 to {table.height - 1} in order")
     return tuple(table["item_id"].cast(pl.String).to_list())
 
 
@@ -125,5 +127,7 @@ def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Facto
     expected = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
-        raise InvalidArtifactError(f"{_FACTORS}: the shapes are {shapes}, the manifest asks for {expected}")
+        raise InvalidArtifactError(
+            f"{_FACTORS}: expected the shapes {expected} of the manifest, got {shapes}"
+        )
     return named_factors(size, tensors), tensors["items"]

@@ -1,4 +1,4 @@
-"""What an artefact says of itself."""
+"""The manifest of an artefact."""
 
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ _FORMULAS: dict[SummaryKind, str] = {
 
 
 def usage(kind: SummaryKind) -> str:
-    """Say how an artefact of a kind is read, with this library and without."""
+    """Explain how an artefact of this kind is read, with this library and without it."""
     return (
         "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
         "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item "
@@ -35,29 +35,31 @@ class DatasetInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str | None = Field(description="The client's file name.")
-    sha256: str = Field(description="Of the file as it was submitted.")
-    given: LogProfile = Field(description="The log as it came.")
-    kept: LogProfile = Field(description="The log after the filters; what was distilled.")
+    name: str | None = Field(description="File name given by the client.")
+    sha256: str = Field(description="SHA-256 of the submitted file.")
+    given: LogProfile = Field(description="Statistics of the log before filtering.")
+    kept: LogProfile = Field(description="Statistics of the log after filtering, which was distilled.")
 
 
 class Manifest(BaseModel):
-    """The artefact's `manifest.json`; fields that a later version added are kept."""
+    """`manifest.json` of an artefact. Fields that a later version has added are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    format: Literal["td3-summary"] = FORMAT
-    format_version: int = MANIFEST.current
-    code_version: str
-    seed: int
-    spec: JobSpec
-    dataset: DatasetInfo
+    format: Literal["td3-summary"] = Field(default=FORMAT, description="Always `td3-summary`.")
+    format_version: int = Field(default=MANIFEST.current, description="Number of the format.")
+    code_version: str = Field(description="Version of the code that wrote the artefact.")
+    seed: int = Field(description="Seed of the distillation.")
+    spec: JobSpec = Field(description="Spec of the distillation.")
+    dataset: DatasetInfo = Field(description="The log that was distilled.")
     lr_factor: float = Field(
         default=1.0,
-        description="On the learning rate of `spec.inner`, if that was learned beside the summary.",
+        description="Factor on the learning rate of `spec.inner`; 1 unless it was learned with the summary.",
     )
     metrics: dict[str, Any] = Field(
-        description="Validation figures of `teacher` and `summary`, and the quick `certificate`."
+        description="Validation metrics of `teacher` and `summary`, and the quick `certificate`."
     )
-    usage: str
-    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other member.")
+    usage: str = Field(description="How to read the artefact.")
+    files: dict[str, str] = Field(
+        default_factory=dict, description="SHA-256 of each other file in the archive."
+    )

@@ -1,12 +1,12 @@
-"""Drawing discrete item sequences from a summary.
+"""Sampling discrete item sequences from a summary.
 
-- *independent*: step t of synthetic user m from `S_{m,t}`, whatever the other steps gave. What S says of which items
-  go together is lost: its distributions are broad, and two items of the same taste meet by chance.
-- *ancestral*: the first item from `S_{m,0}`, and each one after it from what a learner that was trained on the summary
-  predicts after those before it, `softmax(V o / temperature)`. The learner has seen how the expected embedding of a
-  step depends on the others, so the sequences hang together.
+- *independent*: step t of synthetic user m is sampled from `S_{m,t}`, independently of the other steps. This loses the
+  dependence between steps: the distributions are broad, so items that belong together occur together only by chance.
+- *ancestral*: the first item is sampled from `S_{m,0}`, and each later one from the prediction of a learner that was
+  trained on the summary, `softmax(V o / temperature)`, given the items before it. The learner has learned how the
+  steps depend on each other, so the sequences are coherent.
 
-Both need nothing but the summary.
+Both need only the summary.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def draw_independent(
     distinct: bool,
     generator: torch.Generator,
 ) -> Int[Tensor, "sequences length"]:
-    """Draw the first `length` steps of each of these synthetic users, every step on its own."""
+    """Sample the first `length` steps of each of these synthetic users, each step independently."""
     queries, keys = factors.queries(), factors.keys(items)
 
     def logits(rows: slice, drawn: Tensor) -> Tensor:
@@ -59,10 +59,10 @@ def draw_ancestral(
     distinct: bool,
     generator: torch.Generator,
 ) -> Int[Tensor, "sequences length"]:
-    """Draw the first item of each of these synthetic users from `S_{m,0}`, the others as the learner predicts.
+    """Sample the first item of each of these synthetic users from `S_{m,0}`, and the others as the learner predicts.
 
-    The learner is shown the latest items, as many as come before the last step of the summary: it was never trained
-    to continue longer histories.
+    The learner reads at most as many items as precede the last step of the summary, because it was not trained on
+    longer histories.
     """
     first, keys = factors.queries()[:, 0], factors.keys(items)
     latest = history_length(factors)
@@ -81,7 +81,7 @@ def draw_ancestral(
 def _draw(
     logits: Logits, sequences: int, *, length: int, items: int, distinct: bool, generator: torch.Generator
 ) -> Int[Tensor, "sequences length"]:
-    """Draw step by step, as many sequences at once as scores of the whole catalogue fit into a block."""
+    """Sample step by step, in blocks of sequences whose scores over the whole catalogue fit into memory."""
     device = generator.device
     block = max(1, _SCORES_A_BLOCK // items)
     blocks: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""The synthetic sequence summary, as the one who trains on it holds it."""
+"""The synthetic sequence summary, and recommenders that are trained on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from td3core.training import EmbeddedTraining, StudentTraining, train_labeller
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
-    """The learned factors, the item factor V, and the ids behind V's rows."""
+    """The learned factors, the item factor V, and the item ids of its rows."""
 
     factors: Factors
     items: Float[Tensor, "items d3"]
@@ -33,7 +33,7 @@ class Summary:
         return f"Summary(users={users}, length={length}, items={len(self.item_ids)}, log={name!r})"
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Summary":
-        """Return the same summary on another device or in another precision."""
+        """Return the summary on another device or with another precision."""
         dtype = dtype or self.items.dtype
         factors = map_tensors(self.factors, lambda factor: factor.to(device, dtype))
         return replace(self, factors=factors, items=self.items.to(device, dtype))
@@ -44,26 +44,26 @@ class Summary:
         return history_length(self.factors)
 
     def with_metrics(self, **metrics: Any) -> "Summary":
-        """Return the same summary with more said of it in its manifest."""
+        """Return the summary with additional metrics in its manifest."""
         manifest = self.manifest.model_copy(update={"metrics": {**self.manifest.metrics, **metrics}})
         return replace(self, manifest=manifest)
 
     def soft_sequences(self) -> Float[Tensor, "mu zeta items"]:
-        """Return S: at every step of every synthetic user a distribution over the items."""
+        """Return S: a distribution over the items for every step of every synthetic user."""
         return soft_sequences(self.factors, self.items)
 
     def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
-        """Return X = S V, what a learner on the shared item factor consumes."""
+        """Return X = S V, the inputs and targets of a learner on the shared item factor."""
         return expected_embeddings(self.factors, self.items)
 
     def sample(self, n: int, *, seed: int = 0, sampling: SamplingConfig | None = None) -> list[list[str]]:
-        """Draw `n` sequences of item ids, going round the synthetic users.
+        """Sample `n` sequences of item ids, from one synthetic user after the other.
 
         Raises:
-            ValueError: `n` is below one, or the sequences are longer than the catalogue or the summary allows.
+            ValueError: `n` is less than 1, or the sequences are longer than the catalogue or the summary allows.
         """
         if n < 1:
-            raise ValueError(f"n must be at least 1, not {n}")
+            raise ValueError(f"n is {n}; expected at least 1")
         sampling = sampling or SamplingConfig()
         length = self.sampled_length(sampling)
         device = self.items.device
@@ -101,10 +101,10 @@ class Summary:
         return [[self.item_ids[item] for item in sequence] for share in shares for sequence in share.tolist()]
 
     def sampled_length(self, sampling: SamplingConfig) -> int:
-        """Return how many items each sequence would have.
+        """Return the number of items of each sampled sequence.
 
         Raises:
-            ValueError: it is more than the catalogue (`distinct`) or the summary (`independent`) allows.
+            ValueError: It is larger than the catalogue (`distinct`) or the summary (`independent`) allows.
         """
         steps, items = self.factors.shape[1], len(self.item_ids)
         length = sampling.length
@@ -112,9 +112,13 @@ class Summary:
             length = steps if sampling.method == "independent" else max(2, steps // 2)
             length = min(length, items) if sampling.distinct else length
         if sampling.method == "independent" and length > steps:
-            raise ValueError(f"independent sequences of {length} items: the summary has {steps} steps")
+            raise ValueError(
+                f"length is {length}; expected at most {steps}, the steps of the summary, with method independent"
+            )
         if sampling.distinct and length > items:
-            raise ValueError(f"{length} distinct items do not exist in a catalogue of {items}")
+            raise ValueError(
+                f"length is {length}; expected at most {items}, the items of the catalogue, with distinct items"
+            )
         return length
 
     def train(
@@ -139,12 +143,13 @@ class Summary:
             DivergedError: a student's loss is not finite.
         """
         if steps is not None and steps < 0:
-            raise ValueError(f"steps {steps} is negative")
+            raise ValueError(f"steps is {steps}; expected at least 0")
         spec = self.manifest.spec
         config = learner or spec.learner
         if config.max_length < self.factors.shape[1]:
             raise ValueError(
-                f"the learner's max_length is {config.max_length}, the summary's {self.factors.shape[1]}"
+                f"max_length of the learner is {config.max_length}; expected at least {self.factors.shape[1]}, the "
+                "steps of the summary"
             )
         own_embedding = own_embedding or config.embedding_size != self.items.shape[1]
         if taught is None:
@@ -157,7 +162,7 @@ class Summary:
             training.run(training.steps if steps is None else steps)
             return Recommender(built, training.parameters, training.items, self.item_ids, self.history_length)
         if own_embedding:
-            raise ValueError("a learner with an item embedding of its own cannot do without a teacher")
+            raise ValueError("a learner with its own item embedding must be taught: expected taught=True")
         steps = spec.inner.steps if steps is None else steps
         training = EmbeddedTraining(
             self.expected_embeddings(),
@@ -174,7 +179,7 @@ class Summary:
     def student_training(
         self, learner: Learner, config: StudentConfig, *, own_embedding: bool, seed: int
     ) -> StudentTraining:
-        """Begin training a student; its labeller, if it has one, is trained first."""
+        """Start the training of a student, after training its labeller if it has one."""
         labeller = None
         if config.targets == "labelled":
             labeller = train_labeller(
@@ -198,14 +203,14 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Recommender:
-    """A trained learner that speaks the client's item ids."""
+    """A trained learner that recommends items by their ids."""
 
     learner: Learner
     parameters: Float[Tensor, "1 parameters"]
     items: Float[Tensor, "items d3"]
     item_ids: tuple[str, ...]
     history_length: int
-    """How many of the latest items of a history it reads."""
+    """Maximum number of latest items of a history that it reads."""
 
     @torch.no_grad()
     def recommend(
@@ -214,7 +219,7 @@ class Recommender:
         """Return the `k` best next items with their scores, best first, for a history of item ids, oldest first.
 
         Raises:
-            ValueError: no item of the history is in the catalogue. Single unknown items are passed over.
+            ValueError: No item of the history is in the catalogue. Single unknown items are ignored.
         """
         row_of = {item: row for row, item in enumerate(self.item_ids)}
         rows = [row_of[item] for item in history if item in row_of]

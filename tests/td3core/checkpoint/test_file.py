@@ -40,8 +40,8 @@ def test_another_state_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        (b"td3-checkpoint 1", "format 1, and this version reads formats 2 to 3: an earlier version wrote it"),
-        (b"td3-checkpoint 9", "format 9, and this version reads formats 2 to 3: a later version wrote it"),
+        (b"td3-checkpoint 1", "format 1, which an earlier version wrote; expected format 2 to 3"),
+        (b"td3-checkpoint 9", "format 9, which a later version wrote; expected format 2 to 3"),
         (b"td3-chocolates 3", "is a td3-chocolates 3, not a td3-checkpoint"),
     ],
     ids=["old", "new", "other"],

@@ -125,7 +125,7 @@ def test_a_run_that_stops_early_says_why(tiny_log: Path) -> None:
 
 def test_no_time_for_a_single_step_is_an_error(tiny_log: Path) -> None:
     spec = TINY_SPEC.model_copy(update={"stop": StopConfig(seconds=1e-6)})
-    with pytest.raises(OutOfTimeError, match=r"stop.seconds allows 1e-06 s"):
+    with pytest.raises(OutOfTimeError, match=r"of the 1e-06 s that stop.seconds allows"):
         list(DistillationRun(tiny_log, spec, device=torch.device("cpu")))
 
 

@@ -90,7 +90,7 @@ def another_size(members: dict[str, bytes]) -> None:
     [
         (drop_factors, "no factors.safetensors"),
         (flip_a_byte, "factors.safetensors is damaged"),
-        (later_version, "is of format 2, and this version reads formats 1 to 1"),
+        (later_version, "has format 2, which a later version wrote; expected format 1 to 1"),
         (no_json, "manifest.json"),
         (another_size, "shapes"),
     ],

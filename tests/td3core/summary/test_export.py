@@ -105,7 +105,7 @@ def test_left_out_the_number_amounts_to_a_fifth_of_the_log(
     [
         (["{archive}", "{folder}/out.txt"], "expected .parquet, .csv or .inter"),
         (["{folder}/none.zip", "{folder}/out.csv"], "none.zip cannot be read"),
-        (["{archive}", "{folder}/out.csv", "--sequences", "0"], "n must be at least 1, not 0"),
+        (["{archive}", "{folder}/out.csv", "--sequences", "0"], "n is 0; expected at least 1"),
         (
             ["{archive}", "{folder}/out.csv", "--temperature", "0"],
             "temperature: Input should be greater than or equal to 0.001",

@@ -110,13 +110,13 @@ def test_a_learner_of_another_width_trains_an_embedding_of_its_own(summary: Summ
 
 
 def test_what_does_not_fit_is_refused_by_name(summary: Summary) -> None:
-    with pytest.raises(ValueError, match="max_length is 5"):
+    with pytest.raises(ValueError, match="max_length of the learner is 5; expected at least 12"):
         summary.train(learner=LearnerConfig(embedding_size=16, max_length=5))
-    with pytest.raises(ValueError, match="n must be at least 1"):
+    with pytest.raises(ValueError, match="n is 0; expected at least 1"):
         summary.sample(0)
-    with pytest.raises(ValueError, match="2000 distinct items do not exist in a catalogue of"):
+    with pytest.raises(ValueError, match="length is 2000; expected at most"):
         summary.sample(1, sampling=SamplingConfig(length=2000))
-    with pytest.raises(ValueError, match="the summary has 12 steps"):
+    with pytest.raises(ValueError, match="expected at most 12, the steps of the summary"):
         summary.sample(1, sampling=SamplingConfig(method="independent", length=13))
     with pytest.raises(ValueError, match="none of the 1 items"):
         summary.train(steps=1).recommend(["never heard of"])
