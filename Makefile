@@ -7,11 +7,14 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
+GUIDE := api/static/guide/index.html
+GUIDE_SOURCES := mkdocs.yml $(shell find docs guide api td3client td3core worker \
+  -name '*.md' -o -name '*.svg' -o -name '*.py')
 # Two cores are assumed; one torch thread a process, or the processes take turns on them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test chaos check lint client-types bench third-party rivals clean
+.PHONY: help install demo serve docs test chaos check lint client-types bench third-party rivals clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -35,14 +38,23 @@ $(STAMP): pyproject.toml td3core/pyproject.toml td3client/pyproject.toml constra
 	  "$$python" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing the pinned dependencies into $(VENV): about 2 GB, one to three minutes the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./td3core -e ./td3client -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./td3core -e ./td3client -e '.[dev,docs]'
 	@touch $@
 
 demo: $(STAMP) ## run the service once on the sample log, or on LOG=path/to/log.csv
 	@$(BIN)/python -m embedded.demo $(if $(LOG),'$(LOG)')
 
 serve: $(STAMP) ## run the service until Ctrl-C, at TD3_HOST (127.0.0.1) and TD3_PORT (8000)
+	@$(MAKE) --no-print-directory $(GUIDE) || echo "The guide could not be built; the service runs without it" >&2
 	@$(BIN)/python -m embedded
+
+docs: $(STAMP) ## build the documentation site, which the API serves at /guide
+	@$(BIN)/python -m guide
+	@echo "Built in $(dir $(GUIDE))"
+
+$(GUIDE): $(STAMP) $(GUIDE_SOURCES)
+	@echo "Building the guide"
+	@$(BIN)/python -m guide
 
 test: lint ## run `check` and all tests except `chaos`, against real servers, with coverage
 	@echo "Running every test"
@@ -92,5 +104,5 @@ $(RIVALS_STAMP): $(STAMP) benchmarks/service/requirements.txt benchmarks/service
 
 clean: ## remove .venv, .venv-bench, .venv-rivals and caches, but not the data in var/
 	@echo "Removing $(VENV), $(BENCH_VENV), $(RIVALS_VENV), caches and build output"
-	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) api/static build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

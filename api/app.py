@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from api.documentation import guide, interactive
 from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
 from api.health import routes as health
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 LINKS = {
     "jobs": f"{version.PREFIX}/jobs",
     "workers": f"{version.PREFIX}/workers",
+    "guide": "/guide/",
     "documentation": "/docs",
     "openapi": "/openapi.json",
     "alive": "/healthz",
@@ -58,8 +61,12 @@ def _is_probe(scope: MutableMapping[str, Any]) -> bool:
     return scope["path"] in (LINKS["alive"], LINKS["ready"], LINKS["metrics"])
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.GUIDE) -> FastAPI:
     """Build the application; it opens its connections when it starts.
+
+    Args:
+        settings: Left out, the environment is read.
+        guide_folder: The documentation site to serve, if it has been built.
 
     Raises:
         SettingsError: A setting is missing or invalid.
@@ -85,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         description=openapi.DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         telemetry={"exclude": _is_probe, "operation_spans": False, "metrics": False, "logs": False},
         openapi_tags=[
@@ -110,4 +118,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version.include(app, router)
     for router in (health.router, metric_routes.router, root):
         app.include_router(router)
+    interactive.install(app)
+    guide.install(app, guide_folder)
     return app

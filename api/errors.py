@@ -92,6 +92,12 @@ class BadRequestError(ServiceError):
     status = 400
 
 
+class ClientDisconnectedError(BadRequestError):
+    """The client closed the connection."""
+
+    code = "client_disconnected"
+
+
 class InvalidRequestError(ServiceError):
     """The request is invalid."""
 
@@ -137,6 +143,12 @@ class NotFoundError(ServiceError):
 
     code = "not_found"
     status = 404
+
+
+class GuideNotBuiltError(NotFoundError):
+    """The guide has not been built; `make docs` builds it."""
+
+    code = "guide_not_built"
 
 
 class ConflictError(ServiceError):

@@ -19,6 +19,7 @@ from starlette.routing import Match
 from api.db import ran_full
 from api.errors import (
     BadRequestError,
+    ClientDisconnectedError,
     DatabaseError,
     InvalidRequestError,
     ServiceError,
@@ -33,6 +34,8 @@ LONGEST_VALUE = 200
 MOST_ERRORS = 100
 UNPROCESSABLE = 422
 RETRY_AFTER = "5"
+FRAMEWORK_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+"""Statuses of the errors that the framework raises by itself; their codes follow from the status."""
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +100,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeoutError, _database_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def code_of(status: HTTPStatus) -> str:
+    """The code of an error of the framework, such as `not_found`."""
+    return re.sub(r"\W+", "_", status.phrase.lower())
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -271,7 +279,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return problem_response(
         request,
         status=status,
-        code=re.sub(r"\W+", "_", status.phrase.lower()),
+        code=code_of(status),
         title=status.phrase,
         detail=detail,
         headers=headers,
@@ -295,9 +303,9 @@ async def _gone(request: Request, _error: Exception) -> Response:
     log.info("request.abandoned", path=request.url.path)
     return problem_response(
         request,
-        status=HTTPStatus.BAD_REQUEST,
-        code="client_disconnected",
-        title="The client closed the connection",
+        status=ClientDisconnectedError.status,
+        code=ClientDisconnectedError.code,
+        title=ClientDisconnectedError.title(),
         detail="The connection was closed before the request was complete.",
     )
 

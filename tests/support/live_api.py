@@ -5,19 +5,29 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
+from fastapi import FastAPI
 
 from api.app import create_app
+from api.documentation.guide import GUIDE
 from api.http.server import Server
 from api.settings import Settings
 
 
 @contextmanager
-def running_api(settings: Settings) -> Iterator[httpx.Client]:
+def running_api(settings: Settings, *, guide_folder: Path = GUIDE) -> Iterator[httpx.Client]:
     """Serve the application and yield a client of it."""
+    with running_app(create_app(settings, guide_folder=guide_folder)) as client:
+        yield client
+
+
+@contextmanager
+def running_app(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve an application and yield a client of it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(create_app(settings), ws="none")
+    server = Server(app, ws="none")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
     thread.start()
     try:

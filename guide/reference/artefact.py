@@ -1,0 +1,68 @@
+"""The page on the artefact: the members of the archive and the fields of its manifest."""
+
+from typing import get_args
+
+from guide.reference.markdown import code, table
+from guide.reference.schema import model_tables
+from td3core.config import SummaryConfig, SummaryKind
+from td3core.factors import factor_shapes
+from td3core.summary.manifest import Manifest, usage
+
+USERS, LENGTH, ITEMS, EMBEDDING, RANK_USERS, RANK_TIME, RANK = 61, 53, 997, 31, 23, 19, 17
+"""Sizes of an example, all different, by which the shapes of the tensors are told apart."""
+
+
+def artefact_page() -> str:
+    """Members, tensors by kind of summary, and the manifest."""
+    kinds = "\n".join(_kind(kind) for kind in get_args(SummaryKind))
+    members = table(
+        ("member", "what"),
+        (
+            ("`factors.safetensors`", "the tensors of the summary, 32-bit floats, in the safetensors format"),
+            (
+                "`items.parquet`",
+                "a table with a row for each item: `row`, its row in the tensors; `item_id`, as in the log",
+            ),
+            ("`manifest.json`", "what was distilled, how, and how well; the fields are below"),
+        ),
+    )
+    return f"""# Artefact
+
+The result of a job is one zip archive without pickled objects. `td3core.load_summary` checks its hashes, shapes and
+format ([Train a recommender](../how-to/train.md)); it can also be read with any reader of the three formats.
+
+## Members
+
+{members}
+## Tensors
+
+Sizes: `users` and `length` are those of `spec.summary`, `items` is the number of items after the filters, `d3` is
+`spec.learner.embedding_size`, and `d1`, `d2` and `d` are ranks ([Glossary](../glossary.md)).
+
+{kinds}
+## Manifest
+
+Readers ignore fields that they do not know. The format is versioned; [Compatibility](../compatibility.md) says what
+may change.
+
+{model_tables(Manifest, skip=("JobSpec",))}
+The fields of `spec` are those of the [spec](spec.md#job).
+"""
+
+
+def _kind(kind: SummaryKind) -> str:
+    """The tensors of one kind of summary."""
+    names = {USERS: "users", LENGTH: "length", ITEMS: "items", EMBEDDING: "d3"}
+    if kind == "tucker":
+        config = SummaryConfig(users=USERS, length=LENGTH, rank_users=RANK_USERS, rank_time=RANK_TIME)
+        names |= {RANK_USERS: "d1", RANK_TIME: "d2"}
+    else:
+        config = SummaryConfig(kind=kind, users=USERS, length=LENGTH, rank=RANK)
+        names |= {RANK: "d"}
+    shapes = factor_shapes(config, n_items=ITEMS, embedding_size=EMBEDDING) | {"items": (ITEMS, EMBEDDING)}
+    rows = [(code(name), " x ".join(names[size] for size in shape)) for name, shape in shapes.items()]
+    return f"""### Kind `{kind}`
+
+{usage(kind)}
+
+{table(("tensor", "shape"), rows)}"""
