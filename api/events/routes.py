@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
@@ -71,7 +71,10 @@ def _position(
 After = Annotated[int, Depends(_position)]
 
 
-def _documented(not_found: type[JobNotFoundError] | type[EvaluationNotFoundError]) -> dict[int | str, Any]:
+NotFound = type[JobNotFoundError] | type[EvaluationNotFoundError]
+
+
+def _documented(not_found: NotFound) -> dict[int | str, Any]:
     page = answer(
         "A page of events, oldest first. With `Accept: text/event-stream`, a stream that ends with the last event of "
         "the run: `id` is the sequence number, `event` the kind, and `data` the same JSON as in a page.",
@@ -133,60 +136,66 @@ async def _stream(opened: Opened, feed: Feed) -> AsyncIterator[ServerSentEvent]:
             return  # the server is shutting down
 
 
-@router.get(
-    "/jobs/{job_id}/events",
-    tags=["jobs"],
+class Find(Protocol):
+    """Returns the run with an id."""
+
+    def __call__(self, session: Session, run_id: str, /, *, tenant_id: str) -> Run:
+        """Raise the kind's own error if there is none."""
+        ...
+
+
+def _serve(
+    runs: str, parameter: str, find: Find, *, summary: str, description: str, not_found: NotFound
+) -> None:
+    """Serve the events of one kind of run below `/{runs}/{id}`, as pages and as a stream."""
+    path = f"/{runs}/{{{parameter}}}/events"
+
+    def read_page(
+        run: Annotated[str, Path(alias=parameter)],
+        context: Service,
+        tenant: Tenant,
+        after: After,
+        limit: Limit = 200,
+    ) -> EventPage:
+        with context.database.reading() as session:
+            return _page(session, find(session, run, tenant_id=tenant), after, limit)
+
+    def open_stream(
+        run: Annotated[str, Path(alias=parameter)],
+        context: Service,
+        tenant: Tenant,
+        after: After,
+        response: Response,
+    ) -> Opened:
+        with context.database.reading() as session:
+            return _open(session, find(session, run, tenant_id=tenant), after, response)
+
+    async def stream(
+        opened: Annotated[Opened, Depends(open_stream)], context: Service
+    ) -> AsyncIterator[ServerSentEvent]:
+        async for event in _stream(opened, context.feed):
+            yield event
+
+    router.get(path, tags=[runs], summary=summary, description=description, responses=_documented(not_found))(
+        read_page
+    )
+    streams.get(path, response_class=EventSourceResponse)(stream)
+
+
+_serve(
+    "jobs",
+    "job_id",
+    jobs.get,
     summary="List or stream the events of a job",
-    responses=_documented(JobNotFoundError),
+    description="List or stream the events of a job: submission, attempts, stages, losses, validations, warnings and "
+    "the end.\n\nEvents are durable, numbered without gaps and in order.",
+    not_found=JobNotFoundError,
 )
-def job_events(job_id: str, context: Service, tenant: Tenant, after: After, limit: Limit = 200) -> EventPage:
-    """List or stream the events of a job: submission, attempts, stages, losses, validations, warnings and the end.
-
-    Events are durable, numbered without gaps and in order.
-    """
-    with context.database.reading() as session:
-        return _page(session, jobs.get(session, job_id, tenant_id=tenant), after, limit)
-
-
-@router.get(
-    "/evaluations/{evaluation_id}/events",
-    tags=["evaluations"],
+_serve(
+    "evaluations",
+    "evaluation_id",
+    evaluations.get,
     summary="List or stream the events of an evaluation",
-    responses=_documented(EvaluationNotFoundError),
+    description="List or stream the events of an evaluation, in the same form as those of a job.",
+    not_found=EvaluationNotFoundError,
 )
-def evaluation_events(
-    evaluation_id: str, context: Service, tenant: Tenant, after: After, limit: Limit = 200
-) -> EventPage:
-    """List or stream the events of an evaluation, in the same form as those of a job."""
-    with context.database.reading() as session:
-        return _page(session, evaluations.get(session, evaluation_id, tenant_id=tenant), after, limit)
-
-
-def _open_job(job_id: str, context: Service, tenant: Tenant, after: After, response: Response) -> Opened:
-    with context.database.reading() as session:
-        return _open(session, jobs.get(session, job_id, tenant_id=tenant), after, response)
-
-
-def _open_evaluation(
-    evaluation_id: str, context: Service, tenant: Tenant, after: After, response: Response
-) -> Opened:
-    with context.database.reading() as session:
-        return _open(session, evaluations.get(session, evaluation_id, tenant_id=tenant), after, response)
-
-
-@streams.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
-async def stream_job_events(
-    opened: Annotated[Opened, Depends(_open_job)], context: Service
-) -> AsyncIterator[ServerSentEvent]:
-    """Stream the events."""
-    async for event in _stream(opened, context.feed):
-        yield event
-
-
-@streams.get("/evaluations/{evaluation_id}/events", response_class=EventSourceResponse)
-async def stream_evaluation_events(
-    opened: Annotated[Opened, Depends(_open_evaluation)], context: Service
-) -> AsyncIterator[ServerSentEvent]:
-    """Stream the events."""
-    async for event in _stream(opened, context.feed):
-        yield event
