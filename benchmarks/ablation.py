@@ -25,11 +25,12 @@ from td3core.factors import expected_embeddings, history_length
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, build_learner
 from td3core.outer.distillation import Distillation
+from td3core.ranking import SELECTION_CUTOFF, SELECTION_METRIC
 from td3core.ranking.task import RankingTask
 from td3core.training.embeddings import EmbeddedTraining
 from td3core.training.log import LogTraining, Trained
 
-METRIC = "ndcg@10"
+METRIC = SELECTION_METRIC
 Changes = dict[str, dict[str, Any]]
 """Section of the spec -> field -> value."""
 console = Console(soft_wrap=True, highlight=False)
@@ -137,7 +138,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
             split,
             part=part,
             max_length=learner.max_length,
-            cutoffs=(10,),
+            cutoffs=(SELECTION_CUTOFF,),
             exclude_seen=job.data.exclude_seen,
             device=device,
         )

@@ -21,9 +21,10 @@ from td3client.resources import Evaluation
 from td3core import DistillationRun, EvaluationRun
 from td3core.config import SOURCES, EvaluationSpec, JobSpec, LearnerKind, SummaryConfig
 from td3core.errors import Td3Error
-from td3core.progress import Progress
+from td3core.progress import Progress, distillation_seconds
+from td3core.ranking import SELECTION_METRIC
 
-VALIDATED = "ndcg@10"
+VALIDATED = SELECTION_METRIC
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -90,7 +91,7 @@ def main(
                 log,
                 evaluated,
                 log_name=log.name,
-                distil_seconds=run.seconds["teacher"] + run.seconds["distilling"],
+                distil_seconds=distillation_seconds(run.seconds),
                 device=device,
             )
             follow(evaluation)

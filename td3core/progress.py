@@ -6,6 +6,8 @@ from typing import Literal, TypeVar
 
 Stage = Literal["reading", "teacher", "distilling", "packing", "evaluating"]
 
+_DISTILLATION: tuple[Stage, ...] = ("teacher", "distilling")
+
 A = TypeVar("A")
 B = TypeVar("B")
 R = TypeVar("R")
@@ -38,3 +40,8 @@ def relay(work: Generator[A, None, R], convert: Callable[[A], B]) -> Generator[B
         except StopIteration as finished:
             return finished.value
         yield convert(report)
+
+
+def distillation_seconds(seconds: Mapping[Stage, float]) -> float:
+    """Return what teacher and distillation took of the seconds of each stage of a run."""
+    return sum(seconds[stage] for stage in _DISTILLATION)

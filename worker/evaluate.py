@@ -8,6 +8,7 @@ from api.models import Evaluation, RunState
 from api.runs import claims
 from api.runs.claims import Claim
 from td3core.formats import read_evaluation_spec
+from td3core.progress import distillation_seconds
 from worker.execute import Attempt, Finish
 from worker.follow import follow, starting
 
@@ -47,4 +48,4 @@ def evaluate_job(attempt: Attempt) -> Finish:
 def _distil_seconds(metrics: dict[str, Any] | None) -> float | None:
     """Return the seconds of teacher and distillation, which jobs of older versions do not have."""
     seconds = (metrics or {}).get("seconds", {})
-    return seconds["teacher"] + seconds["distilling"] if seconds else None
+    return distillation_seconds(seconds) if seconds else None

@@ -1,5 +1,6 @@
 """Sums and distributions over all items, or over sampled ones, in blocks."""
 
+from td3core.catalogue.blocks import row_blocks
 from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities
 from td3core.catalogue.soft_targets import draw_items, soft_cross_entropy, soft_embedding
 from td3core.catalogue.sums import Sums, expected_embedding, mean_cross_entropy
@@ -12,6 +13,7 @@ __all__ = [
     "expected_embedding",
     "inclusion_probabilities",
     "mean_cross_entropy",
+    "row_blocks",
     "soft_cross_entropy",
     "soft_embedding",
 ]

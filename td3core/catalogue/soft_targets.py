@@ -5,7 +5,6 @@ A soft item is given as `p = softmax(query . keys)`. Reading it is `p E`, predic
 rows of p exists at a time, forwards and backwards, so memory does not grow with steps times items.
 """
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -13,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK = 1 << 19  # scores at a time: 2 MiB in float32, so that a block stays in the cache between passes
+from td3core.catalogue.blocks import row_blocks
 
 
 def soft_embedding(
@@ -45,7 +44,7 @@ def draw_items(
     """Draw `n` items from each `softmax(queries @ keys.T)`, with replacement."""
     flat = queries.detach().reshape(-1, queries.shape[-1])
     drawn = torch.empty(len(flat), n, dtype=torch.int64, device=queries.device)
-    for rows in _blocks(len(flat), keys):
+    for rows in row_blocks(len(flat), len(keys)):
         weights = (flat[rows] @ keys.T).softmax(-1)
         drawn[rows] = weights.multinomial(n, replacement=True, generator=generator)
     return drawn.view(*queries.shape[:-1], n)
@@ -56,7 +55,7 @@ class _SoftEmbedding(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         ctx.save_for_backward(queries, keys, values)
         read = values.new_empty(len(queries), values.shape[1])
-        for rows in _blocks(len(queries), keys):
+        for rows in row_blocks(len(queries), len(keys)):
             torch.mm((queries[rows] @ keys.T).softmax(-1), values, out=read[rows])
         return read
 
@@ -67,7 +66,7 @@ class _SoftEmbedding(torch.autograd.Function):
     ) -> tuple[None, None, Tensor]:
         queries, keys, values = ctx.saved_tensors
         by_values = torch.zeros_like(values)
-        for rows in _blocks(len(queries), keys):
+        for rows in row_blocks(len(queries), len(keys)):
             by_values.addmm_((queries[rows] @ keys.T).softmax(-1).T, adjoints[0][rows])
         return None, None, by_values
 
@@ -79,7 +78,7 @@ class _SoftCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, outputs: Tensor, items: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
         by_outputs, by_items = torch.empty_like(outputs), torch.zeros_like(items)
         total = outputs.new_zeros(())
-        for rows in _blocks(len(outputs), items):
+        for rows in row_blocks(len(outputs), len(items)):
             targets = (queries[rows] @ keys.T).softmax(-1)
             log_predicted = (outputs[rows] @ items.T).log_softmax(-1)
             total -= targets.flatten().dot(log_predicted.flatten())
@@ -96,9 +95,3 @@ class _SoftCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, None, None]:
         by_outputs, by_items = ctx.saved_tensors
         return adjoints[0] * by_outputs, adjoints[0] * by_items, None, None
-
-
-def _blocks(rows: int, items: Tensor) -> Iterator[slice]:
-    rows_a_block = max(1, _BLOCK // len(items))
-    for start in range(0, rows, rows_a_block):
-        yield slice(start, start + rows_a_block)

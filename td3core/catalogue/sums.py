@@ -11,7 +11,7 @@ one block of rows of p exists at a time, forwards and backwards. The loops over 
 which a compiler leaves alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCK = 1 << 19  # scores at a time: 2 MiB in float32, so that a block stays in the cache between passes
+from td3core.catalogue.blocks import score_blocks
 
 
 class Sums(NamedTuple):
@@ -80,7 +80,7 @@ class _MeanCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, items: Tensor, targets: Tensor) -> Tensor:
         by_queries, by_items = torch.empty_like(queries), torch.zeros_like(items)
         total = queries.new_zeros(())
-        for rows, scores in _score_blocks(queries, items):
+        for rows, scores in score_blocks(queries, items):
             aimed = targets[rows, None]
             total -= scores.gather(1, aimed).sum()
             highest = scores.amax(-1, keepdim=True)
@@ -152,7 +152,7 @@ def _sums_in_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tens
     """Return log-partitions (rows,) and expected embeddings (rows, d3)."""
     log_sums = queries.new_empty(queries.shape[0])
     means = queries.new_empty(queries.shape[0], values.shape[1])
-    for rows, scores in _score_blocks(queries, keys):
+    for rows, scores in score_blocks(queries, keys):
         highest = scores.amax(-1, keepdim=True)
         weights = scores.sub_(highest).exp_()
         total = weights.sum(-1, keepdim=True)
@@ -180,7 +180,7 @@ def _pull_back_in_blocks(
     by_queries = torch.empty_like(queries)
     by_keys = torch.zeros_like(keys) if learned_keys else keys.new_empty(0)
     along_means = (adjoint * means).sum(-1, keepdim=True)
-    for rows, scores in _score_blocks(queries, keys):
+    for rows, scores in score_blocks(queries, keys):
         weighted = scores.sub_(log_sums[rows, None]).exp_()
         weighted *= torch.addmm(along_means[rows], adjoint[rows], values.T, beta=-1)
         torch.mm(weighted, keys, out=by_queries[rows])
@@ -195,11 +195,3 @@ def _like_pull_back(queries: Tensor, keys: Tensor, *others: Any) -> tuple[Tensor
 
 torch.library.register_fake("td3core::sums", _like_sums)
 torch.library.register_fake("td3core::pull_back", _like_pull_back)
-
-
-def _score_blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows, scores) block by block; the scores may be overwritten."""
-    rows_a_block = max(1, _BLOCK // keys.shape[0])
-    for start in range(0, queries.shape[0], rows_a_block):
-        rows = slice(start, start + rows_a_block)
-        yield rows, queries[rows] @ keys.T

@@ -15,6 +15,7 @@ from td3core.errors import DivergedError
 from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
 from td3core.evaluation.sources import Sources
 from td3core.progress import Progress, relay
+from td3core.ranking import SELECTION_CUTOFF
 from td3core.results import QuickCertificate
 from td3core.summary import Summary
 from td3core.training import Trained
@@ -33,7 +34,7 @@ def quick_certificate(
 ) -> Generator[Progress, None, QuickCertificate]:
     """Train and score so many learners a source."""
     job = summary.manifest.spec
-    spec = EvaluationSpec(split="valid", cutoffs=(10,), seeds=learners)
+    spec = EvaluationSpec(split="valid", cutoffs=(SELECTION_CUTOFF,), seeds=learners)
     sources = Sources(summary, split, spec, device=device, dtype=dtype)
     rows: dict[str, list[Figures]] = {"full": [sources.scored_teacher(teacher)]}
     diverged: list[str] = []

@@ -34,13 +34,12 @@ from td3core.evaluation.rival import Rival, as_small, as_wide, distil_rivals
 from td3core.evaluation.users import embed_users, longest_users, random_users
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
-from td3core.ranking import RankingTask
+from td3core.ranking import SELECTION_METRIC, RankingTask, validation_task
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.summary import Summary
 from td3core.training import EmbeddedTraining, LogTraining, Trained
 
 _CHECKS = 8  # pieces of a training, after each of which it may be validated
-_VALIDATION_METRIC = "ndcg@10"
 
 
 class Trial(NamedTuple):
@@ -101,11 +100,9 @@ class Sources:
             generator=torch.Generator().manual_seed(spec.seed),
             device=device,
         )
-        self._validation = RankingTask(
+        self._validation = validation_task(
             split,
-            part="valid",
             max_length=self.job.learner.max_length,
-            cutoffs=(10,),
             exclude_seen=self.job.data.exclude_seen,
             device=device,
         )
@@ -294,7 +291,7 @@ class Sources:
             items,
             history_length=self.history_length,
         )
-        return figures[_VALIDATION_METRIC]
+        return figures[SELECTION_METRIC]
 
     def _scored(
         self,

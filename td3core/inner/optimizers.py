@@ -4,9 +4,8 @@ A derivative written by hand is a handful of operations, and finite where a seco
 `inf * 0` there).
 """
 
-import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, final
+from typing import NamedTuple, Protocol, final
 
 import torch
 from jaxtyping import Float, Int
@@ -184,25 +183,3 @@ class SGD:
         by_gradient = adjoint.moments[0] - lr * adjoint.parameters
         by_parameters = torch.add(adjoint.parameters, by_gradient, alpha=self.weight_decay)
         return Pulled(by_gradient, Adjoint(by_parameters, (self.momentum * by_gradient,)), by_lr)
-
-
-@final
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate at each age of a learner."""
-
-    lr: float
-    shape: Literal["constant", "cosine"]
-    lifetime: int
-    """Steps over which `cosine` falls from `lr` to a fiftieth of it."""
-
-    def at(self, ages: Int[Tensor, " learners"], dtype: torch.dtype) -> Float[Tensor, "learners 1"]:
-        """Return each learner's rate for its next step."""
-        if self.shape == "constant":
-            return torch.full((len(ages), 1), self.lr, dtype=dtype, device=ages.device)
-        part = (ages.to(dtype) / self.lifetime).clamp(max=1.0)
-        share = _LOWEST_SHARE + (1 - _LOWEST_SHARE) * (1 + (math.pi * part).cos()) / 2
-        return (self.lr * share)[:, None]
-
-
-_LOWEST_SHARE = 0.02

@@ -21,8 +21,9 @@ from td3core.catalogue import Catalogue, Sums
 from td3core.config import Compilation, InnerConfig, Precision
 from td3core.inner.batches import Batch
 from td3core.inner.compiled import compiled
-from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, Schedule, initial_state
+from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, initial_state
 from td3core.learners.base import Learner, steps_at
+from td3core.schedules import Schedule
 
 
 class Cohort(NamedTuple):

@@ -34,7 +34,8 @@ from td3core.outer.learners import build_learner_source
 from td3core.outer.objective import build_objective
 from td3core.outer.pool import PoolState
 from td3core.progress import Progress
-from td3core.ranking import RankingTask
+from td3core.ranking import SELECTION_METRIC, RankingTask
+from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training import Trained
 
 _EXPLODED = 10.0  # times the first outer loss
@@ -184,7 +185,6 @@ class Distillation:
 
     def __iter__(self) -> Iterator[Progress]:
         outer = self.spec.outer
-        metric = f"ndcg@{self.task.cutoffs[0]}"
         for step in range(self.course.step + 1, outer.steps + 1):
             if self.course.stopped:
                 return
@@ -199,10 +199,10 @@ class Distillation:
             course = replace(self.course, step=step, first_loss=first_loss)
             last = step == outer.steps
             if last or part >= 1 or step % outer.validate_every == 0:
-                latest = self._validate(step, metric)
+                latest = self._validate(step)
                 course = replace(
                     course,
-                    figures={metric: latest.score},
+                    figures={SELECTION_METRIC: latest.score},
                     best=latest if self.best is None or latest.score > self.best.score else self.best,
                     stopped=None if last else self._reason_to_stop(latest.score, part),
                 )
@@ -221,8 +221,7 @@ class Distillation:
         part = steps / outer.steps
         if seconds is not None:
             part = max(part, (time.monotonic() - self.started) / seconds)
-        for group in self._optimizer.param_groups:
-            group["lr"] = outer.lr * (1 + math.cos(math.pi * min(part, 1.0))) / 2
+        set_learning_rate(self._optimizer, outer.lr * cosine_decay(part))
         return part
 
     def _step(self) -> float:
@@ -261,7 +260,7 @@ class Distillation:
             mean.lerp_(learned[name].detach(), 1 - self.spec.outer.averaging)
 
     @torch.no_grad()
-    def _validate(self, step: int, metric: str) -> ScoredFactors:
+    def _validate(self, step: int) -> ScoredFactors:
         """Train fresh learners on the averaged summary, and score them on the validation items.
 
         The learners and their batches are drawn alike each time, so that scores compare.
@@ -277,5 +276,5 @@ class Distillation:
             self.loop.learner, cohort.parameters, items, history_length=history_length(factors)
         )
         return ScoredFactors(
-            factors, self.loop.lr_factor, float(np.mean([row[metric] for row in figures])), step
+            factors, self.loop.lr_factor, float(np.mean([row[SELECTION_METRIC] for row in figures])), step
         )

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from td3core.errors import DivergedError
 
+SELECTION_CUTOFF = 10
+SELECTION_METRIC = f"ndcg@{SELECTION_CUTOFF}"
+"""By which, on the validation items, the best epoch of a training and the best summary are selected."""
+
 
 def target_ranks(
     scores: Float[Tensor, "users items"],

@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from td3core.catalogue import row_blocks
 from td3core.data import Histories, Split, latest_items
 from td3core.errors import LogTooSmallError
 from td3core.learners.base import Learner
-from td3core.ranking.metrics import ranking_metrics, target_ranks
+from td3core.ranking.metrics import SELECTION_CUTOFF, ranking_metrics, target_ranks
 
 _USERS_A_BLOCK = 512
 _SCORES_A_BLOCK = 1 << 24
@@ -105,10 +106,7 @@ class RankingTask:
         return ranking_metrics(torch.cat(ranks), self.cutoffs)
 
     def _blocks(self, n_items: int) -> Iterator[slice]:
-        """Cut the users so that the scores of a block stay few, however many items there are."""
-        size = max(1, min(_USERS_A_BLOCK, _SCORES_A_BLOCK // n_items))
-        for start in range(0, len(self.targets), size):
-            yield slice(start, min(start + size, len(self.targets)))
+        return row_blocks(len(self.targets), n_items, scores=_SCORES_A_BLOCK, most_rows=_USERS_A_BLOCK)
 
     def _ranks(
         self,
@@ -147,3 +145,17 @@ class RankingTask:
             drawn = torch.multinomial(weights, min(unseen, _NEGATIVES), generator=generator)
             rows.append(torch.cat((target[None], drawn.repeat(-(-_NEGATIVES // len(drawn)))[:_NEGATIVES])))
         return torch.stack(rows)
+
+
+def validation_task(
+    split: Split, *, max_length: int, exclude_seen: bool, device: torch.device
+) -> RankingTask:
+    """Return the task by whose `SELECTION_METRIC` the best of a training or a distillation is selected."""
+    return RankingTask(
+        split,
+        part="valid",
+        max_length=max_length,
+        cutoffs=(SELECTION_CUTOFF,),
+        exclude_seen=exclude_seen,
+        device=device,
+    )

@@ -16,7 +16,7 @@ from td3core.interactions import LogProfile
 from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
-from td3core.ranking import RankingTask
+from td3core.ranking import SELECTION_METRIC, RankingTask, validation_task
 from td3core.runs.base import ResumableRun, RunCheckpoint
 from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
 from td3core.training import LogTraining, LogTrainingState, Trained
@@ -28,7 +28,6 @@ _STAGES: dict[Stage, tuple[float, float]] = {
     "distilling": (0.3, 0.95),
     "packing": (0.95, 1.0),
 }  # begin and end of each stage, as fractions of the whole run
-_VALIDATION_CUTOFF = 10
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         return self._resumed
 
     def _run(self, started: float) -> Generator[Progress, None, None]:
-        yield from relay(self._stages(started), _placed)
+        yield from relay(self._stages(started), _with_fraction)
 
     def _stages(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("reading", 0, 1)
@@ -116,11 +115,9 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         dataset = DatasetInfo(name=self.log_name, sha256=self._log_sha256, given=given, kept=kept)
         split = leave_last_out(sequences)
         learner = build_learner(self.spec.learner)
-        task = RankingTask(
+        task = validation_task(
             split,
-            part="valid",
             max_length=learner.max_length,
-            cutoffs=(_VALIDATION_CUTOFF,),
             exclude_seen=self.spec.data.exclude_seen,
             device=self.device,
         )
@@ -205,7 +202,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
     def _pack(
         self, best: ScoredFactors, teacher: Trained, sequences: Sequences, dataset: DatasetInfo
     ) -> Summary:
-        metric = f"valid_ndcg@{_VALIDATION_CUTOFF}"
+        metric = f"valid_{SELECTION_METRIC}"
         return Summary(
             factors=best.factors,
             items=teacher.items,
@@ -225,6 +222,6 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         )
 
 
-def _placed(progress: Progress) -> Progress:
+def _with_fraction(progress: Progress) -> Progress:
     begin, end = _STAGES[progress.stage]
     return replace(progress, fraction=begin + (end - begin) * progress.step / progress.steps)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from td3core.catalogue import row_blocks
 from td3core.data import Histories
 from td3core.factors import Factors, history_length
 from td3core.learners import Learner
@@ -83,11 +84,9 @@ def _draw(
 ) -> Int[Tensor, "sequences length"]:
     """Sample step by step, in blocks of sequences whose scores over the whole catalogue fit into memory."""
     device = generator.device
-    block = max(1, _SCORES_A_BLOCK // items)
     blocks: list[Tensor] = []
-    for start in range(0, sequences, block):
-        rows = slice(start, min(start + block, sequences))
-        drawn = torch.empty(rows.stop - start, 0, dtype=torch.int64, device=device)
+    for rows in row_blocks(sequences, items, scores=_SCORES_A_BLOCK):
+        drawn = torch.empty(rows.stop - rows.start, 0, dtype=torch.int64, device=device)
         taken = torch.zeros(len(drawn), items, dtype=torch.bool, device=device)
         for _ in range(length):
             chances = logits(rows, drawn).masked_fill(taken, -torch.inf).softmax(-1)

@@ -1,6 +1,5 @@
 """Ordinary training: on a real log (the teacher, the full-data ceiling) and on fixed embedded sequences."""
 
-import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ from td3core.errors import DivergedError
 from td3core.learners.base import Dropout, Learner
 from td3core.learners.layers import INITIAL_STD
 from td3core.progress import Progress, Stage
-from td3core.ranking import RankingTask
+from td3core.ranking import SELECTION_METRIC, RankingTask
+from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
 
 _REPORT_EVERY = 10  # steps
@@ -31,7 +31,7 @@ class Trained(NamedTuple):
     items: Float[Tensor, "items d3"]
     parameters: Float[Tensor, "1 parameters"]
     score: float
-    """Validation NDCG at the task's first cut-off."""
+    """Validation NDCG at the cut-off of `SELECTION_METRIC`."""
     trajectory: Float[Tensor, "epochs parameters"] | None = None
     """Weights after each epoch up to this one."""
     curve: tuple[CurvePoint, ...] = ()
@@ -187,8 +187,7 @@ class LogTraining:
     def _set_rate(self) -> None:
         """Set the learning rate on its cosine over the epochs."""
         part = self._course.epoch / self.config.max_epochs
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.config.lr * (1 + math.cos(math.pi * part)) / 2
+        set_learning_rate(self._optimizer, self.config.lr * cosine_decay(part))
 
     def _draw_batches(self) -> list[Int[Tensor, "chunks steps"]]:
         return [
@@ -206,7 +205,6 @@ class LogTraining:
     def _run_epoch(self, batches: list[Int[Tensor, "chunks steps"]]) -> Generator[Progress, None, None]:
         """Take a step on each batch that is not done yet."""
         epoch, epoch_steps = self._course.epoch, self._course.epoch_steps or len(batches)
-        metric = f"ndcg@{self.task.cutoffs[0]}"
         for index in range(self._course.step, len(batches)):
             batch = supervise(
                 batches[index],
@@ -223,7 +221,7 @@ class LogTraining:
             if index % _REPORT_EVERY == 0:
                 losses = {"train": float(loss.detach())}
                 best = self._course.best
-                scores = {} if best is None else {metric: best.score}
+                scores = {} if best is None else {SELECTION_METRIC: best.score}
                 step = epoch * epoch_steps + index * epoch_steps // len(batches)
                 self._watch.stop()
                 yield Progress(self.stage, step, self.config.max_epochs * epoch_steps, losses, scores)
@@ -233,7 +231,7 @@ class LogTraining:
         """Validate, and keep what is best."""
         course, items, parameters = self._course, self._items.detach(), self._parameters.detach()
         (figures,) = self.task.evaluate(self.learner, parameters, items)
-        score = figures[f"ndcg@{self.task.cutoffs[0]}"]
+        score = figures[SELECTION_METRIC]
         trajectory = (*course.trajectory, parameters[0].clone())
         best, misses = course.best, course.misses + 1
         if best is None or score > best.score:

@@ -11,7 +11,6 @@ For comparison a student can do without a labeller: it is then to predict S_t it
 of its own embedding E in place of items.
 """
 
-from math import cos, pi
 from typing import NamedTuple
 
 import torch
@@ -24,6 +23,7 @@ from td3core.errors import DivergedError
 from td3core.inner import Batch, BatchSampler
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
 from td3core.learners.layers import INITIAL_STD
+from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.embeddings import EmbeddedTraining
 
 _DRAWS = 64  # items drawn of each step, once: their combinations are sequences enough
@@ -128,8 +128,7 @@ class StudentTraining:
             loss = self._loss(batch)
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
-            done = min(1.0, self._taken / self.steps)
-            self._optimizer.param_groups[0]["lr"] = self.config.lr * (1 + cos(pi * done)) / 2
+            set_learning_rate(self._optimizer, self.config.lr * cosine_decay(self._taken / self.steps))
             self._optimizer.step()
             self._taken += 1
             total += loss.detach()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from td3core.catalogue import soft_targets
+from td3core.catalogue import blocks
 from td3core.catalogue.soft_targets import draw_items, soft_cross_entropy, soft_embedding
 
 
@@ -11,7 +11,7 @@ def queries(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, generator: torch.Generator
 ) -> torch.Tensor:
     """Soft items of two sequences, gone through in one block or in several, the last of them shorter."""
-    monkeypatch.setattr(soft_targets, "_BLOCK", request.param)
+    monkeypatch.setattr(blocks, "BLOCK_SCORES", request.param)
     return torch.randn(2, 5, 8, dtype=torch.float64, generator=generator)
 
 

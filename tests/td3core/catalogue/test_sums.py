@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from td3core.catalogue import sums as catalogue
+from td3core.catalogue import blocks
 from td3core.catalogue.sums import catalogue_sums, expected_embedding, log_partition, mean_cross_entropy
 
 
@@ -15,7 +15,7 @@ def queries(generator: torch.Generator) -> torch.Tensor:
 
 @pytest.fixture(params=[1 << 19, 22], ids=["one block", "blocks of two rows"])
 def _block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "_BLOCK", request.param)
+    monkeypatch.setattr(blocks, "BLOCK_SCORES", request.param)
 
 
 @pytest.mark.usefixtures("_block")

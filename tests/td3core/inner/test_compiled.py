@@ -11,9 +11,10 @@ from td3core.config import Compilation, LearnerConfig
 from td3core.errors import CompilerError
 from td3core.inner.batches import Batch, BatchSampler
 from td3core.inner.compiled import compiled
-from td3core.inner.optimizers import Adam, Schedule
+from td3core.inner.optimizers import Adam
 from td3core.inner.unroll import InnerLoop
 from td3core.learners import Learner, build_learner
+from td3core.schedules import Schedule
 
 MU, ZETA = 4, 6
 

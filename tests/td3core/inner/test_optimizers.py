@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, Schedule, initial_state
+from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, initial_state
+from td3core.schedules import Schedule
 
 DECAY = 0.1
 

@@ -8,9 +8,10 @@ from benchmarks.direct import direct_loss, direct_summary, direct_unroll
 from td3core.config import Precision, SummaryConfig
 from td3core.factors import Factors, expected_embeddings, initial_factors, map_tensors
 from td3core.inner.batches import Batch, BatchSampler
-from td3core.inner.optimizers import SGD, Adam, Schedule
+from td3core.inner.optimizers import SGD, Adam
 from td3core.inner.unroll import Cohort, InnerLoop, InnerStep
 from td3core.learners import Learner, NextItem, Objective
+from td3core.schedules import Schedule
 
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 

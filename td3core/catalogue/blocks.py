@@ -1,0 +1,27 @@
+"""Blocks of rows whose scores over the whole catalogue fit into memory together."""
+
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+
+BLOCK_SCORES = 1 << 19
+"""Scores of a block: 2 MiB in float32, so that it stays in the cache between passes."""
+
+
+def row_blocks(
+    rows: int, n_items: int, *, scores: int | None = None, most_rows: int | None = None
+) -> Iterator[slice]:
+    """Cut rows into blocks with about `scores` scores over the items, at least one row and at most `most_rows`."""
+    size = max(1, (scores or BLOCK_SCORES) // n_items)
+    size = min(size, most_rows or size)
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
+
+
+def score_blocks(
+    queries: Float[Tensor, "rows d"], keys: Float[Tensor, "items d"]
+) -> Iterator[tuple[slice, Float[Tensor, "block items"]]]:
+    """Yield the rows and scores of each block; the scores may be overwritten."""
+    for rows in row_blocks(queries.shape[0], keys.shape[0]):
+        yield rows, queries[rows] @ keys.T
