@@ -16,6 +16,7 @@ PROJECTS = {
     "td3client": {"td3client"},
 }
 """Each project's folder, and the packages that its wheel brings into an environment."""
+OF_THE_PROJECT = {"pyproject.toml", "pyrightconfig.json", "README.md", "LICENSE", "PKG-INFO", ".gitignore"}
 
 
 def build(project: Path, target: str, folder: Path) -> Path:
@@ -37,7 +38,7 @@ def test_a_wheel_holds_its_packages_and_no_file_of_the_project(
     files = files_of(build(ROOT / project, "wheel", tmp_path))
     code = {file for file in files if ".dist-info/" not in file}
     assert {file.split("/")[0] for file in code} == packages
-    assert {Path(file).name for file in code if not file.endswith(".py")} <= {"py.typed", "script.py.mako"}
+    assert not {Path(file).name for file in code} & OF_THE_PROJECT
     sources = {path.relative_to(ROOT).as_posix() for name in packages for path in (ROOT / name).rglob("*.py")}
     assert sources <= code
     assert any(file.endswith("/licenses/LICENSE") for file in files)

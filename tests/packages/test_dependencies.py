@@ -117,7 +117,7 @@ def test_tests_benchmarks_and_guide_import_only_what_is_declared_for_development
     everywhere = {name for project in PACKAGES for name in declared(project)}
     development = declared("pyproject.toml", "dev") | declared("pyproject.toml", "docs")
     assert development >= RUN_NOT_IMPORTED
-    assert imported("tests", "benchmarks", "guide") - everywhere == development - RUN_NOT_IMPORTED
+    assert imported("tests", "benchmarks", "guide", "tools") - everywhere == development - RUN_NOT_IMPORTED
 
 
 def test_every_dependency_is_pinned_to_one_exact_version() -> None:
