@@ -42,6 +42,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             _describe_errors(operation["responses"])
+    # Relative to the address of the document, so that requests from `/docs` work under any prefix of the path.
+    document["servers"] = [{"url": "."}]
     for spec in (JobSpec, EvaluationSpec):  # request bodies that no route declares in its signature
         schema = spec.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs") | {spec.__name__: schema}

@@ -54,6 +54,14 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 MAX_DEADLINE_SECONDS = 10 * 365 * 86_400
 
+_USERS, _ITEMS = ("ada", "ben", "cleo", "dan", "eve", "finn"), ("tea", "milk", "bread", "jam", "eggs", "rice")
+EXAMPLE_LOG = "user_id,item_id,timestamp\n" + "".join(
+    f"{user},{_ITEMS[(first + time) % len(_ITEMS)]},{time}\n"
+    for first, user in enumerate(_USERS)
+    for time in range(len(_ITEMS))
+)
+"""A log that the default filters keep whole: everybody has every item once."""
+
 UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -77,12 +85,12 @@ UPLOAD_BODY: dict[str, Any] = {
                 "examples": {
                     "defaults": {
                         "summary": "A log, with the default spec",
-                        "value": {"dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n..."},
+                        "value": {"dataset": EXAMPLE_LOG},
                     },
                     "small summary": {
                         "summary": "A log and a spec",
                         "value": {
-                            "dataset": "user_id,item_id,timestamp\nada,tea,1\nada,milk,2\n...",
+                            "dataset": EXAMPLE_LOG,
                             "spec": {"seed": 7, "summary": {"users": 30, "length": 50}},
                         },
                     },
