@@ -104,5 +104,5 @@ $(RIVALS_STAMP): $(STAMP) benchmarks/service/requirements.txt benchmarks/service
 
 clean: ## remove .venv, .venv-bench, .venv-rivals and caches, but not the data in var/
 	@echo "Removing $(VENV), $(BENCH_VENV), $(RIVALS_VENV), caches and build output"
-	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) api/static build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH_VENV) $(RIVALS_VENV) api/static tests/browser/node_modules build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

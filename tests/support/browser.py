@@ -28,10 +28,15 @@ def chromium() -> Path:
     unpacked = modules / ".chromium"
     with (HOME / ".lock").open("w") as lock:  # test processes install it once
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not modules.is_dir():
+        if not _installed(modules / ".package-lock.json"):
             _node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
         unpacked.mkdir(exist_ok=True)
         return Path(_node("--input-type=module", "--eval", FIND, temporary=unpacked).strip())
+
+
+def _installed(record: Path) -> bool:
+    """Whether the packages are those of the lock file; npm writes `record` once all of them are there."""
+    return record.is_file() and record.stat().st_mtime >= (HOME / "package-lock.json").stat().st_mtime
 
 
 def _node(*arguments: str, temporary: Path | None = None) -> str:
