@@ -1,13 +1,13 @@
 """Checkpoints of earlier formats, as those of the next.
 
-A layout of a state that changes is a new format, and so is that of a spec, which stands in `of`: add a function from
-the one before, the newest last. It is given the tree as it stands in the file, where `{"$tensor": path}` stands for a
-tensor, and may change it.
+A layout of a state that changes is a new format: add a function from the one before, the newest last. It is given the
+tree as it stands in the file, where `{"$tensor": path}` stands for a tensor, and may change it. The spec in `of` says
+its own format, and is upgraded by the run that reads it.
 """
 
 from collections.abc import Callable
 
-from td3core.formats import EVALUATION_SPEC, Document, Format
+from td3core.formats import Document, Format
 
 
 def _from_2(stored: Document) -> Document:
@@ -16,8 +16,7 @@ def _from_2(stored: Document) -> Document:
     A run may go on in a later version of the code.
     """
     stored["of"].pop("code_version")
-    if "artifact" in stored["of"]:  # of an evaluation
-        stored["of"]["spec"] = EVALUATION_SPEC.upgrade(stored["of"]["spec"], version=1)
+    stored["of"]["spec_format"] = 1  # the runs read specs of any format
     work = stored["work"] or {}
     if "training" in work:
         work["training"] = _training_from_2(work["training"])

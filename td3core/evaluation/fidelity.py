@@ -40,7 +40,7 @@ def recoveries(
         return {}
     ours, ceiling = by_source[summary], by_source[row.ceiling]
     floor: Mapping[str, Spread] = {} if row.floor is None else by_source.get(row.floor, {})
-    return {name: _recovery(ours[name], ceiling[name], floor.get(name)) for name in ours}
+    return {name: _recovery(ours[name], ceiling[name], floor.get(name)) for name in ours if name in ceiling}
 
 
 def comparisons(
@@ -52,7 +52,10 @@ def comparisons(
     ours = by_source[summary]
     rivals = [source.name for source in SOURCES if source.role == "rival" and source.name in by_source]
     return {
-        rival: {name: _comparison(ours[name], by_source[rival][name]) for name in ours} for rival in rivals
+        rival: {
+            name: _comparison(ours[name], by_source[rival][name]) for name in ours if name in by_source[rival]
+        }
+        for rival in rivals
     }
 
 

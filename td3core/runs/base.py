@@ -14,7 +14,7 @@ import torch
 from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.config import DataConfig
 from td3core.data import Sequences, build_sequences
-from td3core.errors import InvalidCheckpointError
+from td3core.errors import InvalidCheckpointError, UnsupportedFormatError
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.progress import Progress, Stage
 
@@ -71,6 +71,14 @@ class ResumableRun(ABC, Generic[W]):
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of the run, ready for JSON."""
 
+    @abstractmethod
+    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
+        """Return `spec` and `spec_format` of a checkpoint as this version writes them.
+
+        Raises:
+            UnsupportedFormatError: This version cannot read the spec, or it is of another kind of run.
+        """
+
     def __iter__(self) -> Iterator[Progress]:
         reported = time.monotonic()
         started = reported - self._elapsed
@@ -107,9 +115,13 @@ class ResumableRun(ABC, Generic[W]):
             InvalidCheckpointError: The file is missing, damaged, or of another run; this run is unchanged.
         """
         state: RunCheckpoint[W] = load_checkpoint(path, self.checkpoint_type, device=self.device)
-        if state.of != self._identity:
+        try:
+            of = {**state.of, **self._current_spec(state.of["spec"], version=state.of["spec_format"])}
+        except UnsupportedFormatError as error:
+            raise InvalidCheckpointError(f"{path} belongs to another run: {error}") from error
+        if of != self._identity:
             raise InvalidCheckpointError(
-                f"{path} belongs to another run: expected {self._identity}, got {state.of}"
+                f"{path} belongs to another run: expected {self._identity}, got {of}"
             )
         self._elapsed, self._fraction = state.elapsed, state.fraction
         self.seconds, self._resumed = dict(state.seconds), state.work

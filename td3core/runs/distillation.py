@@ -12,6 +12,7 @@ from td3core.config import JobSpec
 from td3core.data import Sequences, leave_last_out
 from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
+from td3core.formats import JOB_SPEC, read_job_spec
 from td3core.interactions import LogProfile
 from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
@@ -96,7 +97,11 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         save_summary(self.summary, path)
 
     def _arguments(self) -> dict[str, Any]:
-        return {"spec": self.spec.model_dump(mode="json")}
+        return {"spec": self.spec.model_dump(mode="json"), "spec_format": JOB_SPEC.current}
+
+    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
+        spec = read_job_spec(stored, version=version)
+        return {"spec": spec.model_dump(mode="json"), "spec_format": JOB_SPEC.current}
 
     def _state(self) -> TeacherState | DistillingState | None:
         if self._distillation is not None:

@@ -1,6 +1,6 @@
 """Evaluation of an artefact on its log."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -10,6 +10,7 @@ from td3core.config import EvaluationSpec
 from td3core.data import leave_last_out
 from td3core.errors import InvalidLogError
 from td3core.evaluation import Evaluator, EvaluatorState
+from td3core.formats import EVALUATION_SPEC, read_evaluation_spec
 from td3core.progress import Progress
 from td3core.results import EvaluationResult, Size
 from td3core.runs.base import ResumableRun, RunCheckpoint, sha256_of
@@ -55,7 +56,15 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
         return self._result.model_dump(mode="json")
 
     def _arguments(self) -> dict[str, Any]:
-        return {"spec": self.spec.model_dump(mode="json"), "artifact": sha256_of(self.artifact)}
+        return {
+            "spec": self.spec.model_dump(mode="json"),
+            "spec_format": EVALUATION_SPEC.current,
+            "artifact": sha256_of(self.artifact),
+        }
+
+    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
+        spec = read_evaluation_spec(stored, version=version)
+        return {"spec": spec.model_dump(mode="json"), "spec_format": EVALUATION_SPEC.current}
 
     def _state(self) -> EvaluatorState | None:
         return self._resumed if self._evaluator is None else self._evaluator.state()

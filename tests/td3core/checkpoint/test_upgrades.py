@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from td3core.checkpoint import load_checkpoint, save_checkpoint
-from td3core.checkpoint.upgrades import CHECKPOINT
 from td3core.data.sample import generate_sample_log
 from td3core.factors import FarziFactors
 from td3core.formats import read_evaluation_spec, read_job_spec
@@ -86,10 +85,3 @@ def test_an_evaluation_goes_on(folder: Path, log: Path, tmp_path: Path) -> None:
     assert run._resumed.rivals["farzi"] is not None
     assert [report.step for report in run][-1] == 4
     assert set(run.result["results"]["sasrec"]) == {"summary", "farzi", "full", "floor"}
-
-
-def test_a_run_of_format_2_goes_on_in_a_later_version_with_its_sources_under_their_new_names() -> None:
-    of = {"code_version": "0.1.0", "artifact": "5", "spec": {"sources": ["own_full", "summary", "own_soft"]}}
-    upgraded = CHECKPOINT.upgrade({"of": of, "work": {}}, version=2)
-    sources = ["full_own_embedding", "summary", "summary_own_embedding"]
-    assert upgraded["of"] == {"artifact": "5", "spec": {"sources": sources}}

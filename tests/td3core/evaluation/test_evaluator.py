@@ -212,7 +212,7 @@ def test_another_log_is_refused(archive: Path, tmp_path: Path) -> None:
 
 
 def test_result_before_the_end_is_refused(archive: Path, tiny_log: Path) -> None:
-    with pytest.raises(RuntimeError, match="iterated to its end"):
+    with pytest.raises(RuntimeError, match="no result before its end"):
         _ = evaluation(archive, tiny_log).result
 
 
@@ -270,5 +270,5 @@ def test_trainings_that_had_come_to_their_end_are_not_repeated(
     assert list(dict.fromkeys(steps)) == [0, 4, 5, 6, 7, 8]
     for part in ("results", "recovery", "comparison"):
         assert second.result[part] == whole.result[part]
-    with pytest.raises(InvalidCheckpointError, match="this run is"):
+    with pytest.raises(InvalidCheckpointError, match="belongs to another run"):
         evaluation(archive, tiny_log, seeds=1).resume(tmp_path / "checkpoint")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from td3core.checkpoint import load_checkpoint, save_checkpoint
-from td3core.config import JobSpec
+from td3core.config import JobSpec, StopConfig
 from td3core.data import SupervisedChunks
 from td3core.errors import InvalidCheckpointError
 from td3core.outer.distillation import Distillation
@@ -203,3 +203,24 @@ def test_a_checkpoint_of_another_run_is_refused(tiny_log: Path, checkpoint: Path
         run_of(other, TINY_SPEC).resume(checkpoint)
     with pytest.raises(InvalidCheckpointError, match="belongs to another run"):
         DistillationRun(tiny_log, TINY_SPEC, device=CPU, dtype=torch.float64).resume(checkpoint)
+
+
+def with_spec(checkpoint: Path, spec: dict[str, Any]) -> None:
+    """Let the checkpoint hold this spec, as another version stored it."""
+    state = load_checkpoint(checkpoint, DistillationRun.checkpoint_type, device=CPU)
+    save_checkpoint(replace(state, of={**state.of, "spec": spec}), checkpoint)
+
+
+def test_a_field_that_the_stored_spec_does_not_have_is_at_its_default(
+    tiny_log: Path, checkpoint: Path
+) -> None:
+    spec = TINY_SPEC.model_dump(mode="json")
+    assert spec.pop("stop") == StopConfig().model_dump(mode="json")
+    with_spec(checkpoint, spec)
+    run_of(tiny_log, TINY_SPEC).resume(checkpoint)
+
+
+def test_a_field_that_this_version_does_not_know_is_refused(tiny_log: Path, checkpoint: Path) -> None:
+    with_spec(checkpoint, TINY_SPEC.model_dump(mode="json") | {"of_the_future": 1})
+    with pytest.raises(InvalidCheckpointError, match="of_the_future"):
+        run_of(tiny_log, TINY_SPEC).resume(checkpoint)
