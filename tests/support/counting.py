@@ -1,6 +1,6 @@
 """A real run whose work is counting: small enough to be interrupted at every step of the protocol around it."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -40,7 +40,10 @@ class Counting(ResumableRun[Counted]):
         self.ballast = torch.zeros(ballast, dtype=torch.uint8)
 
     def _arguments(self) -> dict[str, Any]:
-        return {}
+        return self._current_spec({}, version=1)
+
+    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
+        return {"spec": dict(stored), "spec_format": version}
 
     def _state(self) -> Counted:
         return Counted(self.counted, self.ballast)
