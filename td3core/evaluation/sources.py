@@ -236,8 +236,10 @@ class Sources:
                 return self._embedded(random_users(train, users, np.random.default_rng(seed)))
             case "longest_users":
                 return self._embedded(longest_users(train, users))
-            case _:
+            case "summary" | "nothing":
                 return _Sequences(self._embeddings, self.summary.items, self.summary.manifest.lr_factor)
+            case "log" | "item_counts":
+                raise ValueError(f"{source.name} trains on no embedded sequences")
 
     def _embedded(self, users: NDArray[np.int64]) -> _Sequences:
         """Return real users as the summary's synthetic ones are: as long, on the same item factor."""
