@@ -75,46 +75,12 @@ class Dataset(TypedDict):
     """
 
 
-class Evaluation(TypedDict):
+class Evaluation(Run):
     """Learners trained on the summary, beside the same learners trained on other sources.
 
     What a later version of the service found beyond these fields is there, too.
     """
 
-    id: str
-    """Id of the run."""
-    state: RunState
-    """State of the run."""
-    stage: str | None
-    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
-    started the run.
-    """
-    progress: float
-    """Progress of the whole run, from 0 to 1."""
-    step: int
-    """Number of completed steps of the current stage."""
-    steps: int
-    """Total number of steps of the current stage."""
-    losses: dict[str, float] | None
-    """Latest training losses, by name."""
-    scores: dict[str, float] | None
-    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
-    last completed training.
-    """
-    eta_seconds: float | None
-    """Estimated remaining time in seconds."""
-    attempt: int
-    """Number of times that a worker has started or continued the run."""
-    error: RunError | None
-    """Why the run failed; null unless it did."""
-    created_at: str
-    """When the run was submitted."""
-    started_at: str | None
-    """When a worker first started the run."""
-    finished_at: str | None
-    """When the run ended."""
-    links: dict[str, str]
-    """Paths of related resources and possible operations, by name."""
     job_id: str
     """Id of the job whose summary is evaluated."""
     spec: dict[str, Any]
@@ -210,43 +176,9 @@ class EventPage(TypedDict):
     """Whether the run has ended and this is its last page."""
 
 
-class Job(TypedDict):
+class Job(Run):
     """A distillation job."""
 
-    id: str
-    """Id of the run."""
-    state: RunState
-    """State of the run."""
-    stage: str | None
-    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
-    started the run.
-    """
-    progress: float
-    """Progress of the whole run, from 0 to 1."""
-    step: int
-    """Number of completed steps of the current stage."""
-    steps: int
-    """Total number of steps of the current stage."""
-    losses: dict[str, float] | None
-    """Latest training losses, by name."""
-    scores: dict[str, float] | None
-    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
-    last completed training.
-    """
-    eta_seconds: float | None
-    """Estimated remaining time in seconds."""
-    attempt: int
-    """Number of times that a worker has started or continued the run."""
-    error: RunError | None
-    """Why the run failed; null unless it did."""
-    created_at: str
-    """When the run was submitted."""
-    started_at: str | None
-    """When a worker first started the run."""
-    finished_at: str | None
-    """When the run ended."""
-    links: dict[str, str]
-    """Paths of related resources and possible operations, by name."""
     deadline_at: str | None
     """Deadline of the job: it fails if it has not ended by then. Null: no deadline."""
     spec: dict[str, Any]
@@ -382,55 +314,9 @@ class Stopped(TypedDict):
     """What happened, of a distillation that diverged."""
 
 
-class SubmittedJob(TypedDict):
+class SubmittedJob(Job):
     """The response to a submission: a new job, or an identical one that exists already."""
 
-    id: str
-    """Id of the run."""
-    state: RunState
-    """State of the run."""
-    stage: str | None
-    """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
-    started the run.
-    """
-    progress: float
-    """Progress of the whole run, from 0 to 1."""
-    step: int
-    """Number of completed steps of the current stage."""
-    steps: int
-    """Total number of steps of the current stage."""
-    losses: dict[str, float] | None
-    """Latest training losses, by name."""
-    scores: dict[str, float] | None
-    """Latest ranking metrics, by name: of a job on the validation items, of an evaluation those of the
-    last completed training.
-    """
-    eta_seconds: float | None
-    """Estimated remaining time in seconds."""
-    attempt: int
-    """Number of times that a worker has started or continued the run."""
-    error: RunError | None
-    """Why the run failed; null unless it did."""
-    created_at: str
-    """When the run was submitted."""
-    started_at: str | None
-    """When a worker first started the run."""
-    finished_at: str | None
-    """When the run ended."""
-    links: dict[str, str]
-    """Paths of related resources and possible operations, by name."""
-    deadline_at: str | None
-    """Deadline of the job: it fails if it has not ended by then. Null: no deadline."""
-    spec: dict[str, Any]
-    """The spec as it was stored when the job was submitted: a `JobSpec` of that version of the service,
-    with all defaults filled in.
-    """
-    dataset: Dataset
-    """The log of the job."""
-    summary: Summary | None
-    """The archive of the summary; null until the job has succeeded."""
-    metrics: JobMetrics | None
-    """The final figures of the job, all on the validation items. Null until the job has succeeded."""
     deduplicated: bool
     """Whether this job existed before and is identical: same log, same spec including the seed, same
     version of the service.

@@ -30,7 +30,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 def client_types(document: Mapping[str, Any]) -> str:
-    """Return the module: a type for each schema of an answer, and `Run`, what the runs have in common."""
+    """Return the module: a type for each schema of an answer; those of runs extend `Run`, what these have in common."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     names = sorted({*_answered(document), "EventOut"}, key=_name)
     enums = [name for name in names if "enum" in schemas[name]]
@@ -38,13 +38,21 @@ def client_types(document: Mapping[str, Any]) -> str:
     runs = [schemas[name]["properties"] for name in ("JobOut", "EvaluationOut")]
     shared = {field: schema for field, schema in runs[0].items() if runs[1].get(field) == schema}
     parts.append(_typed_dict("Run", "What a job and an evaluation have in common.", shared, list(shared)))
+    extended: dict[str, Mapping[str, Any]] = {"Run": shared}
     for name in names:
         if name not in enums:
             schema = schemas[name]
-            described = schema.get("description") or "A page of a list, newest first."
-            parts.append(
-                _typed_dict(_name(name), described, schema["properties"], schema.get("required", []))
+            fields: Mapping[str, Any] = schema["properties"]
+            base = max(
+                (known for known in extended if _holds(fields, extended[known])),
+                key=lambda known: len(extended[known]),
+                default="TypedDict",
             )
+            if base != "TypedDict":
+                extended[_name(name)] = fields
+            own = {field: kind for field, kind in fields.items() if field not in extended.get(base, {})}
+            described = schema.get("description") or "A page of a list, newest first."
+            parts.append(_typed_dict(_name(name), described, own, schema.get("required", []), base=base))
     return _formatted("\n".join((_HEAD, *(f"{part}\n" for part in parts))))
 
 
@@ -85,8 +93,15 @@ def _name(schema: str) -> str:
     return f"{_name(page[1])}Page" if page else schema.removesuffix("Out")
 
 
-def _typed_dict(name: str, described: str, fields: Mapping[str, Any], required: list[str]) -> str:
-    lines = [f"class {name}(TypedDict):", *_docstring(described), ""]
+def _holds(fields: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether the others are among the fields, with the same schemas."""
+    return bool(others) and all(fields.get(name) == schema for name, schema in others.items())
+
+
+def _typed_dict(
+    name: str, described: str, fields: Mapping[str, Any], required: list[str], *, base: str = "TypedDict"
+) -> str:
+    lines = [f"class {name}({base}):", *_docstring(described), ""]
     for field, schema in fields.items():
         kind = _type(schema)
         lines.append(f"    {field}: {kind if field in required else f'NotRequired[{kind}]'}")

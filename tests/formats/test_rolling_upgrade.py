@@ -15,17 +15,10 @@ from embedded.process import ChildProcess, free_port
 from td3core import load_summary
 from td3core.data.sample import generate_sample_log
 from tests.formats.previous import ROOT, checkout, previous_release
+from tests.formats.write import SPEC
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
-SPEC: dict[str, Any] = {
-    "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 10},
-    "teacher": {"max_epochs": 2},
-    "summary": {"users": 4, "length": 8},
-    "inner": {"steps": 6, "compile": "never"},
-    "outer": {"steps": 4, "validate_every": 2, "validation_learners": 1},
-    "certificate": {"learners": 1},
-}
 LONG = {**SPEC, "outer": {**SPEC["outer"], "steps": 200, "validate_every": 100}}
 EVALUATION = {"seeds": 1, "cutoffs": [10], "sources": ["full", "summary", "floor"]}
 MODULES = {"migrate": "api.migrate", "api": "api", "worker": "worker", "keeper": "worker.keeper"}

@@ -53,7 +53,10 @@ def test_a_field_of_an_answer_is_a_field_of_the_client() -> None:
 
 
 def test_what_runs_have_in_common_is_a_type() -> None:
-    assert module_of(client_types(document()))["Run"].__annotations__.keys() == {"id"}
+    types = client_types(document())
+    assert module_of(types)["Run"].__annotations__.keys() == {"id"}
+    assert "class Job(Run):" in types
+    assert types.count("id: str") == 1
 
 
 def test_a_schema_that_is_not_known_is_named() -> None:
