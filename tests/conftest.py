@@ -1,6 +1,6 @@
-"""Plugins of every test: fixtures of real servers and of the service, and assertions that explain themselves."""
+"""Plugins of every test: checked annotations, assertions that explain themselves, real servers, and the service."""
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
-pytest_plugins = ["tests.support.servers.fixtures", "tests.support.service"]
+pytest_plugins = ["tests.support.annotations", "tests.support.servers.fixtures", "tests.support.service"]

@@ -9,7 +9,7 @@ S is never built to learn it, and nothing but queries, keys and values enters th
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from td3core.catalogue import Catalogue, expected_embedding
 
 
+@runtime_checkable
 class Factors(Protocol):
     """The learned tensors of a summary; immutable but for what an optimizer writes into them."""
 

@@ -5,7 +5,7 @@ A derivative written by hand is a handful of operations, and finite where a seco
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, final
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,7 @@ class Pulled(NamedTuple):
     by_lr: Float[Tensor, "learners 1"]
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """One step of gradient descent, forwards and backwards."""
 

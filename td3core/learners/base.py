@@ -8,7 +8,7 @@ item embedding is not among them: it is the shared factor V, or trained beside t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from torch import Tensor
 from td3core.learners.objective import Objective
 
 
+@runtime_checkable
 class Learner(Protocol):
     """A sequential recommender: it predicts steps of a sequence that it does not see.
 

@@ -1,6 +1,6 @@
 """Which steps of a sequence a learner has to predict in training."""
 
-from typing import NamedTuple, Protocol, final
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -19,6 +19,7 @@ class Supervision(NamedTuple):
     """Steps from here on are padding; None: all are real."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """How the steps to predict are drawn."""
 

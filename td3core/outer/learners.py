@@ -1,7 +1,7 @@
 """Where the learners of an outer step come from, and how they get to the steps that are differentiated."""
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -36,6 +36,7 @@ class InitialLearners:
         return self.loop.begin_from(torch.where(trained, self.trajectory[epochs], fresh.parameters))
 
 
+@runtime_checkable
 class LearnerSource(Protocol):
     """Gives learners to an outer step, and takes them back."""
 

@@ -4,7 +4,7 @@ To add an objective, write a class with a `loss`, and let `build_objective` incl
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, final
+from typing import Literal, NamedTuple, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,7 @@ class TrainedCohort(NamedTuple):
     """The items of this outer step: all, or candidates."""
 
 
+@runtime_checkable
 class OuterObjective(Protocol):
     """One thing that learners are to do well."""
 

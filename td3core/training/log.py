@@ -189,7 +189,7 @@ class LogTraining:
         part = self._course.epoch / self.config.max_epochs
         set_learning_rate(self._optimizer, self.config.lr * cosine_decay(part))
 
-    def _draw_batches(self) -> list[Int[Tensor, "chunks steps"]]:
+    def _draw_batches(self) -> list[Int[Tensor, "_chunks _steps"]]:
         return [
             chunks
             for _ in range(self.learner.objective.passes)
@@ -202,7 +202,7 @@ class LogTraining:
             )
         ]
 
-    def _run_epoch(self, batches: list[Int[Tensor, "chunks steps"]]) -> Generator[Progress, None, None]:
+    def _run_epoch(self, batches: list[Int[Tensor, "_chunks _steps"]]) -> Generator[Progress, None, None]:
         """Take a step on each batch that is not done yet."""
         epoch, epoch_steps = self._course.epoch, self._course.epoch_steps or len(batches)
         for index in range(self._course.step, len(batches)):

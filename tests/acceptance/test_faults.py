@@ -53,15 +53,15 @@ def test_a_stopped_workers_job_is_handed_back_at_once(
     assert job["state"] == "succeeded"
 
 
-def test_cancelling_ends_a_run_within_a_step(client: Client, small_log: Path) -> None:
+def test_cancelling_ends_a_run_long_before_its_end(client: Client, small_log: Path) -> None:
     job_id = client.submit(small_log, with_outer_steps(100_000))["id"]
     wait_for_stage(client, job_id, "distilling")
     assert client.cancel(job_id)["state"] == "cancelling"
-    cancelled_at = time.monotonic()
     with pytest.raises(RunFailedError, match="cancelled"):
         list(client.wait(job_id, poll=0.05))
-    assert time.monotonic() - cancelled_at < 5
-    assert client.job(job_id)["summary"] is None
+    job = client.job(job_id)
+    assert (job["state"], job["summary"]) == ("cancelled", None)
+    assert job["step"] < 1000  # of a hundred thousand
 
 
 def wait_until(happens: Callable[[], bool], *, within: float = 30.0) -> None:

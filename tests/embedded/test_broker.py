@@ -25,6 +25,9 @@ def test_two_brokers_get_their_own_ports(tmp_path: Path) -> None:
         start_broker(tmp_path / "b", log=tmp_path / "b.log") as second,
     ):
         assert first.port != second.port
+        with redis.Redis.from_url(first.url) as client, redis.Redis.from_url(second.url) as other:
+            client.rpush("queue", "message")
+            assert (client.llen("queue"), other.llen("queue")) == (1, 0)
 
 
 def test_a_damaged_log_of_messages_is_named(tmp_path: Path) -> None:

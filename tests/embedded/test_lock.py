@@ -35,5 +35,5 @@ def test_a_held_data_dir_is_refused_and_a_killed_holder_gives_it_back(tmp_path: 
 
 def test_the_lock_can_be_taken_again_after_its_block(tmp_path: Path) -> None:
     for _ in range(2):
-        with exclusive(tmp_path):
+        with exclusive(tmp_path), pytest.raises(DataDirInUseError), exclusive(tmp_path):
             pass

@@ -1,5 +1,6 @@
-import threading
+from contextlib import ExitStack
 
+import pytest
 import redis
 
 from api.db import Database
@@ -9,6 +10,7 @@ from api.settings import Settings
 from tests.support.claims import cancel, claimed, expire_lease
 from tests.support.jobs import job
 from tests.support.keepers import brisk, keepers
+from tests.support.outages import closed_to_all
 from tests.support.waiting import wait_until
 
 
@@ -33,7 +35,18 @@ def test_a_run_left_in_cancelling_is_ended(database: Database, settings: Setting
         wait_until(lambda: job(database, queued_job).state is RunState.CANCELLED)
 
 
-def test_a_keeper_waits_for_a_database_that_is_away(settings: Settings) -> None:
-    nowhere = brisk(settings).model_copy(update={"database_url": "postgresql://td3@127.0.0.1:1/td3"})
-    with keepers(nowhere):
-        threading.Event().wait(0.3)
+@pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
+def test_a_keeper_waits_for_a_database_that_is_away(
+    database: Database,
+    settings: Settings,
+    queued_job: str,
+    migrated_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    claimed(database, queued_job)
+    expire_lease(database, queued_job)
+    with ExitStack() as stack:
+        with closed_to_all(migrated_url):
+            stack.enter_context(keepers(brisk(settings)))
+            wait_until(lambda: caplog.messages.count("keeper.database_unavailable") > 4)
+        wait_until(lambda: job(database, queued_job).state is RunState.QUEUED)

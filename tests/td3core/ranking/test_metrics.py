@@ -4,16 +4,11 @@ import math
 
 import pytest
 import torch
-from beartype import beartype
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import jaxtyped
 
 from td3core.errors import DivergedError
-from td3core.ranking import metrics
-from td3core.ranking.metrics import hit_rate, mrr, ndcg, ranking_metrics
-
-target_ranks = jaxtyped(typechecker=beartype)(metrics.target_ranks)
+from td3core.ranking.metrics import hit_rate, mrr, ndcg, ranking_metrics, target_ranks
 
 
 def rank(scores: list[float], target: int, excluded: list[bool] | None = None) -> int:
