@@ -57,7 +57,9 @@ class Lease:
         Raises:
             LeaseLostError: It has; nothing may be written any more.
         """
-        if self._lost.is_set() or self._expired():
+        if self._expired():
+            self._lost.set()  # for good: a late heartbeat must not revive what the run was told is lost
+        if self._lost.is_set():
             raise LeaseLostError(f"attempt {self.held.attempt} of {self.held.run_id} lost its lease")
 
     def write(self, write: Callable[[Session, Claim], T]) -> T:
@@ -76,7 +78,7 @@ class Lease:
                 time.sleep(RETRY_SECONDS)
 
     def _beat(self) -> None:
-        while not self._ended.wait(self._heartbeat.total_seconds()):
+        while not self._ended.wait(self._heartbeat.total_seconds()) and not self._lost.is_set():
             before = time.monotonic()
             try:
                 with self._database.transaction() as session:

@@ -1,7 +1,8 @@
 """Item sequences in time order, and the leave-last-out split."""
 
+import operator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +42,9 @@ class Sequences:
         """Interactions of each user."""
         return np.diff(self.offsets)
 
-    def of(self, user: int) -> IntArray:
+    def of(self, user: SupportsIndex) -> IntArray:
         """The item rows of one user, earliest first."""
-        return self.items[self.offsets[user] : self.offsets[user + 1]]
+        return self.items[self.offsets[user] : self.offsets[operator.index(user) + 1]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
