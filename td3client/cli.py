@@ -23,6 +23,7 @@ messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, s
 
 Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="URL of the service.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
+RunId = Annotated[str, typer.Argument(help="Id of a job or an evaluation.")]
 Spec = Annotated[
     str | None,
     typer.Option(
@@ -111,7 +112,7 @@ def evaluate(
 
 @app.command()
 def events(
-    run_id: Annotated[str, typer.Argument(help="Id of a job or an evaluation.")],
+    run_id: RunId,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Wait for new events until the run has ended.")
     ] = False,
@@ -124,10 +125,10 @@ def events(
 
 
 @app.command()
-def cancel(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Cancel a job and print its state."""
+def cancel(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+    """Cancel a job or an evaluation and print its state."""
     with Client(url) as client:
-        console.print(client.cancel(job_id)["state"])
+        console.print(client.cancel(run_id)["state"])
 
 
 @app.command()

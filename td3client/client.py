@@ -98,9 +98,9 @@ class Client:
         params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
         return self._call("GET", "/v1/jobs", params=params)
 
-    def cancel(self, job_id: str) -> Job:
-        """Cancel a job. A running job stops within one outer step."""
-        return self._call("POST", f"/v1/jobs/{job_id}/cancel")
+    def cancel(self, run_id: str) -> Run:
+        """Cancel a job or an evaluation. A running job stops within one outer step."""
+        return self._call("POST", f"{_path(run_id)}/cancel")
 
     def pause(self, job_id: str) -> Job:
         """Pause a job. A running job saves a checkpoint and stops within one outer step."""
@@ -142,7 +142,7 @@ class Client:
             ServiceProblem: The run does not exist.
             UnreachableError: The service is unreachable; with `follow`, for more than a minute.
         """
-        path = f"/v1/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}/events"
+        path = f"{_path(run_id)}/events"
         return self._stream(path, after) if follow else self._events_so_far(path, after)
 
     def _events_so_far(self, path: str, after: int) -> Iterator[Event]:
@@ -281,6 +281,11 @@ class Client:
             yield
         except httpx.TransportError as error:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+
+
+def _path(run_id: str) -> str:
+    """The path of a job or an evaluation, which the prefix of its id tells."""
+    return f"/v1/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}"
 
 
 def _raise_for_problem(response: httpx.Response) -> None:

@@ -68,7 +68,7 @@ def _detail(run: Run) -> str:
     """Return step, losses, scores and remaining time, as far as known, or why a job stopped early."""
     if run["state"] == "succeeded":
         stopped = (run.get("metrics") or {}).get("stopped")
-        return f"stopped early ({stopped.get('detail', stopped['reason'])})" if stopped else ""
+        return f"stopped early ({stopped.get('detail') or stopped['reason']})" if stopped else ""
     if run["state"] != "running":
         return ""
     return _progress(run)

@@ -78,7 +78,8 @@ class Dataset(TypedDict):
 class Evaluation(Run):
     """Learners trained on the summary, beside the same learners trained on other sources.
 
-    What a later version of the service found beyond these fields is there, too.
+    All fields of the result are null until the evaluation has succeeded. Fields that a later version of
+    the service stored are included as they are.
     """
 
     job_id: str
@@ -88,54 +89,35 @@ class Evaluation(Run):
     version that took the evaluation.
     """
     results: dict[str, dict[str, dict[str, Spread]]] | None
-    """Figures by learner, source and metric; sources in the order in which they are to be shown. Null
-    until the evaluation has succeeded.
-    """
+    """Figures by learner, source and metric; sources in the order in which they are to be shown."""
     recovery: dict[str, dict[str, Recovery]] | None
-    """Recovery of `summary`, by learner and metric; empty without `full`. Null until the evaluation has
-    succeeded.
-    """
+    """Recovery of `summary`, by learner and metric; empty without `full`."""
     own_recovery: dict[str, dict[str, Recovery]] | None
     """Recovery of `summary_own_embedding` against `full_own_embedding`, by learner and metric; it has no
-    floor. Null until the evaluation has succeeded.
+    floor.
     """
     comparison: dict[str, dict[str, dict[str, Comparison]]] | None
     """The summary against each rival, by learner, rival and metric. Both are trained alike: for learners
-    of another kind than the job's it is `summary_untaught` that is compared. Null until the evaluation
-    has succeeded.
+    of another kind than the job's it is `summary_untaught` that is compared.
     """
     diverged: dict[str, list[str]] | None
-    """By learner, the sources that are left out because the training of a learner on them diverged. Null
-    until the evaluation has succeeded.
-    """
+    """By learner, the sources that are left out because the training of a learner on them diverged."""
     seconds: dict[str, dict[str, float]] | None
-    """Mean seconds of training by learner and source, without validations. Null until the evaluation has
-    succeeded.
-    """
+    """Mean seconds of training by learner and source, without validations."""
     timing: dict[str, Timing] | None
-    """What training on the summary saves, by learner; empty without `summary` and `full`. Null until the
-    evaluation has succeeded.
-    """
+    """What training on the summary saves, by learner; empty without `summary` and `full`."""
     trend: Trend | None
-    """Learner configurations in the order of the summary and of the log; null unless the spec asks for it.
-    Null until the evaluation has succeeded.
-    """
+    """Learner configurations in the order of the summary and of the log; null unless the spec asks for it."""
     size: Size | None
-    """Size of the summary and of the log. Null until the evaluation has succeeded."""
+    """Size of the summary and of the log."""
     seeds: list[int] | None
-    """Seeds of the learners; each source has one learner a seed. Null until the evaluation has succeeded."""
+    """Seeds of the learners; each source has one learner a seed."""
     split: str | None
-    """Which held-out interaction was predicted: `test` or `valid`. Null until the evaluation has
-    succeeded.
-    """
+    """Which held-out interaction was predicted: `test` or `valid`."""
     protocol: str | None
-    """Among which items the target was ranked: `full`, all of them, or `uni100`, 100 drawn ones. Null
-    until the evaluation has succeeded.
-    """
+    """Among which items the target was ranked: `full`, all of them, or `uni100`, 100 drawn ones."""
     exclude_seen: bool | None
-    """Whether items of the user's history were left out of the ranking: as the spec says, or the job's.
-    Null until the evaluation has succeeded.
-    """
+    """Whether items of the user's history were left out of the ranking: as the spec says, or the job's."""
 
 
 class EvaluationPage(TypedDict):

@@ -72,7 +72,7 @@ def test_submit_says_that_there_was_an_identical_job(scripted: ScriptedService, 
 
 def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService) -> None:
     ended = {**RUN, "state": "succeeded", "progress": 1.0}
-    by_time = {**ended, "metrics": {"stopped": {"reason": "seconds"}}}
+    by_time = {**ended, "metrics": {"stopped": {"reason": "seconds", "detail": None}}}
     diverged = {**ended, "metrics": {"stopped": {"reason": "diverged", "detail": "the outer loss was nan"}}}
     for job, why in ((by_time, "seconds"), (diverged, "the outer loss was nan")):
         scripted.script = {"GET /v1/jobs/job_1": [Answer.json(job)]}

@@ -270,3 +270,12 @@ def test_a_service_that_stays_away_ends_the_stream(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("td3client.client.RECONNECT_SECONDS", -1.0)
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(UnreachableError):
         list(client.events("job_1"))
+
+
+def test_an_evaluation_is_cancelled_by_its_own_path(scripted: ScriptedService) -> None:
+    scripted.script = {
+        "POST /v1/evaluations/eval_1/cancel": [Answer.json({"state": "cancelling"}, status=202)],
+        "POST /v1/jobs/job_1/cancel": [Answer.json({"state": "cancelled"}, status=202)],
+    }
+    with Client(scripted.url) as client:
+        assert [client.cancel(run)["state"] for run in ("eval_1", "job_1")] == ["cancelling", "cancelled"]
