@@ -8,8 +8,8 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 RIVALS_VENV := .venv-rivals
 RIVALS_STAMP := $(RIVALS_VENV)/.installed
 GUIDE := api/static/guide/index.html
-GUIDE_SOURCES := mkdocs.yml $(shell find docs guide api td3client td3core worker \
-  -name '*.md' -o -name '*.svg' -o -name '*.py')
+GUIDE_SOURCES := mkdocs.yml $(shell find docs guide api embedded td3client td3core worker \
+  -path api/static -prune -o -name '*.md' -o -name '*.svg' -o -name '*.py')
 # Two cores are assumed; one torch thread a process, or the processes take turns on them.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 

@@ -57,6 +57,13 @@ def newest_revision() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def is_known(revision: str) -> bool:
+    """Whether this code has the revision; one that it does not have is of a later version."""
+    return any(
+        script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
+
+
 def current_revision(connection: Connection) -> str | None:
     """The revision of the database."""
     return MigrationContext.configure(connection).get_current_revision()

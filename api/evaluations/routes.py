@@ -28,7 +28,7 @@ from api.http.context import Service
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented
-from api.http.spec import MAX_SPEC_BYTES, parse_spec
+from api.http.spec import MAX_SPEC_BYTES, as_sent, parse_spec
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
@@ -89,7 +89,7 @@ async def create_evaluation(
     It measures how much of the full log's quality the summary keeps.
     """
     spec = parse_spec(EvaluationSpec, await read_body(request, max_bytes=MAX_SPEC_BYTES) or None)
-    asked = digest(job_id, spec.model_dump(mode="json"))
+    asked = digest(job_id, as_sent(spec))
 
     def accept() -> Response:
         with context.database.transaction() as session:

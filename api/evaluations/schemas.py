@@ -28,14 +28,14 @@ RESULT_FIELDS = tuple(name for name in EvaluationResult.model_fields if name != 
 
 def _part(name: str) -> Any:
     """Describe a field as the result does."""
-    described = EvaluationResult.model_fields[name].description
-    return Field(description=f"{described} Null until the evaluation has succeeded.")
+    return Field(description=EvaluationResult.model_fields[name].description)
 
 
 class EvaluationOut(RunOut):
     """Learners trained on the summary, beside the same learners trained on other sources.
 
-    What a later version of the service found beyond these fields is there, too.
+    All fields of the result are null until the evaluation has succeeded. Fields that a later version of the service
+    stored are included as they are.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -12,7 +12,7 @@ from api.errors import NotReadyError, StorageError
 from api.http.context import Context, Service
 from api.http.openapi import answer
 from api.http.problems import documented
-from api.migrate import current_revision, newest_revision
+from api.migrate import current_revision, is_known, newest_revision
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger(__name__)
@@ -76,7 +76,10 @@ def readyz(context: Service) -> Readiness:
 
 
 def check_database(context: Context) -> str | None:
-    """Check that the database answers and has the schema that this version needs."""
+    """Check that the database answers and has the schema that this version needs, or a later one.
+
+    In a rolling upgrade the schema is upgraded first, and the processes of the version before it go on.
+    """
     try:
         with context.database.engine.connect() as connection:
             revision = current_revision(connection)
@@ -84,7 +87,9 @@ def check_database(context: Context) -> str | None:
         log.warning("ready.database", error=str(error))
         return "unavailable"
     newest = newest_revision()
-    return None if revision == newest else f"the schema is at revision {revision}, expected {newest}"
+    if revision == newest or (revision is not None and not is_known(revision)):
+        return None
+    return f"the schema is at revision {revision}, expected {newest}"
 
 
 def check_broker(context: Context) -> str | None:

@@ -146,7 +146,7 @@ def example(error: type[ServiceError]) -> dict[str, Any]:
         "title": error.title(),
         "status": error.status,
         "detail": error.title() + ".",
-        "instance": "/jobs",
+        "instance": "/v1/jobs",
         "code": error.code,
         "request_id": "0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
     }

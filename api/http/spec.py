@@ -1,6 +1,6 @@
 """Parsing of specs in request bodies."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,3 +23,8 @@ def parse_spec(kind: type[Spec], sent: bytes | None) -> Spec:
     except ValidationError as error:
         faults = field_errors(error.errors(include_url=False))
         raise InvalidSpecError(f"The spec is invalid: {summarise(faults)}", errors=faults) from None
+
+
+def as_sent(spec: BaseModel) -> dict[str, Any]:
+    """Return the fields that the client sent, for telling its requests apart: defaults may differ between versions."""
+    return spec.model_dump(mode="json", exclude_unset=True)

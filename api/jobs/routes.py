@@ -32,6 +32,7 @@ from api.http.multipart import receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented, example
+from api.http.spec import as_sent
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
@@ -176,7 +177,7 @@ async def create_job(
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
         sent = await receive_submission(request, folder, max_bytes=settings.max_upload_bytes)
         received, spec = sent.log, sent.spec
-        asked = digest(received.sha256, received.name, spec.model_dump(mode="json"), deadline_seconds, force)
+        asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force)
         if answered := guard.replay(asked):
             return answered
         profile = await run_sync(

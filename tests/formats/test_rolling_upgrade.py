@@ -2,8 +2,7 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 from embedded.process import ChildProcess, free_port
 from td3core import load_summary
 from td3core.data.sample import generate_sample_log
+from td3core.version import VERSION
 from tests.formats.previous import ROOT, checkout, previous_release
 from tests.formats.write import SPEC
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
@@ -28,29 +29,30 @@ class Release:
     """Starts processes of one version of the code on the shared parts."""
 
     def __init__(
-        self, name: str, code: Path, folder: Path, settings: dict[str, str], stack: ExitStack
+        self, version: str, code: Path, folder: Path, settings: dict[str, str], stack: ExitStack
     ) -> None:
-        self.name, self._folder, self._stack = name, folder, stack
+        self.version, self._folder, self._stack = version, folder, stack
+        self.revision = max(path.name[:4] for path in (code / "migrations" / "versions").glob("[0-9]*.py"))
         self._port = free_port()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("TD3_")}
         # Only this version's code is found: not that of the working directory, nor the installed one.
         self._environment = inherited | {"PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"} | settings
-        self._environment |= {"TD3_DATA_DIR": str(folder / name), "TD3_PORT": str(self._port)}
+        self._environment |= {"TD3_DATA_DIR": str(folder / version), "TD3_PORT": str(self._port)}
         self.code = code
 
-    def start(self, process: str) -> ChildProcess:
+    def start(self, process: str, *arguments: str) -> ChildProcess:
         child = ChildProcess(
-            f"{self.name}-{process}",
-            [sys.executable, "-m", MODULES[process]],
-            log=self._folder / f"{self.name}-{process}.log",
+            f"{self.version}-{process}",
+            [sys.executable, "-m", MODULES[process], *arguments],
+            log=self._folder / f"{self.version}-{process}.log",
             env=self._environment,
             cwd=self.code,
         )
         self._stack.callback(child.stop, grace=30)
         return child
 
-    def migrate(self) -> None:
-        child = self.start("migrate")
+    def migrate(self, *arguments: str) -> None:
+        child = self.start("migrate", *arguments)
         assert child.wait(120) == 0, child.log_tail()
 
     def serve(self) -> httpx.Client:
@@ -65,21 +67,14 @@ class Release:
             except httpx.TransportError:
                 return False
 
-        wait_until(ready)
+        wait_until(ready, seconds=120)
         return api
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture
 def releases(postgres_url: str, broker_url: str, tmp_path: Path) -> Iterator[tuple[Release, Release]]:
     """The previous release and this one."""
-    _, commit = previous_release()
+    version, commit = previous_release()
     old_code = checkout(commit, tmp_path / "previous")
     storage = tmp_path / "storage"
     storage.mkdir()
@@ -95,8 +90,8 @@ def releases(postgres_url: str, broker_url: str, tmp_path: Path) -> Iterator[tup
     }
     with ExitStack() as stack:
         yield (
-            Release("previous", old_code, tmp_path, shared, stack),
-            Release("current", ROOT, tmp_path, shared, stack),
+            Release(version, old_code, tmp_path, shared, stack),
+            Release(VERSION, ROOT, tmp_path, shared, stack),
         )
 
 
@@ -135,7 +130,7 @@ def succeeded(api: httpx.Client, path: str) -> dict[str, Any]:
         assert run["state"] not in ("failed", "cancelled"), run["error"]
         return run["state"] == "succeeded"
 
-    wait_until(ended)
+    wait_until(ended, seconds=120)
     return run
 
 
@@ -155,8 +150,10 @@ def test_jobs_go_through_in_both_directions(
     succeeded(old_api, f"/jobs/{before}")
 
     current.migrate()
+    # 0.1.0 takes a later schema for a wrong one, though it goes on serving; later releases do not.
+    assert old_api.get("/readyz").status_code == (503 if previous.version == "0.1.0" else 200)
     new_api = current.serve()
-    current.start("keeper")
+    new_keeper = current.start("keeper")
     # This release's API, the previous one's worker, which is the only one.
     run_by_old = submit(new_api, log, SPEC, seed=2)
     succeeded(new_api, f"/jobs/{run_by_old}")
@@ -164,7 +161,7 @@ def test_jobs_go_through_in_both_directions(
 
     # A deploy in the middle of a job: the worker that takes it over is this release's.
     handed_over = submit(old_api, log, LONG, seed=3)
-    wait_until(lambda: old_api.get(f"/jobs/{handed_over}").json()["stage"] == "distilling")
+    wait_until(lambda: old_api.get(f"/jobs/{handed_over}").json()["stage"] == "distilling", seconds=120)
     new_worker = current.start("worker")
     assert old_worker.stop(grace=60) is None
     new_worker.check_alive()
@@ -187,3 +184,14 @@ def test_jobs_go_through_in_both_directions(
             assert load_summary(archive).manifest.seed == job["spec"]["seed"]
             for evaluation in api.get(f"/jobs/{job['id']}/evaluations").json()["items"]:
                 assert set(evaluation["results"]["sasrec"]) == set(EVALUATION["sources"])
+
+    # The way back: the previous release's worker on the new schema, then its whole service on its own.
+    new_worker.stop(grace=60)
+    new_keeper.stop(grace=60)
+    previous.start("worker")
+    after = submit(new_api, log, SPEC, seed=5)
+    succeeded(new_api, f"/jobs/{after}")
+    current.migrate("--down", "--revision", previous.revision)
+    assert old_api.get("/readyz").status_code == 200
+    assert {job["id"] for job in old_api.get("/jobs").json()["items"]} == jobs | {after}
+    succeeded(old_api, evaluate(old_api, after))

@@ -13,6 +13,7 @@ from api.idempotency import keys
 from api.idempotency.keys import Answer, Answered, Held
 from api.models import Evaluation, IdempotencyKey, Job
 from api.settings import Settings
+from td3core.config import JobSpec, OuterConfig
 from tests.support.interaction_logs import LOG
 from tests.support.jobs import count
 from tests.support.keepers import brisk, keepers
@@ -116,6 +117,21 @@ def test_a_request_under_way_keeps_its_key_for_as_long_as_it_takes(
         first = slow.result()
     assert first.status_code == 202, first.text
     assert submit(api, key="k1").content == first.content
+    assert count(database, Job) == 1
+
+
+def test_a_request_is_the_same_where_a_later_version_has_another_default(
+    api: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = submit(api, spec={"seed": 3}, key="k1")
+
+    class LaterSpec(JobSpec):
+        outer: OuterConfig = OuterConfig(steps=7)
+
+    monkeypatch.setattr("api.http.multipart.JobSpec", LaterSpec)
+    again = submit(api, spec={"seed": 3}, key="k1")
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    problem(submit(api, spec={"seed": 4}, key="k1"), 422, "idempotency_key_reused")
     assert count(database, Job) == 1
 
 
