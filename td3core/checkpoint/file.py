@@ -18,6 +18,7 @@ from torch import Tensor
 from td3core.checkpoint.upgrades import CHECKPOINT
 from td3core.checkpoint.values import Tree, TreeError, from_tree, to_tree
 from td3core.errors import InvalidCheckpointError, UnsupportedFormatError
+from td3core.formats import Document
 
 S = TypeVar("S")
 
@@ -85,10 +86,18 @@ def load_checkpoint(path: Path, kind: type[S], *, device: torch.device) -> S:
     # Copied, for a tensor's alignment in memory can show in the last digits of what is computed with it.
     tensors = {name: tensor.clone().to(device) for name, tensor in safetensors.torch.load(data).items()}
     try:
-        tree = CHECKPOINT.upgrade(json.loads(metadata["state"]), version=int(version))
+        tree = _upgraded(json.loads(metadata["state"]), int(version))
         return cast("S", from_tree(kind, _with_tensors(tree, tensors)))
     except (UnsupportedFormatError, TreeError) as error:
         raise InvalidCheckpointError(f"{path} cannot be used: {error}") from error
+
+
+def _upgraded(state: Document, version: int) -> Document:
+    """Raise TreeError where the state is none of its format."""
+    try:
+        return CHECKPOINT.upgrade(state, version=version)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise TreeError(f"its state is none of format {version}: {error!r}") from error
 
 
 def _without_tensors(tree: Tree, path: str, tensors: dict[str, Tensor]) -> Tree:

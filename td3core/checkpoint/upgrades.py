@@ -11,9 +11,9 @@ from td3core.formats import Document, Format
 
 
 def _from_2(stored: Document) -> Document:
-    """Points of a curve got names, factors what is not learned of them, and what goes together was put together.
+    """Curve points become objects, Farzi factors carry their temperature, and related fields are grouped.
 
-    A run may go on in a later version of the code.
+    `code_version` is dropped, because a later version may resume the run.
     """
     stored["of"].pop("code_version")
     stored["of"]["spec_format"] = 1  # the runs read specs of any format

@@ -1,4 +1,4 @@
-"""Every kind of stored document."""
+"""Every kind of stored document but checkpoints, whose format is in `td3core.checkpoint.upgrades`."""
 
 from td3core.formats import evaluation_result, evaluation_spec
 from td3core.formats.format import Format

@@ -11,6 +11,7 @@ from td3core.formats.format import Format
 from td3core.formats.formats import EVALUATION_SPEC, JOB_SPEC
 
 Spec = TypeVar("Spec", bound=BaseModel)
+_SHOWN = 100  # characters of a value
 
 
 def read_job_spec(stored: Mapping[str, Any], *, version: int) -> JobSpec:
@@ -36,12 +37,15 @@ def _read(kind: type[Spec], stored_as: Format, stored: Mapping[str, Any], versio
         return kind.model_validate(stored_as.upgrade(stored, version=version))
     except ValidationError as error:
         raise UnsupportedFormatError(
-            f"this version cannot execute the {stored_as.name}, which a later version wrote: {first_fault(error)}"
+            f"this version cannot read the {stored_as.name}: {first_fault(error)}; a later version may have written it"
         ) from error
 
 
 def first_fault(error: ValidationError) -> str:
-    """Describe the first invalid field, its value and the reason."""
+    """Describe the first invalid field and the reason, and its value unless that is a whole part of the document."""
     fault = error.errors()[0]
-    field = ".".join(map(str, fault["loc"])) or "the document"
-    return f"{field} is {fault['input']!r}: {fault['msg']}"
+    field, value = ".".join(map(str, fault["loc"])) or "the document", fault["input"]
+    if isinstance(value, dict | list):
+        return f"{field}: {fault['msg']}"
+    text = repr(value)
+    return f"{field} is {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}: {fault['msg']}"

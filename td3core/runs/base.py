@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
+from pydantic import BaseModel
 
 from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.config import DataConfig
 from td3core.data import Sequences, build_sequences
 from td3core.errors import InvalidCheckpointError, UnsupportedFormatError
+from td3core.formats import Format
 from td3core.interactions import LogProfile, filter_log, profile_log, read_log
 from td3core.progress import Progress, Stage
 
@@ -41,14 +43,18 @@ class ResumableRun(ABC, Generic[W]):
     """A computation on a log, which is executed by iterating over it.
 
     Between two reports, `checkpoint` writes its state to a file. Another run with the same arguments that resumes from
-    this file ends with the same result.
+    this file ends with the same result, to the byte if it is of the same version.
     """
 
     checkpoint_type: ClassVar[Any]
     """`RunCheckpoint` with the type of the state."""
+    spec_format: ClassVar[Format]
 
-    def __init__(self, log: Path, *, log_name: str | None, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, log: Path, spec: BaseModel, *, log_name: str | None, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self.log = log
+        self.spec = spec
         self.log_name = log_name
         self.device = device
         self.dtype = dtype
@@ -68,16 +74,16 @@ class ResumableRun(ABC, Generic[W]):
         """Return the state of the computation, in the form in which `_run` uses `_resumed`."""
 
     @abstractmethod
-    def _arguments(self) -> dict[str, Any]:
-        """Return the arguments of the run, ready for JSON."""
-
-    @abstractmethod
-    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
-        """Return `spec` and `spec_format` of a checkpoint as this version writes them.
+    def _read_spec(self, stored: Mapping[str, Any], *, version: int) -> BaseModel:
+        """Return the spec of a checkpoint, which was stored in the format `version`.
 
         Raises:
-            UnsupportedFormatError: This version cannot read the spec, or it is of another kind of run.
+            UnsupportedFormatError: This version cannot read it, or it is of another kind of run.
         """
+
+    def _inputs(self) -> dict[str, Any]:
+        """Return what a run depends on besides its log and its spec, ready for JSON."""
+        return {}
 
     def __iter__(self) -> Iterator[Progress]:
         reported = time.monotonic()
@@ -116,13 +122,11 @@ class ResumableRun(ABC, Generic[W]):
         """
         state: RunCheckpoint[W] = load_checkpoint(path, self.checkpoint_type, device=self.device)
         try:
-            of = {**state.of, **self._current_spec(state.of["spec"], version=state.of["spec_format"])}
+            spec = self._read_spec(state.of["spec"], version=state.of["spec_format"])
         except UnsupportedFormatError as error:
-            raise InvalidCheckpointError(f"{path} belongs to another run: {error}") from error
-        if of != self._identity:
-            raise InvalidCheckpointError(
-                f"{path} belongs to another run: expected {self._identity}, got {of}"
-            )
+            raise InvalidCheckpointError(f"{path} cannot be used: {error}") from error
+        if different := _differences(self._identity, {**state.of, **_described(spec, self.spec_format)}):
+            raise InvalidCheckpointError(f"{path} belongs to another run: {'; '.join(different)}")
         self._elapsed, self._fraction = state.elapsed, state.fraction
         self.seconds, self._resumed = dict(state.seconds), state.work
 
@@ -133,7 +137,8 @@ class ResumableRun(ABC, Generic[W]):
             "device": self.device.type,
             "dtype": str(self.dtype),
             "log": self._log_sha256,
-            **self._arguments(),
+            **_described(self.spec, self.spec_format),
+            **self._inputs(),
         }
 
     @cached_property
@@ -151,3 +156,19 @@ def sha256_of(path: Path) -> str:
     """Return a file's SHA-256, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _described(spec: BaseModel, stored_as: Format) -> dict[str, Any]:
+    return {"spec": spec.model_dump(mode="json"), "spec_format": stored_as.current}
+
+
+def _differences(expected: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[str]:
+    """Name each field that is not the same, with both values."""
+    different: list[str] = []
+    for name in sorted({*expected, *found}):
+        ours, theirs = expected.get(name), found.get(name)
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            different += _differences(ours, theirs, f"{where}{name}.")
+        elif ours != theirs:
+            different.append(f"{where}{name}: expected {ours!r}, got {theirs!r}")
+    return different

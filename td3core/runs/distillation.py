@@ -52,10 +52,12 @@ class DistillingState:
 class DistillationRun(ResumableRun[TeacherState | DistillingState]):
     """Distillation of a log: read, filter, split, train the teacher, distil. Iterate over it, then call `save`.
 
-    A run that was resumed gives the same bytes as one that was never interrupted.
+    A run that was resumed in the same version gives the same bytes as one that was never interrupted.
     """
 
     checkpoint_type = RunCheckpoint[TeacherState | DistillingState]
+    spec_format = JOB_SPEC
+    spec: JobSpec
 
     def __init__(
         self,
@@ -66,8 +68,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
-        self.spec = spec
+        super().__init__(log, spec, log_name=log_name, device=device, dtype=dtype)
         self.profile: LogProfile | None = None
         """Profile of the log after filtering; None until it is read."""
         self._summary: Summary | None = None
@@ -96,12 +97,8 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         """Write the artefact."""
         save_summary(self.summary, path)
 
-    def _arguments(self) -> dict[str, Any]:
-        return {"spec": self.spec.model_dump(mode="json"), "spec_format": JOB_SPEC.current}
-
-    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
-        spec = read_job_spec(stored, version=version)
-        return {"spec": spec.model_dump(mode="json"), "spec_format": JOB_SPEC.current}
+    def _read_spec(self, stored: Mapping[str, Any], *, version: int) -> JobSpec:
+        return read_job_spec(stored, version=version)
 
     def _state(self) -> TeacherState | DistillingState | None:
         if self._distillation is not None:

@@ -25,6 +25,8 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
     """
 
     checkpoint_type = RunCheckpoint[EvaluatorState]
+    spec_format = EVALUATION_SPEC
+    spec: EvaluationSpec
 
     def __init__(
         self,
@@ -37,9 +39,8 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(log, log_name=log_name, device=device, dtype=dtype)
+        super().__init__(log, spec, log_name=log_name, device=device, dtype=dtype)
         self.artifact = artifact
-        self.spec = spec
         self.distil_seconds = distil_seconds
         self._evaluator: Evaluator | None = None
         self._result: EvaluationResult | None = None
@@ -55,16 +56,11 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
             raise RuntimeError("the run has no result before its end")
         return self._result.model_dump(mode="json")
 
-    def _arguments(self) -> dict[str, Any]:
-        return {
-            "spec": self.spec.model_dump(mode="json"),
-            "spec_format": EVALUATION_SPEC.current,
-            "artifact": sha256_of(self.artifact),
-        }
+    def _read_spec(self, stored: Mapping[str, Any], *, version: int) -> EvaluationSpec:
+        return read_evaluation_spec(stored, version=version)
 
-    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
-        spec = read_evaluation_spec(stored, version=version)
-        return {"spec": spec.model_dump(mode="json"), "spec_format": EVALUATION_SPEC.current}
+    def _inputs(self) -> dict[str, Any]:
+        return {"artifact": sha256_of(self.artifact)}
 
     def _state(self) -> EvaluatorState | None:
         return self._resumed if self._evaluator is None else self._evaluator.state()

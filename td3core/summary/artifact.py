@@ -104,7 +104,7 @@ def _parse_manifest(data: bytes) -> Manifest:
         by = document.get("code_version")
         raise InvalidArtifactError(
             f"{_MANIFEST}: {first_fault(error)}. The archive was written by version {by}, and this is version "
-            f"{VERSION}; if the archive is not damaged, load it with a later version"
+            f"{VERSION}; a later version may be able to load it"
         ) from error
 
 

@@ -9,6 +9,8 @@ import torch
 
 from api.models import RunState
 from api.runs import claims
+from td3core.config import JobSpec
+from td3core.formats import JOB_SPEC, read_job_spec
 from td3core.progress import Progress
 from td3core.runs.base import ResumableRun, RunCheckpoint
 from worker.execute import Attempt, Finish, Handler
@@ -32,18 +34,16 @@ class Counting(ResumableRun[Counted]):
     """Counts to ten, and remembers what it has counted."""
 
     checkpoint_type = RunCheckpoint[Counted]
+    spec_format = JOB_SPEC
 
     def __init__(self, log: Path, between: Between, *, ballast: int = 0) -> None:
-        super().__init__(log, log_name=None, device=torch.device("cpu"), dtype=torch.float32)
+        super().__init__(log, JobSpec(), log_name=None, device=torch.device("cpu"), dtype=torch.float32)
         self.counted: list[int] = []
         self.between = between
         self.ballast = torch.zeros(ballast, dtype=torch.uint8)
 
-    def _arguments(self) -> dict[str, Any]:
-        return self._current_spec({}, version=1)
-
-    def _current_spec(self, stored: Mapping[str, Any], *, version: int) -> dict[str, Any]:
-        return {"spec": dict(stored), "spec_format": version}
+    def _read_spec(self, stored: Mapping[str, Any], *, version: int) -> JobSpec:
+        return read_job_spec(stored, version=version)
 
     def _state(self) -> Counted:
         return Counted(self.counted, self.ballast)

@@ -43,8 +43,9 @@ def test_another_state_is_refused(tmp_path: Path) -> None:
         (b"td3-checkpoint 1", "format 1, which an earlier version wrote; expected format 2 to 3"),
         (b"td3-checkpoint 9", "format 9, which a later version wrote; expected format 2 to 3"),
         (b"td3-chocolates 3", "is a td3-chocolates 3, not a td3-checkpoint"),
+        (b"td3-checkpoint 2", "its state is none of format 2: KeyError"),
     ],
-    ids=["old", "new", "other"],
+    ids=["old", "new", "other", "mislabelled"],
 )
 def test_other_formats_are_refused(label: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"

@@ -1,19 +1,17 @@
 """Checkpoints of earlier formats, as the version that wrote them left them: one of each kind of run."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from td3core.checkpoint import load_checkpoint, save_checkpoint
+from td3core.checkpoint import load_checkpoint
 from td3core.data.sample import generate_sample_log
 from td3core.factors import FarziFactors
 from td3core.formats import read_evaluation_spec, read_job_spec
-from td3core.runs import DistillationRun, EvaluationRun, ResumableRun
-from td3core.runs.distillation import DistillingState
+from td3core.runs import DistillationRun, EvaluationRun
+from td3core.runs.distillation import DistillingState, TeacherState
 
 FORMATS = Path(__file__).parents[2] / "fixtures" / "checkpoints"
 CPU = torch.device("cpu")
@@ -38,26 +36,24 @@ def distillation(folder: Path, log: Path) -> DistillationRun:
     return DistillationRun(log, spec, log_name="log.csv", device=CPU)
 
 
-def resume(run: ResumableRun[Any], written: Path, tmp_path: Path) -> None:
-    """Go on from what another version wrote, as if it had been this one."""
-    checkpoint = load_checkpoint(written, run.checkpoint_type, device=CPU)
-    save_checkpoint(replace(checkpoint, of=run._identity), tmp_path / "checkpoint")
-    run.resume(tmp_path / "checkpoint")
-
-
-def test_a_teachers_training_goes_on(folder: Path, log: Path, tmp_path: Path) -> None:
+def test_a_teachers_training_goes_on(folder: Path, log: Path) -> None:
     run = distillation(folder, log)
-    resume(run, folder / "teacher", tmp_path)
+    run.resume(folder / "teacher")
+    state = load_checkpoint(folder / "teacher", run.checkpoint_type, device=CPU).work
+    assert isinstance(state, TeacherState)
+    before = state.training.course.curve
+    assert before
     reports = list(run)
     assert reports[0].fraction > 0.01
     assert run._distillation is not None
-    assert len(run._distillation.teacher.curve) == run.spec.teacher.max_epochs
+    curve = run._distillation.teacher.curve
+    assert (len(curve), curve[: len(before)]) == (run.spec.teacher.max_epochs, tuple(before))
     assert run.summary.manifest.metrics["summary"]["outer_step"] > 0
 
 
-def test_a_distillation_goes_on(folder: Path, log: Path, tmp_path: Path) -> None:
+def test_a_distillation_goes_on(folder: Path, log: Path) -> None:
     run = distillation(folder, log)
-    resume(run, folder / "distilling", tmp_path)
+    run.resume(folder / "distilling")
     assert [report.step for report in run if report.stage == "distilling"] == [4]
     assert run._distillation is not None
     assert run._distillation.course.first_loss is not None
@@ -77,11 +73,13 @@ def test_what_is_not_learned_of_factors_is_found(folder: Path) -> None:
         assert factors.temperature == 0.5
 
 
-def test_an_evaluation_goes_on(folder: Path, log: Path, tmp_path: Path) -> None:
+def test_an_evaluation_goes_on(folder: Path, log: Path) -> None:
     spec = read_evaluation_spec(json.loads((folder / "evaluation.json").read_text()), version=1)
     run = EvaluationRun(folder / "summary.zip", log, spec, device=CPU)
-    resume(run, folder / "evaluating", tmp_path)
+    run.resume(folder / "evaluating")
     assert run._resumed is not None
     assert run._resumed.rivals["farzi"] is not None
-    assert [report.step for report in run][-1] == 4
+    done = len(run._resumed.trials)
+    steps = [report.step for report in run]
+    assert [step for step in dict.fromkeys(steps) if step] == list(range(done + 1, 5)), "none is done again"
     assert set(run.result["results"]["sasrec"]) == {"summary", "farzi", "full", "floor"}
