@@ -142,7 +142,7 @@ def _type(schema: Mapping[str, Any]) -> str:
             return f"dict[str, {_type(values)}]"
         case {"type": "object"}:
             return "dict[str, Any]"
-        case {"type": str(plain)}:
+        case {"type": str(plain)} if plain in _PLAIN:
             return _PLAIN[plain]
         case _:
             raise ValueError(f"no annotation is known for the schema {schema}")

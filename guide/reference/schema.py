@@ -24,18 +24,17 @@ _BOUNDS = {
 _POWERS = {2**exponent: f"2^{exponent}" for exponent in range(20, 65)}
 
 
-def model_tables(model: type[BaseModel], *, level: int = 3, skip: Container[str] = ()) -> str:
+def model_tables(model: type[BaseModel], *, skip: Container[str] = ()) -> str:
     """Tables of all fields of `model` and of the models within it, each under the path that leads to it.
 
     Args:
         model: A model whose JSON schema says everything that a reader must know.
-        level: Level of the headings above the tables of models within the model.
         skip: Names of models within the model that have no table.
     """
     schema = model.model_json_schema(
         mode="serialization" if not model.model_config.get("strict") else "validation"
     )
-    return schema_tables(schema, schema.get("$defs", {}), level=level, skip=skip)
+    return schema_tables(schema, schema.get("$defs", {}), level=3, skip=skip)
 
 
 def schema_tables(schema: Schema, definitions: Schema, *, level: int, skip: Container[str] = ()) -> str:

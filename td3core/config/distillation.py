@@ -129,8 +129,8 @@ class InnerConfig(Config):
     )
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine",
-        description="Learning rate schedule over a learner's `steps`: `cosine` decays to zero, `constant` stays at "
-        "`lr`.",
+        description="Learning rate schedule over a learner's `steps`: `cosine` decays to a fiftieth of `lr`, "
+        "`constant` stays at `lr`.",
     )
     learn_lr: bool = Field(
         default=False,

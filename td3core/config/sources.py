@@ -111,8 +111,6 @@ SOURCES: tuple[Source, ...] = (
         trains_on="summary",
         description="The summary, and no learner is a student. Rivals are compared with it where `summary` has "
         "students.",
-        ceiling="full",
-        floor="floor",
     ),
     Source(
         "full_own_embedding",

@@ -1,6 +1,6 @@
 """What a summary is worth: fresh learners trained on it, beside the full log, the floor and rivals of the same size.
 
-See `sources` for what they are trained on, and `result` for what comes of it.
+See `sources` for what they are trained on, and `td3core.results.evaluation` for what comes of it.
 """
 
 import statistics
@@ -34,7 +34,7 @@ class _Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class EvaluatorState:
-    """What has come to its end of an evaluation."""
+    """The finished rivals and trainings of an evaluation."""
 
     rivals: Mapping[EvaluationSource, Rival | None]
     """None for one whose distillation diverged."""
@@ -73,7 +73,7 @@ class Evaluator:
         return EvaluatorState(self._sources.rivals, tuple(self._trials.get(unit) for unit in done))
 
     def restore(self, state: EvaluatorState) -> None:
-        """Take these for done."""
+        """Skip these rivals and trainings."""
         self._sources.rivals = dict(state.rivals)
         self._done = len(state.trials)
         for unit, trial in zip(self._units, state.trials, strict=False):

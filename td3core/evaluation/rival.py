@@ -65,24 +65,28 @@ def distil_rivals(
 ) -> Generator[float, None, None]:
     """Distil from the same teacher each that `rivals` has not yet, and put it there; yield the fraction done.
 
-    One that diverged before it had a summary is None.
+    One that diverged before it had a summary is None, and so are all if their teacher diverged.
     """
     learner = build_learner(job.learner)
     started = time.monotonic()
-    teacher = yield from relay(
-        LogTraining(
-            learner,
-            train,
-            validation,
-            config=job.teacher,
-            dropout=job.learner.dropout,
-            seed=job.seed,
-            stage="evaluating",
-            device=device,
-            dtype=dtype,
-        ).run(),
-        lambda progress: _TEACHER_SHARE * _part(progress),
-    )
+    try:
+        teacher = yield from relay(
+            LogTraining(
+                learner,
+                train,
+                validation,
+                config=job.teacher,
+                dropout=job.learner.dropout,
+                seed=job.seed,
+                stage="evaluating",
+                device=device,
+                dtype=dtype,
+            ).run(),
+            lambda progress: _TEACHER_SHARE * _part(progress),
+        )
+    except DivergedError:
+        rivals |= dict.fromkeys(summaries.keys() - rivals.keys())
+        return
     teacher_seconds = time.monotonic() - started
     share = (1 - _TEACHER_SHARE) / len(summaries)
     for number, (name, summary) in enumerate(summaries.items()):

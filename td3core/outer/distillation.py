@@ -2,7 +2,7 @@
 
 Zhang et al., "TD3", WWW 2025, arXiv 2502.02854: the outer loss is the real loss of a learner that the summary trained,
 plus the surrogate objective that aligns its features with the teacher's. Where we deviate: the inner loop runs in
-embedding space (see `unroll`), every position is supervised by default, and learners live so shortly that all their
+embedding space (see `unroll`), every position is supervised by default, and learners live so briefly that all their
 steps are differentiated. Longer lives go on across outer steps, each learner at its own age, so that no warm-up step is
 thrown away (Zhou et al., "Dataset Distillation using Neural Feature Regression", NeurIPS 2022); `warm_up: rat` is the
 paper's random truncation (Feng et al., "Embarrassingly Simple Dataset Distillation", ICLR 2024). Factors need not be

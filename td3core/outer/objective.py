@@ -63,7 +63,7 @@ class Alignment:
     """At which of the targets; `last`: at the latest of each chunk."""
 
     def loss(self, trained: TrainedCohort) -> Float[Tensor, ""]:
-        """Return it; features are what is compared with the items, so predictions."""
+        """Return the distance; a feature is a prediction, the vector that is compared with the items."""
         with torch.no_grad():
             features = predict_targets(
                 self.learner, self.teacher.parameters, self.teacher.items, trained.real

@@ -1,4 +1,4 @@
-"""Ordinary training: on a real log (the teacher, the full-data ceiling) and on fixed embedded sequences."""
+"""Ordinary training on a real log: the teacher, and the full-data ceiling."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,3 +1,4 @@
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -13,10 +14,12 @@ from td3core.errors import InvalidCheckpointError, InvalidLogError
 from td3core.evaluation.evaluator import Evaluator
 from td3core.interactions import filter_log, read_log
 from td3core.outer.distillation import Distillation
+from td3core.progress import Progress
 from td3core.results.evaluation import EvaluationResult
 from td3core.runs.distillation import DistillationRun
 from td3core.runs.evaluation import EvaluationRun
 from td3core.summary.artifact import load_summary
+from td3core.training import LogTraining, Trained
 from tests.support.specs import TINY_SPEC
 
 CPU = torch.device("cpu")
@@ -235,6 +238,21 @@ def test_a_rival_that_diverges_leaves_the_others_alone(
     list(run)
     assert set(run.result["results"]["sasrec"]) == {"floor", "farzi"}
     assert run.result["diverged"] == {"sasrec": ["farzi_small"]}
+
+
+def test_a_teacher_of_rivals_that_diverges_leaves_the_others_alone(
+    archive: Path, tiny_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Diverging(LogTraining):
+        def run(self) -> Generator[Progress, None, Trained]:
+            self._parameters.data.fill_(torch.nan)
+            return (yield from super().run())
+
+    monkeypatch.setattr("td3core.evaluation.rival.LogTraining", Diverging)
+    run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
+    list(run)
+    assert set(run.result["results"]["sasrec"]) == {"floor"}
+    assert run.result["diverged"] == {"sasrec": ["farzi", "farzi_small"]}
 
 
 def test_rivals_are_kept_as_they_come(archive: Path, tiny_log: Path, tmp_path: Path) -> None:
