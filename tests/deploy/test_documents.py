@@ -109,3 +109,14 @@ def test_every_source_is_explained() -> None:
     text = (ROOT / "docs/explanation/evaluation.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(source.name for source in SOURCES)
+
+
+def test_the_demo_in_the_readme_begins_its_steps_as_the_demo_does() -> None:
+    """As far as a step's line does not depend on the run."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    printed = re.findall(
+        r"\[bold\](\d\.)\[/\]([^{\"]+)", (ROOT / "embedded/demo.py").read_text(encoding="utf-8")
+    )
+    assert len(printed) == 5
+    for number, text in printed:
+        assert f"\n{number}{text}" in readme
