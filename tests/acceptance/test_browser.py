@@ -146,7 +146,9 @@ def test_the_guide_can_be_read_and_searched(watched: Watched, url: str) -> None:
     page.goto(f"{url}/guide")
     expect(page.get_by_role("heading", level=1)).to_contain_text("TD3 Service")
     expect(page.get_by_alt_text("The path of a job")).to_be_visible()
-    page.get_by_role("textbox", name="Search").fill("heartbeat")
+    # The search listens to keys once its index is there; what is typed before that is not heard.
+    expect(page.locator(".md-search-result__meta")).to_have_text("Type to start searching")
+    page.get_by_role("textbox", name="Search").press_sequentially("heartbeat")
     expect(page.locator(".md-search-result__link").first).to_be_visible()
     page.wait_for_load_state("networkidle")  # leaving a page aborts what it still loads
     page.goto(f"{url}/guide/reference/settings")
