@@ -20,6 +20,11 @@ def artefact_page() -> str:
         (
             ("`factors.safetensors`", "the tensors of the summary, 32-bit floats, in the safetensors format"),
             (
+                "`teacher.safetensors`",
+                "the weights of the teacher, a learner of `spec.learner` that reads and predicts rows of `items`; "
+                "archives of format 1 do not have it",
+            ),
+            (
                 "`items.parquet`",
                 "a table with a row for each item: `row`, its row in the tensors; `item_id`, as in the log",
             ),

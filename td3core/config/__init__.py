@@ -8,6 +8,7 @@ from td3core.config.data import ColumnsConfig, DataConfig, LogFormat
 from td3core.config.distillation import (
     Compilation,
     InnerConfig,
+    InnerTargets,
     OuterConfig,
     Precision,
     StopConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "EvaluationSource",
     "EvaluationSpec",
     "InnerConfig",
+    "InnerTargets",
     "JobSpec",
     "LearnerConfig",
     "LearnerKind",

@@ -9,6 +9,7 @@ from td3core.config.base import Config
 
 Precision = Literal["float32", "bfloat16"]
 Compilation = Literal["auto", "always", "never"]
+InnerTargets = Literal["summary", "teacher", "mixed"]
 SummaryKind = Literal["tucker", "farzi"]
 
 
@@ -146,6 +147,11 @@ class InnerConfig(Config):
         default="all",
         description="Positions of a synthetic sequence that give training targets. `all`: every position, subject to "
         "`positions`; `paper`: the last one and one random one, as in the TD3 paper.",
+    )
+    targets: InnerTargets = Field(
+        default="summary",
+        description="What learners are to predict at a step of the summary. `summary`: the distribution of the step, "
+        "as in the TD3 paper; `teacher`: what the teacher predicts there; `mixed`: the mean of both.",
     )
     positions: int | None = Field(
         default=16,

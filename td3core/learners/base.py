@@ -86,6 +86,10 @@ class ParameterLayout:
             for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
         }
 
+    def join(self, weights: Mapping[str, Tensor]) -> Float[Tensor, "learners parameters"]:
+        """Return the flat vectors of named weights of shape (learners, *shape), as `split` views them."""
+        return torch.cat([weights[name].flatten(1) for name in self.shapes], dim=1)
+
     def draw(
         self,
         learners: int,

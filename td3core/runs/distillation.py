@@ -209,6 +209,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             factors=best.factors,
             items=teacher.items,
             item_ids=tuple(sequences.item_ids.to_list()),
+            teacher=teacher.parameters,
             manifest=Manifest(
                 code_version=VERSION,
                 seed=self.spec.seed,

@@ -8,11 +8,13 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import polars as pl
 import safetensors.torch
+from jaxtyping import Float
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
@@ -20,33 +22,39 @@ from torch import Tensor
 from td3core.errors import InvalidArtifactError, UnsupportedFormatError
 from td3core.factors import Factors, factor_shapes, named_factors
 from td3core.formats import MANIFEST, Document, first_fault
+from td3core.learners import build_learner
 from td3core.summary.manifest import FORMAT, Manifest
 from td3core.summary.summary import Summary
 from td3core.version import VERSION
 
-_FACTORS, _ITEMS, _MANIFEST = "factors.safetensors", "items.parquet", "manifest.json"
+_FACTORS, _TEACHER, _ITEMS = "factors.safetensors", "teacher.safetensors", "items.parquet"
+_MANIFEST = "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _LARGEST_MEMBER = 16 << 30  # bytes; no valid archive has a larger file
 
 
 def save_summary(summary: Summary, path: Path) -> None:
     """Write the archive."""
-    tensors = {**summary.factors.tensors, "items": summary.items}
     table = io.BytesIO()
     rows = pl.Series("row", range(len(summary.item_ids)), dtype=pl.Int64)
     pl.DataFrame([rows, pl.Series("item_id", summary.item_ids, dtype=pl.String)]).write_parquet(table)
-    members = {
-        _FACTORS: safetensors.torch.save(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        ),
-        _ITEMS: table.getvalue(),
-    }
+    members = {_FACTORS: _bytes_of({**summary.factors.tensors, "items": summary.items})}
+    if summary.teacher is not None:
+        weights = build_learner(summary.manifest.spec.learner).layout.split(summary.teacher)
+        members[_TEACHER] = _bytes_of({name: weight[0] for name, weight in weights.items()})
+    members[_ITEMS] = table.getvalue()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     manifest = summary.manifest.model_copy(update={"files": hashes})
     members[_MANIFEST] = manifest.model_dump_json(indent=2).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _OLDEST_ZIP_DATE), data)
+
+
+def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
+    return safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    )
 
 
 def load_summary(path: Path | str) -> Summary:
@@ -57,19 +65,21 @@ def load_summary(path: Path | str) -> Summary:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {name: _read(archive, name) for name in (_MANIFEST, _FACTORS, _ITEMS)}
+            manifest = _parse_manifest(_read(archive, _MANIFEST))
+            parts = (_FACTORS, _TEACHER, _ITEMS) if _TEACHER in manifest.files else (_FACTORS, _ITEMS)
+            members = {name: _read(archive, name) for name in parts}
     except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise InvalidArtifactError(f"{path} cannot be read as a zip archive: {error}") from error
-    manifest = _parse_manifest(members[_MANIFEST])
-    for name in (_FACTORS, _ITEMS):
-        found = hashlib.sha256(members[name]).hexdigest()
+    for name, data in members.items():
+        found = hashlib.sha256(data).hexdigest()
         if found != manifest.files.get(name):
             raise InvalidArtifactError(
                 f"{name} is damaged: expected SHA-256 {manifest.files.get(name)}, got {found}"
             )
     item_ids = _parse_items(members[_ITEMS])
     factors, items = _parse_factors(members[_FACTORS], manifest, len(item_ids))
-    return Summary(factors, items, item_ids, manifest)
+    teacher = _parse_teacher(members[_TEACHER], manifest) if _TEACHER in members else None
+    return Summary(factors, items, item_ids, manifest, teacher)
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -119,15 +129,24 @@ def _parse_items(data: bytes) -> tuple[str, ...]:
 
 
 def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Factors, Tensor]:
+    size, d3 = manifest.spec.summary, manifest.spec.learner.embedding_size
+    shapes = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
+    tensors = _parse_tensors(_FACTORS, data, shapes)
+    return named_factors(size, tensors), tensors["items"]
+
+
+def _parse_teacher(data: bytes, manifest: Manifest) -> Float[Tensor, "1 parameters"]:
+    layout = build_learner(manifest.spec.learner).layout
+    weights = _parse_tensors(_TEACHER, data, layout.shapes)
+    return layout.join({name: weight[None] for name, weight in weights.items()})
+
+
+def _parse_tensors(member: str, data: bytes, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
-        raise InvalidArtifactError(f"{_FACTORS}: {error}") from error
-    size, d3 = manifest.spec.summary, manifest.spec.learner.embedding_size
-    expected = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
+        raise InvalidArtifactError(f"{member}: {error}") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
-        raise InvalidArtifactError(
-            f"{_FACTORS}: expected the shapes {expected} of the manifest, got {shapes}"
-        )
-    return named_factors(size, tensors), tensors["items"]
+        raise InvalidArtifactError(f"{member}: expected the shapes {expected} of the manifest, got {shapes}")
+    return tensors

@@ -26,7 +26,8 @@ def usage(kind: SummaryKind) -> str:
         "Python: `from td3core import load_summary; summary = load_summary('summary.zip')`. "
         "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item "
         "sequences, `python -m td3core.export summary.zip out.csv` writes them; "
-        f"`summary.expected_embeddings()` is {_FORMULAS[kind]}"
+        f"`summary.expected_embeddings()` is {_FORMULAS[kind]} "
+        "teacher.safetensors holds the weights of the teacher, a learner of the spec that reads and predicts rows of V."
     )
 
 

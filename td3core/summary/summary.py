@@ -20,12 +20,14 @@ from td3core.training import EmbeddedTraining, StudentTraining, train_labeller
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary:
-    """The learned factors, the item factor V, and the item ids of its rows."""
+    """The learned factors, the item factor V, the item ids of its rows, and the teacher, which stands on V."""
 
     factors: Factors
     items: Float[Tensor, "items d3"]
     item_ids: tuple[str, ...]
     manifest: Manifest
+    teacher: Float[Tensor, "1 parameters"] | None = None
+    """Weights of the teacher, a learner of `manifest.spec.learner` on `items`; None in archives of format 1."""
 
     def __repr__(self) -> str:
         users, length = self.factors.shape
@@ -36,7 +38,8 @@ class Summary:
         """Return the summary on another device or with another precision."""
         dtype = dtype or self.items.dtype
         factors = map_tensors(self.factors, lambda factor: factor.to(device, dtype))
-        return replace(self, factors=factors, items=self.items.to(device, dtype))
+        teacher = None if self.teacher is None else self.teacher.to(device, dtype)
+        return replace(self, factors=factors, items=self.items.to(device, dtype), teacher=teacher)
 
     @property
     def history_length(self) -> int:

@@ -1,5 +1,7 @@
 """Stored specs that this version cannot run."""
 
+import copy
+
 import pytest
 
 from td3core.config import JobSpec
@@ -23,3 +25,15 @@ def test_what_is_wrong_is_told_in_short(change: dict[str, object], told: str) ->
         read_job_spec(STORED | change, version=1)
     assert told in str(refused.value)
     assert len(str(refused.value)) < 400
+
+
+def test_a_spec_of_the_first_format_does_what_it_did() -> None:
+    """Whatever the defaults are now."""
+    first = {name: dict(part) if isinstance(part, dict) else part for name, part in STORED.items()}
+    del first["inner"]["targets"]
+    before = copy.deepcopy(first)
+    assert read_job_spec(first, version=1).inner.targets == "summary"
+    assert first == before
+    assert read_job_spec({"seed": 3}, version=1).inner.targets == "summary"
+    kept = first | {"inner": first["inner"] | {"targets": "mixed"}}
+    assert read_job_spec(kept, version=2).inner.targets == "mixed"

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import safetensors.torch
 import torch
 
-from td3core import load_summary
+from td3core import load_summary, save_summary
+from td3core.data import build_sequences, leave_last_out
 from td3core.errors import InvalidArtifactError
+from td3core.interactions import filter_log, read_log
+from td3core.learners import build_learner
+from td3core.ranking import validation_task
 from td3core.runs.distillation import DistillationRun
 
 
@@ -30,6 +35,9 @@ def test_what_was_saved_is_what_is_loaded(finished_run: DistillationRun, archive
         assert torch.equal(loaded.factors.tensors[name], theirs)
     assert torch.equal(loaded.expected_embeddings(), saved.expected_embeddings())
     assert torch.equal(loaded.items, saved.items)
+    assert loaded.teacher is not None
+    assert saved.teacher is not None
+    assert torch.equal(loaded.teacher, saved.teacher)
     assert loaded.item_ids == saved.item_ids
     assert loaded.manifest.spec == saved.manifest.spec
     assert loaded.manifest.metrics == saved.manifest.metrics
@@ -37,10 +45,17 @@ def test_what_was_saved_is_what_is_loaded(finished_run: DistillationRun, archive
 
 def test_members_can_be_read_without_this_library(archive: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
-        assert sorted(opened.namelist()) == ["factors.safetensors", "items.parquet", "manifest.json"]
+        assert opened.namelist() == [
+            "factors.safetensors",
+            "teacher.safetensors",
+            "items.parquet",
+            "manifest.json",
+        ]
         manifest = json.loads(opened.read("manifest.json"))
+        weights = safetensors.torch.load(opened.read("teacher.safetensors"))
         items = pl.read_parquet(opened.read("items.parquet"))
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
+    assert weights["position"].shape == (20, 16)
     assert manifest["dataset"]["name"] == "tiny.csv"
     assert items.columns == ["row", "item_id"]
     assert items["item_id"].str.starts_with("i").all()
@@ -59,6 +74,41 @@ def test_the_same_summary_gives_the_same_bytes(
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
+def as_format_1(members: dict[str, bytes]) -> None:
+    """Leave out what 0.1.0 did not write; its own archives are in `tests/fixtures/formats`."""
+    del members["teacher.safetensors"]
+    manifest = json.loads(members["manifest.json"])
+    del manifest["files"]["teacher.safetensors"]
+    del manifest["spec"]["inner"]["targets"]
+    members["manifest.json"] = json.dumps(manifest | {"format_version": 1}).encode()
+
+
+def test_an_archive_of_the_first_format_has_no_teacher(
+    finished_run: DistillationRun, archive: Path, tmp_path: Path
+) -> None:
+    old = load_summary(rewritten(archive, tmp_path / "old.zip", as_format_1))
+    assert old.teacher is None
+    assert old.manifest.spec.inner.targets == "summary"
+    assert torch.equal(old.items, finished_run.summary.items)
+    save_summary(old, tmp_path / "again.zip")
+    assert load_summary(tmp_path / "again.zip").teacher is None
+    assert old.to("cpu", torch.float64).teacher is None
+
+
+def test_the_teacher_scores_as_it_did(finished_run: DistillationRun, archive: Path, tiny_log: Path) -> None:
+    """It is the one whose figure is in the manifest."""
+    summary = load_summary(archive)
+    assert summary.teacher is not None
+    config = summary.manifest.spec.data
+    split = leave_last_out(build_sequences(filter_log(read_log(tiny_log, config), config)))
+    learner = build_learner(summary.manifest.spec.learner)
+    task = validation_task(
+        split, max_length=learner.max_length, exclude_seen=config.exclude_seen, device=torch.device("cpu")
+    )
+    (figures,) = task.evaluate(learner, summary.teacher, summary.items)
+    assert figures["ndcg@10"] == pytest.approx(summary.manifest.metrics["teacher"]["valid_ndcg@10"])
+
+
 def drop_factors(members: dict[str, bytes]) -> None:
     del members["factors.safetensors"]
 
@@ -71,12 +121,28 @@ def flip_a_byte(members: dict[str, bytes]) -> None:
 
 def later_version(members: dict[str, bytes]) -> None:
     members["manifest.json"] = members["manifest.json"].replace(
-        b'"format_version": 1', b'"format_version": 2'
+        b'"format_version": 2', b'"format_version": 3'
     )
 
 
 def no_json(members: dict[str, bytes]) -> None:
     members["manifest.json"] = b"{"
+
+
+def drop_teacher(members: dict[str, bytes]) -> None:
+    del members["teacher.safetensors"]
+
+
+def flip_a_weight(members: dict[str, bytes]) -> None:
+    data = bytearray(members["teacher.safetensors"])
+    data[-1] ^= 1
+    members["teacher.safetensors"] = bytes(data)
+
+
+def another_learner(members: dict[str, bytes]) -> None:
+    manifest = json.loads(members["manifest.json"])
+    manifest["spec"]["learner"]["layers"] += 1
+    members["manifest.json"] = json.dumps(manifest).encode()
 
 
 def another_size(members: dict[str, bytes]) -> None:
@@ -90,9 +156,12 @@ def another_size(members: dict[str, bytes]) -> None:
     [
         (drop_factors, "no factors.safetensors"),
         (flip_a_byte, "factors.safetensors is damaged"),
-        (later_version, "has format 2, which a later version wrote; expected format 1 to 1"),
+        (later_version, "has format 3, which a later version wrote; expected format 1 to 2"),
         (no_json, "manifest.json"),
         (another_size, "shapes"),
+        (drop_teacher, "no teacher.safetensors"),
+        (flip_a_weight, "teacher.safetensors is damaged"),
+        (another_learner, "teacher.safetensors: expected the shapes"),
     ],
 )
 def test_a_bad_archive_is_named(archive: Path, tmp_path: Path, change, message: str) -> None:

@@ -1,0 +1,19 @@
+"""The formats of job specs.
+
+1. As of 0.1.0.
+2. There is `inner.targets`.
+"""
+
+from typing import Any
+
+from td3core.formats.format import Document
+
+_BEFORE: dict[str, dict[str, Any]] = {"inner": {"targets": "summary"}}
+"""Part of the spec -> field that format 1 does not have -> the value with which a run does what it did then."""
+
+
+def upgrade_1_to_2(stored: Document) -> Document:
+    """Say what was the only way, so that a stored spec does not follow a default that came later."""
+    for part, fields in _BEFORE.items():
+        stored[part] = {**fields, **stored.get(part, {})}
+    return stored
