@@ -4,7 +4,7 @@ S is built from the factors inside the graph, the loss is the KL divergence over
 with ordinary autograd, and Adam is spelled out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,17 +27,25 @@ def direct_summary(factors: Factors, items: Tensor) -> Tensor:
     return logits.softmax(-1)
 
 
-def direct_loss(learner: Learner, parameters: Tensor, items: Tensor, summary: Tensor, batch: Batch) -> Tensor:
-    """KL(S_t || softmax(o V^T)) at the supervised positions t, averaged, summed over learners."""
+def direct_loss(
+    learner: Learner,
+    parameters: Tensor,
+    items: Tensor,
+    summary: Tensor,
+    batch: Batch,
+    targets: Tensor | None = None,
+) -> Tensor:
+    """KL(S_t || softmax(o V^T)) at the supervised positions t, averaged, summed over learners; or of other targets."""
     soft = summary[batch.users]  # (learners, batch, length, items)
     outputs = learner(parameters, soft @ items, batch.positions, lengths=batch.lengths)
+    targets = (summary if targets is None else targets)[batch.users]
     if batch.positions is None:
-        targets = soft[:, :, 1:]
+        targets = targets[:, :, 1:]
     else:
         targets = torch.stack(
             [
                 torch.stack([user[steps] for user, steps in zip(*row, strict=True)])
-                for row in zip(soft, batch.positions, strict=True)
+                for row in zip(targets, batch.positions, strict=True)
             ]
         )
     log_predicted = (outputs @ items.T).log_softmax(-1)
@@ -58,11 +66,17 @@ def direct_unroll(
     *,
     lr: float,
     weight_decay: float,
+    targets: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Weights after the inner loop, with the whole graph behind them; S anew at every step."""
+    """Weights after the inner loop, with the whole graph behind them; S, and what follows from it, anew at every step.
+
+    `targets` makes of S the distributions to predict, of the same shape; None: S itself.
+    """
     first, second = torch.zeros_like(parameters), torch.zeros_like(parameters)
     for step, batch in enumerate(batches, start=1):
-        loss = direct_loss(learner, parameters, items, direct_summary(factors, items), batch)
+        summary = direct_summary(factors, items)
+        told = None if targets is None else targets(summary)
+        loss = direct_loss(learner, parameters, items, summary, batch, told)
         (gradient,) = torch.autograd.grad(loss, parameters, create_graph=True)
         gradient = gradient + weight_decay * parameters
         first = 0.9 * first + 0.1 * gradient

@@ -143,7 +143,7 @@ def ours(run: Distillation, step: OuterStep, *, sampled: bool) -> Tensor:
     """The gradient by the embedding-space inner loop, over all items or over candidates drawn anew."""
     if sampled:
         step = step._replace(catalogue=run.catalogues.draw(run.generator))
-    found = hypergradient(run.factors, step, loop=run.loop, objective=run.objective)
+    found = hypergradient(run.factors, step, loop=run.loop, lessons=run.lessons, objective=run.objective)
     return torch.cat([gradient.flatten() for gradient in found.by_factors.values()])
 
 

@@ -5,7 +5,8 @@ With V frozen the paper's inner loss, the KL divergence between a soft target S_
     KL(S_t || softmax(V o_{t-1})) = const(S_t) + logsumexp(V o_{t-1}) - o_{t-1} . X_t,
 
 so the loop runs on the expected embeddings X alone. The derivative by the prediction is `m(o_{t-1}) - X_t`, where
-m(o) is the expected embedding under the prediction: what the learner expects less what the summary says. The reverse
+m(o) is the expected embedding under the prediction: what the learner expects less what the summary says. Other targets
+than S_t, such as the teacher's predictions, stand there with their own expected embeddings (see `lessons`). The reverse
 pass keeps weights, moments and catalogue sums of each step and works the step's graph out anew: memory does not grow
 with the window but for those.
 """
@@ -21,6 +22,7 @@ from td3core.catalogue import Catalogue, Sums
 from td3core.config import Compilation, InnerConfig, Precision
 from td3core.inner.batches import Batch
 from td3core.inner.compiled import compiled
+from td3core.inner.lessons import Lesson
 from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, initial_state
 from td3core.learners.base import Learner, steps_at
 from td3core.schedules import Schedule
@@ -47,7 +49,7 @@ class InnerStep(NamedTuple):
 class PulledBack(NamedTuple):
     """Derivatives of an outer loss by what the learners were trained with."""
 
-    by_summary: Float[Tensor, "mu zeta d3"]
+    by_lesson: Lesson
     by_log_lr: Float[Tensor, ""]
     """By the logarithm of a factor on all learning rates."""
 
@@ -97,16 +99,17 @@ class InnerLoop:
     def predict(
         self,
         parameters: Float[Tensor, "learners parameters"],
-        summary: Float[Tensor, "mu zeta d3"],
+        lesson: Lesson,
         batch: Batch,
     ) -> tuple[Float[Tensor, "learners batch supervised d3"], Float[Tensor, "learners batch supervised d3"]]:
-        """Return predictions and targets (o_{t-1}, X_t) at the supervised positions."""
-        embeddings = summary[batch.users]  # (learners, batch, zeta, d3)
+        """Return predictions and expected embeddings of the targets (o_{t-1}, X_t) at the supervised positions."""
+        embeddings = lesson.inputs[batch.users]  # (learners, batch, zeta, d3)
+        targets = embeddings if lesson.targets is None else lesson.targets[batch.users]
         with torch.autocast(
-            summary.device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+            embeddings.device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         ):
             outputs = self.learner(parameters, embeddings, batch.positions, lengths=batch.lengths)
-        return outputs.to(summary.dtype), steps_at(embeddings, batch.positions)
+        return outputs.to(embeddings.dtype), steps_at(targets, batch.positions)
 
     def by_outputs(
         self,
@@ -126,17 +129,17 @@ class InnerLoop:
     def step(
         self,
         cohort: Cohort,
-        summary: Float[Tensor, "mu zeta d3"],
+        lesson: Lesson,
         batch: Batch,
         catalogue: Catalogue | None = None,
     ) -> Cohort:
         """Take one step; on a part of the catalogue, if one is given."""
-        return self._step(catalogue or self.catalogue, cohort, summary, batch, self._lr(cohort))[0]
+        return self._step(catalogue or self.catalogue, cohort, lesson, batch, self._lr(cohort))[0]
 
     def unroll(
         self,
         cohort: Cohort,
-        summary: Float[Tensor, "mu zeta d3"],
+        lesson: Lesson,
         batches: Sequence[Batch],
         catalogue: Catalogue | None = None,
     ) -> tuple[Cohort, list[InnerStep]]:
@@ -144,7 +147,7 @@ class InnerLoop:
         trajectory: list[InnerStep] = []
         for batch in batches:
             cohort, done = self._forwards(
-                catalogue or self.catalogue, cohort, summary, batch, self._lr(cohort)
+                catalogue or self.catalogue, cohort, lesson, batch, self._lr(cohort)
             )
             trajectory.append(done)
         return cohort, trajectory
@@ -152,18 +155,19 @@ class InnerLoop:
     def pull_back(
         self,
         trajectory: Sequence[InnerStep],
-        summary: Float[Tensor, "mu zeta d3"],
+        lesson: Lesson,
         adjoint: Float[Tensor, "learners parameters"],
         catalogue: Catalogue | None = None,
     ) -> PulledBack:
-        """Turn the derivative by the weights after the steps into those by the summary and the learning rate."""
+        """Turn the derivative by the weights after the steps into those by the lesson and the learning rate."""
         adjoints = Adjoint.of(adjoint, self.optimizer.moments)
-        by_summary, by_log_lr = torch.zeros_like(summary), summary.new_zeros(())
+        total = PulledBack(lesson.map(torch.zeros_like), adjoint.new_zeros(()))
         for step in reversed(trajectory):
-            adjoints, pulled = self._backwards(catalogue or self.catalogue, adjoints, step, summary)
-            by_summary += pulled.by_summary
-            by_log_lr += pulled.by_log_lr
-        return PulledBack(by_summary, by_log_lr)
+            adjoints, pulled = self._backwards(catalogue or self.catalogue, adjoints, step, lesson)
+            for mine, theirs in zip(total.by_lesson.tensors, pulled.by_lesson.tensors, strict=True):
+                mine += theirs
+            total.by_log_lr.add_(pulled.by_log_lr)
+        return total
 
     def _lr(self, cohort: Cohort) -> Float[Tensor, "learners 1"]:
         return self.lr_factor * self.schedule.at(cohort.optimizer.step, cohort.parameters.dtype)
@@ -172,7 +176,7 @@ class InnerLoop:
         self,
         catalogue: Catalogue,
         cohort: Cohort,
-        summary: Float[Tensor, "mu zeta d3"],
+        lesson: Lesson,
         batch: Batch,
         lr: Float[Tensor, "learners 1"],
     ) -> tuple[Cohort, InnerStep]:
@@ -180,7 +184,7 @@ class InnerLoop:
         before = cohort.parameters.detach()
         parameters = before.clone().requires_grad_()
         with torch.enable_grad():
-            outputs, targets = self.predict(parameters, summary, batch)
+            outputs, targets = self.predict(parameters, lesson, batch)
         sums = catalogue.sums(outputs)
         by_outputs = self.by_outputs(outputs.detach(), targets, batch, catalogue, sums)
         (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs)
@@ -188,21 +192,21 @@ class InnerLoop:
         return Cohort(moved, state), InnerStep(before, gradient, lr, state, batch, sums)
 
     def _step_back(
-        self, catalogue: Catalogue, adjoint: Adjoint, step: InnerStep, summary: Float[Tensor, "mu zeta d3"]
+        self, catalogue: Catalogue, adjoint: Adjoint, step: InnerStep, lesson: Lesson
     ) -> tuple[Adjoint, PulledBack]:
-        """Go one step back; the derivatives by summary and learning rate are those through this step."""
+        """Go one step back; the derivatives by lesson and learning rate are those through this step."""
         by_gradient, adjoint, by_lr = self.optimizer.pull_back(
             adjoint, step.gradient, step.after, step.before, lr=step.lr
         )
         parameters = step.before.detach().requires_grad_()
-        leaf = summary.detach().requires_grad_()
+        leaf = lesson.map(lambda tensor: tensor.detach().requires_grad_())
         with torch.enable_grad():
             outputs, targets = self.predict(parameters, leaf, step.batch)
             by_outputs = self.by_outputs(outputs, targets, step.batch, catalogue, step.sums)
             (gradient,) = torch.autograd.grad(outputs, parameters, by_outputs, create_graph=True)
-        by_parameters, by_leaf = torch.autograd.grad(gradient, (parameters, leaf), by_gradient)
+        by_parameters, *by_leaf = torch.autograd.grad(gradient, (parameters, *leaf.tensors), by_gradient)
         adjoint = adjoint._replace(parameters=adjoint.parameters + by_parameters)
-        return adjoint, PulledBack(by_leaf, (by_lr * step.lr).sum())
+        return adjoint, PulledBack(Lesson(*by_leaf), (by_lr * step.lr).sum())
 
 
 def build_inner_loop(

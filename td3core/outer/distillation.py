@@ -27,7 +27,7 @@ from td3core.config import JobSpec
 from td3core.data import ChunksState, EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
 from td3core.errors import DivergedError
 from td3core.factors import KnownFactors, expected_embeddings, history_length, initial_factors, map_tensors
-from td3core.inner import build_batch_sampler, build_inner_loop
+from td3core.inner import Labeller, build_batch_sampler, build_inner_loop, build_lesson_maker
 from td3core.learners import Learner
 from td3core.outer.hypergradient import Hypergradient, OuterStep, hypergradient
 from td3core.outer.learners import build_learner_source
@@ -120,6 +120,7 @@ class Distillation:
         self.batches = build_batch_sampler(
             inner, learner.objective, users=summary.users, length=summary.length
         )
+        self.lessons = build_lesson_maker(inner.targets, Labeller(learner, teacher.parameters, items))
         self.objective = build_objective(outer, learner=learner, teacher=teacher)
         probabilities = None
         if outer.candidates is not None and outer.candidates < len(items):
@@ -139,6 +140,7 @@ class Distillation:
         self.learners = build_learner_source(
             inner,
             loop=self.loop,
+            lessons=self.lessons,
             batches=self.batches,
             trajectory=teacher.trajectory,
             generator=self.generator,
@@ -232,7 +234,9 @@ class Distillation:
             self.spec.inner.differentiated, learners=len(cohort.parameters), generator=self.generator
         )
         step = OuterStep(cohort, batches, self.real_batch(), catalogue)
-        found = hypergradient(self.factors, step, loop=self.loop, objective=self.objective)
+        found = hypergradient(
+            self.factors, step, loop=self.loop, lessons=self.lessons, objective=self.objective
+        )
         self.learners.put_back(places, found.cohort)
         self._descend(found)
         return float(found.loss)
@@ -269,9 +273,9 @@ class Distillation:
         learners = self.spec.outer.validation_learners
         generator = torch.Generator(items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
-        summary = expected_embeddings(factors, items)
+        lesson = self.lessons.lesson(expected_embeddings(factors, items), self.loop.catalogue)
         for batch in self.batches.draw(self.spec.inner.steps, learners=learners, generator=generator):
-            cohort = self.loop.step(cohort, summary, batch)
+            cohort = self.loop.step(cohort, lesson, batch)
         figures = self.task.evaluate(
             self.loop.learner, cohort.parameters, items, history_length=history_length(factors)
         )

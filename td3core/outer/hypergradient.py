@@ -10,7 +10,7 @@ from torch import Tensor
 from td3core.catalogue import Catalogue
 from td3core.data import SupervisedChunks
 from td3core.factors import Factors, expected_embeddings, map_tensors
-from td3core.inner import Batch, Cohort, InnerLoop
+from td3core.inner import Batch, Cohort, InnerLoop, LessonMaker
 from td3core.outer.objective import OuterObjective, TrainedCohort
 from td3core.training import predict_targets
 
@@ -41,15 +41,16 @@ class Hypergradient(NamedTuple):
 
 
 def hypergradient(
-    factors: Factors, step: OuterStep, *, loop: InnerLoop, objective: OuterObjective
+    factors: Factors, step: OuterStep, *, loop: InnerLoop, lessons: LessonMaker, objective: OuterObjective
 ) -> Hypergradient:
     """Train the learners on the summary, and differentiate how they do then by its factors.
 
     Nothing is changed: neither the factors nor any `grad`.
     """
     learned = map_tensors(factors, lambda factor: factor.detach().requires_grad_())
-    summary = expected_embeddings(learned, loop.catalogue.items, step.catalogue)
-    frozen = summary.detach()
+    inputs = expected_embeddings(learned, loop.catalogue.items, step.catalogue)
+    lesson = lessons.lesson(inputs, step.catalogue)
+    frozen = lesson.map(Tensor.detach)
     cohort, trajectory = loop.unroll(step.cohort, frozen, step.batches, step.catalogue)
     parameters = cohort.parameters.detach().requires_grad_()
     outputs = predict_targets(loop.learner, parameters, loop.catalogue.items, step.real)
@@ -57,7 +58,7 @@ def hypergradient(
     (adjoint,) = torch.autograd.grad(loss, parameters)
     pulled = loop.pull_back(trajectory, frozen, adjoint, step.catalogue)
     tensors = learned.tensors
-    by_tensors = torch.autograd.grad(summary, list(tensors.values()), pulled.by_summary)
+    by_tensors = torch.autograd.grad(lesson.tensors, list(tensors.values()), pulled.by_lesson.tensors)
     # Laid out as the factors are, for the order of a sum over a gradient, as in its norm, shows in its last digits.
     by_factors = {name: by.contiguous() for name, by in zip(tensors, by_tensors, strict=True)}
     return Hypergradient(loss.detach(), by_factors, pulled.by_log_lr, cohort)

@@ -10,7 +10,7 @@ from torch import Tensor
 from td3core.catalogue import Catalogue
 from td3core.config import InnerConfig
 from td3core.factors import Factors, expected_embeddings
-from td3core.inner import BatchSampler, Cohort, InnerLoop
+from td3core.inner import BatchSampler, Cohort, InnerLoop, LessonMaker
 from td3core.outer.pool import LearnerPool, PoolState
 
 
@@ -90,6 +90,7 @@ class WarmedUpLearners:
     """Learners of age zero, each time anew, that take steps which are not differentiated first."""
 
     initial: InitialLearners
+    lessons: LessonMaker
     batches: BatchSampler
     learners: int
     most_steps: int
@@ -105,9 +106,9 @@ class WarmedUpLearners:
         steps = self.most_steps
         if self.random:
             steps = int(torch.randint(steps + 1, (), generator=generator, device=generator.device))
-        summary = expected_embeddings(factors, loop.catalogue.items, catalogue)
+        lesson = self.lessons.lesson(expected_embeddings(factors, loop.catalogue.items, catalogue), catalogue)
         for batch in self.batches.draw(steps, learners=self.learners, generator=generator):
-            cohort = loop.step(cohort, summary, batch, catalogue)
+            cohort = loop.step(cohort, lesson, batch, catalogue)
         return cohort, torch.arange(self.learners, device=generator.device)
 
     def put_back(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
@@ -128,6 +129,7 @@ def build_learner_source(
     config: InnerConfig,
     *,
     loop: InnerLoop,
+    lessons: LessonMaker,
     batches: BatchSampler,
     trajectory: Float[Tensor, "epochs parameters"] | None,
     generator: torch.Generator,
@@ -139,6 +141,7 @@ def build_learner_source(
         return PooledLearners(pool, config.learners, config.differentiated)
     return WarmedUpLearners(
         initial,
+        lessons,
         batches,
         config.learners,
         most_steps=config.steps - config.differentiated,

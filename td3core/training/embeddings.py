@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from td3core.config import InnerConfig
-from td3core.inner import build_batch_sampler, build_inner_loop
+from td3core.inner import Lesson, build_batch_sampler, build_inner_loop
 from td3core.learners import Learner
 
 
@@ -22,6 +22,7 @@ class EmbeddedTraining:
         self,
         embeddings: Float[Tensor, "mu zeta d3"],
         *,
+        targets: Float[Tensor, "mu zeta d3"] | None = None,
         items: Float[Tensor, "items d3"],
         learner: Learner,
         inner: InnerConfig,
@@ -30,7 +31,8 @@ class EmbeddedTraining:
         lr_factor: float = 1.0,
         lengths: Int[Tensor, " mu"] | None = None,
     ) -> None:
-        self.embeddings = embeddings
+        """Begin; `targets` are expected embeddings of what is to be predicted, None the inputs themselves."""
+        self._lesson = Lesson(embeddings, targets)
         generator = torch.Generator(items.device).manual_seed(seed)
         self._loop = build_inner_loop(inner, learner=learner, items=items, steps=steps)
         self._loop.lr_factor = lr_factor
@@ -49,4 +51,4 @@ class EmbeddedTraining:
     def run(self, steps: int) -> None:
         """Take so many of the steps."""
         for batch in islice(self._batches, steps):
-            self._cohort = self._loop.step(self._cohort, self.embeddings, batch)
+            self._cohort = self._loop.step(self._cohort, self._lesson, batch)

@@ -11,6 +11,7 @@ from td3core.config import Compilation, LearnerConfig
 from td3core.errors import CompilerError
 from td3core.inner.batches import Batch, BatchSampler
 from td3core.inner.compiled import compiled
+from td3core.inner.lessons import Lesson
 from td3core.inner.optimizers import Adam
 from td3core.inner.unroll import InnerLoop
 from td3core.learners import Learner, build_learner
@@ -46,7 +47,7 @@ def test_compiled_steps_are_those_that_they_are_compiled_from() -> None:
     learner = build_learner(LearnerConfig(embedding_size=8, inner_size=16, max_length=ZETA))
     generator = torch.Generator().manual_seed(0)
     items = torch.randn(11, 8, dtype=torch.float64, generator=generator)
-    summary = torch.randn(MU, ZETA, 8, dtype=torch.float64, generator=generator)
+    lesson = Lesson(*torch.randn(2, MU, ZETA, 8, dtype=torch.float64, generator=generator))
     eager, fast = (inner_loop(learner, items, how) for how in ("never", "always"))
     eager.lr_factor = fast.lr_factor = 0.7
     start = eager.start(2, generator=generator)
@@ -59,9 +60,11 @@ def test_compiled_steps_are_those_that_they_are_compiled_from() -> None:
         drawn = draw(learner, generator)
         found: list[tuple[torch.Tensor, ...]] = []
         for loop in (eager, fast):
-            cohort, trajectory = loop.unroll(start, summary, drawn, candidates)
-            pulled = loop.pull_back(trajectory, summary, outer, candidates)
-            found.append((cohort.parameters, *cohort.optimizer.moments, *pulled))
+            cohort, trajectory = loop.unroll(start, lesson, drawn, candidates)
+            pulled = loop.pull_back(trajectory, lesson, outer, candidates)
+            found.append(
+                (cohort.parameters, *cohort.optimizer.moments, *pulled.by_lesson.tensors, pulled.by_log_lr)
+            )
         for ours, theirs in zip(*found, strict=True):
             assert theirs.abs().max() > 1e-6
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)

@@ -5,52 +5,14 @@ import pytest
 import torch
 
 from benchmarks.direct import direct_loss, direct_summary, direct_unroll
-from td3core.config import Precision, SummaryConfig
-from td3core.factors import Factors, expected_embeddings, initial_factors, map_tensors
+from td3core.factors import Factors, expected_embeddings, map_tensors
 from td3core.inner.batches import Batch, BatchSampler
+from td3core.inner.lessons import Lesson
 from td3core.inner.optimizers import SGD, Adam
 from td3core.inner.unroll import Cohort, InnerLoop, InnerStep
-from td3core.learners import Learner, NextItem, Objective
+from td3core.learners import Learner
 from td3core.schedules import Schedule
-
-MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
-
-
-@pytest.fixture(
-    params=[
-        SummaryConfig(users=MU, length=ZETA, rank_users=3, rank_time=4),
-        SummaryConfig(kind="farzi", users=MU, length=ZETA, rank=3, temperature=0.8),
-    ],
-    ids=lambda config: config.kind,
-)
-def factors(request: pytest.FixtureRequest, items: torch.Tensor, generator: torch.Generator) -> Factors:
-    drawn = initial_factors(request.param, items=items, generator=generator)
-    return map_tensors(drawn, torch.Tensor.requires_grad_)
-
-
-def inner_loop(learner: Learner, items: torch.Tensor, *, precision: Precision = "float32") -> InnerLoop:
-    return InnerLoop(
-        learner=learner,
-        items=items,
-        optimizer=Adam(weight_decay=DECAY),
-        schedule=Schedule(LR, "constant", 1),
-        precision=precision,
-    )
-
-
-def batches(
-    steps: int,
-    generator: torch.Generator,
-    *,
-    objective: Objective | None = None,
-    learners: int = 2,
-    supervision: Literal["all", "paper"] = "all",
-    positions: int | None = None,
-):
-    sampler = BatchSampler(
-        objective or NextItem(), MU, ZETA, batch_users=3, supervision=supervision, positions=positions
-    )
-    return sampler.draw(steps, learners=learners, generator=generator)
+from tests.support.inner_loops import DECAY, LR, MU, ZETA, batches, inner_loop
 
 
 @pytest.mark.parametrize(("supervision", "positions"), [("all", None), ("all", 2), ("paper", None)])
@@ -73,10 +35,11 @@ def test_hypergradient_equals_the_direct_formulation(
     learned = list(factors.tensors.values())
     expected = torch.autograd.grad((unrolled * outer).sum(), learned)
 
-    summary = expected_embeddings(factors, items)
-    cohort, steps = loop.unroll(start, summary.detach(), drawn)
-    pulled = loop.pull_back(steps, summary.detach(), outer)
-    found = torch.autograd.grad(summary, learned, pulled.by_summary)
+    inputs = expected_embeddings(factors, items)
+    lesson = Lesson(inputs.detach())
+    cohort, steps = loop.unroll(start, lesson, drawn)
+    pulled = loop.pull_back(steps, lesson, outer)
+    found = torch.autograd.grad(inputs, learned, pulled.by_lesson.tensors)
 
     torch.testing.assert_close(cohort.parameters, unrolled.detach(), rtol=1e-10, atol=1e-12)
     for ours, theirs in zip(found, expected, strict=True):
@@ -91,7 +54,7 @@ def test_a_step_follows_the_gradient_of_the_kl_divergence(
     loop = inner_loop(learner, items)
     summary = direct_summary(factors, items).detach()
     start = loop.start(1, generator=generator)
-    _, (step,) = loop.unroll(start, summary @ items, [batch])
+    _, (step,) = loop.unroll(start, Lesson(summary @ items), [batch])
     parameters = start.parameters.clone().requires_grad_()
     divergence = direct_loss(learner, parameters, items, summary, batch)
     (expected,) = torch.autograd.grad(divergence, parameters)
@@ -103,16 +66,16 @@ def test_learners_of_a_cohort_do_not_touch_each_other(
 ) -> None:
     learner = every_learner
     loop = inner_loop(learner, items)
-    summary = expected_embeddings(factors, items).detach()
+    lesson = Lesson(expected_embeddings(factors, items).detach())
     start = loop.start(2, generator=generator)
     (batch,) = batches(1, generator, objective=learner.objective)
-    together = loop.step(start, summary, batch)
+    together = loop.step(start, lesson, batch)
     for row in range(2):
         one = slice(row, row + 1)
         alone = loop.start(1, generator=generator)
         alone = alone._replace(parameters=start.parameters[one])
         positions, lengths = (None if part is None else part[one] for part in batch[1:])
-        moved = loop.step(alone, summary, Batch(batch.users[one], positions, lengths))
+        moved = loop.step(alone, lesson, Batch(batch.users[one], positions, lengths))
         torch.testing.assert_close(moved.parameters[0], together.parameters[row])
 
 
@@ -127,10 +90,10 @@ def test_padding_is_not_learned_from(
     sequences = items[torch.randint(11, (MU, ZETA), generator=generator)]
     other = sequences.clone()
     other[torch.arange(ZETA) >= lengths[:, None]] = 7.0
-    once = loop.step(start, sequences, batch)
-    again = loop.step(start, other, batch)
+    once = loop.step(start, Lesson(sequences), batch)
+    again = loop.step(start, Lesson(other), batch)
     torch.testing.assert_close(once.parameters, again.parameters)
-    padding_too = loop.step(start, other, batch._replace(lengths=None))
+    padding_too = loop.step(start, Lesson(other), batch._replace(lengths=None))
     assert not torch.allclose(once.parameters, padding_too.parameters)
 
 
@@ -162,7 +125,7 @@ def test_learning_rate_has_its_derivative(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     """Against central differences: the outer loss after four steps, by the logarithm of a factor on all rates."""
-    summary = expected_embeddings(factors, items).detach()
+    lesson = Lesson(expected_embeddings(factors, items).detach())
     for optimizer in (Adam(weight_decay=DECAY), SGD(momentum=0.5)):
         loop = InnerLoop(
             learner=every_learner, items=items, optimizer=optimizer, schedule=Schedule(LR, "cosine", 6)
@@ -178,12 +141,12 @@ def test_learning_rate_has_its_derivative(
             drawn: list[Batch] = drawn,
         ) -> tuple[torch.Tensor, list[InnerStep]]:
             loop.lr_factor = math.exp(log_factor)
-            cohort, steps = loop.unroll(start, summary, drawn)
+            cohort, steps = loop.unroll(start, lesson, drawn)
             return cohort.parameters, steps
 
         ahead, behind = ((run(change)[0] * outer).sum() for change in (1e-5, -1e-5))
         _, steps = run(0.0)
-        found = loop.pull_back(steps, summary, outer).by_log_lr
+        found = loop.pull_back(steps, lesson, outer).by_log_lr
         torch.testing.assert_close(found, (ahead - behind) / 2e-5, rtol=1e-5, atol=1e-9)
 
 
@@ -191,19 +154,19 @@ def test_bfloat16_follows_float32(
     every_learner: Learner, items: torch.Tensor, factors: Factors, generator: torch.Generator
 ) -> None:
     items = items.float()
-    summary = expected_embeddings(map_tensors(factors, torch.Tensor.float), items).detach()
+    lesson = Lesson(expected_embeddings(map_tensors(factors, torch.Tensor.float), items).detach())
     gradients: list[torch.Tensor] = []
     drawn = batches(3, generator, objective=every_learner.objective, learners=1)
     loop = inner_loop(every_learner, items)
     start = loop.start(1, generator=generator)
     for batch in batches(30, generator, objective=every_learner.objective, learners=1):
-        start = loop.step(start, summary, batch)
+        start = loop.step(start, lesson, batch)
     outer = torch.randn(start.parameters.shape, generator=generator)
     for precision in ("float32", "bfloat16"):
         loop = inner_loop(every_learner, items, precision=precision)
-        cohort, steps = loop.unroll(start, summary, drawn)
+        cohort, steps = loop.unroll(start, lesson, drawn)
         assert cohort.parameters.dtype == torch.float32
-        gradients.append(loop.pull_back(steps, summary, outer).by_summary.flatten())
+        gradients.append(loop.pull_back(steps, lesson, outer).by_lesson.inputs.flatten())
     exact, rounded = gradients
     assert not torch.equal(exact, rounded)
     assert torch.cosine_similarity(exact, rounded, dim=0) > 0.99

@@ -23,6 +23,7 @@ from td3core.data import supervise
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.errors import DivergedError
 from td3core.factors import expected_embeddings, map_tensors
+from td3core.inner.lessons import Lesson
 from td3core.inner.unroll import build_inner_loop
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, SASRec
@@ -147,7 +148,11 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
     real = supervise(chunks, LEARNER.objective, n_items=n_items, generator=run.generator)
     before = copied(run)
     found = hypergradient(
-        run.factors, OuterStep(start, drawn, real, run.loop.catalogue), loop=run.loop, objective=run.objective
+        run.factors,
+        OuterStep(start, drawn, real, run.loop.catalogue),
+        loop=run.loop,
+        lessons=run.lessons,
+        objective=run.objective,
     )
     assert all(map(torch.equal, before, run.factors.tensors.values()))
     assert all(factor.grad is None for factor in run.factors.tensors.values())
@@ -313,13 +318,15 @@ def test_candidates_stand_for_the_whole_catalogue(tiny_log: Path) -> None:
     embeddings = expected_embeddings(exact.factors, exact.teacher.items).detach()
     # A fresh learner's second moments are too small to compare by.
     for batch in exact.batches.draw(30, learners=1, generator=exact.generator):
-        start = exact.loop.step(start, embeddings, batch)
+        start = exact.loop.step(start, Lesson(embeddings), batch)
     batches = exact.batches.draw(4, learners=1, generator=exact.generator)
     real = exact.real_batch()
 
     def gradient(catalogue: Catalogue) -> torch.Tensor:
         step = OuterStep(start, batches, real, catalogue)
-        found = hypergradient(exact.factors, step, loop=exact.loop, objective=exact.objective)
+        found = hypergradient(
+            exact.factors, step, loop=exact.loop, lessons=exact.lessons, objective=exact.objective
+        )
         return torch.cat([gradient.flatten() for gradient in found.by_factors.values()])
 
     expected = gradient(exact.loop.catalogue)
