@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData, Table, insert, select
 from api.db import WRITES, Database
 from api.migrate import current_revision, downgrade, newest_revision, upgrade
 from api.models import Evaluation, Job, OutboxMessage, SummaryArchive
+from td3core.config import EvaluationSpec, JobSpec
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 FIRST = "0001"
@@ -136,6 +137,28 @@ def test_the_way_back_keeps_what_the_first_version_knew(filled: Database) -> Non
     upgrade(filled.engine)
     assert revision_of(filled) == newest_revision()
     assert sorted_by_id(contents(filled)) == sorted_by_id(ROWS)
+
+
+def test_the_way_back_leaves_out_of_specs_what_the_first_version_did_not_know(filled: Database) -> None:
+    upgrade(filled.engine)
+    spec = JobSpec().model_dump(mode="json")
+    assert "targets" in spec["inner"]
+    own = ["summary", "full_own_embedding", "of_the_future"]
+    evaluation = EvaluationSpec().model_dump(mode="json") | {"sources": own, "of_the_future": 1}
+    with filled.transaction() as session:
+        session.get_one(Job, "job_1").spec = spec | {"of_the_future": {"a": 1}}
+        session.get_one(Evaluation, "eval_0").spec = evaluation
+    downgrade(filled.engine, "0009")
+    with filled.engine.connect() as connection:
+        tables = reflected(connection)
+        jobs = dict(connection.execute(select(tables["jobs"].c.id, tables["jobs"].c.spec)).all())
+        former = connection.execute(select(tables["evaluations"].c.spec)).scalar_one()
+    del spec["inner"]["targets"]
+    assert jobs["job_1"]["inner"] == spec["inner"]
+    assert jobs["job_1"].keys() == spec.keys()
+    assert jobs["job_2"] == {"seed": 2}
+    assert former["sources"] == ["summary", "own_full"]
+    assert "of_the_future" not in former
 
 
 def sorted_by_id(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

@@ -115,8 +115,8 @@ def submit(api: httpx.Client, log: Path, spec: dict[str, Any], *, seed: int) -> 
     return answer.json()["id"]
 
 
-def evaluate(api: httpx.Client, job: str) -> str:
-    answer = api.post(f"/jobs/{job}/evaluations", json=EVALUATION)
+def evaluate(api: httpx.Client, job: str, spec: dict[str, Any] = EVALUATION) -> str:
+    answer = api.post(f"/jobs/{job}/evaluations", json=spec)
     assert answer.status_code == 202, answer.text
     return f"/evaluations/{answer.json()['id']}"
 
@@ -138,9 +138,7 @@ def kinds(api: httpx.Client, job: str) -> list[str]:
     return [event["kind"] for event in api.get(f"/jobs/{job}/events?limit=1000").json()["items"]]
 
 
-def test_jobs_go_through_in_both_directions(
-    releases: tuple[Release, Release], log: Path, tmp_path: Path
-) -> None:
+def test_jobs_go_through_up_and_back(releases: tuple[Release, Release], log: Path, tmp_path: Path) -> None:
     previous, current = releases
     previous.migrate()
     old_api, old_worker = previous.serve(), previous.start("worker")
@@ -152,46 +150,58 @@ def test_jobs_go_through_in_both_directions(
     current.migrate()
     # 0.1.0 takes a later schema for a wrong one, though it goes on serving; later releases do not.
     assert old_api.get("/readyz").status_code == (503 if previous.version == "0.1.0" else 200)
-    new_api = current.serve()
-    new_keeper = current.start("keeper")
-    # This release's API, the previous one's worker, which is the only one.
-    run_by_old = submit(new_api, log, SPEC, seed=2)
-    succeeded(new_api, f"/jobs/{run_by_old}")
-    succeeded(new_api, evaluate(new_api, run_by_old))
+    run_by_old = submit(old_api, log, SPEC, seed=2)
+    succeeded(old_api, f"/jobs/{run_by_old}")
 
-    # A deploy in the middle of a job: the worker that takes it over is this release's.
+    # Workers go first. A deploy in the middle of a job: the worker that takes it over is this release's.
     handed_over = submit(old_api, log, LONG, seed=3)
     wait_until(lambda: old_api.get(f"/jobs/{handed_over}").json()["stage"] == "distilling", seconds=120)
     new_worker = current.start("worker")
+    new_keeper = current.start("keeper")
     assert old_worker.stop(grace=60) is None
     new_worker.check_alive()
     succeeded(old_api, f"/jobs/{handed_over}")
-    assert "restored" in kinds(new_api, handed_over)
-    assert "warning" not in kinds(new_api, handed_over)
 
-    # The previous release's API, this one's worker.
+    # The previous release's API, this one's worker, and archives of both.
     run_by_new = submit(old_api, log, SPEC, seed=4)
     succeeded(old_api, f"/jobs/{run_by_new}")
-    succeeded(old_api, evaluate(old_api, run_by_new))
+    for job in (run_by_old, run_by_new):
+        succeeded(old_api, evaluate(old_api, job))
 
+    # Both releases' APIs.
+    new_api = current.serve()
+    assert "restored" in kinds(new_api, handed_over)
+    assert "warning" not in kinds(new_api, handed_over)
     jobs = {before, run_by_old, handed_over, run_by_new}
     for api in (old_api, new_api):
-        listed = api.get("/jobs").json()["items"]
-        assert {job["id"] for job in listed} == jobs
-        for job in listed:
-            archive = tmp_path / "summary.zip"
-            archive.write_bytes(api.get(f"/jobs/{job['id']}/summary").content)
-            assert load_summary(archive).manifest.seed == job["spec"]["seed"]
-            for evaluation in api.get(f"/jobs/{job['id']}/evaluations").json()["items"]:
-                assert set(evaluation["results"]["sasrec"]) == set(EVALUATION["sources"])
+        check(api, jobs, tmp_path)
+    latest = submit(new_api, log, SPEC, seed=5)
+    succeeded(new_api, f"/jobs/{latest}")
+    every = {"seeds": 1, "cutoffs": [10], "sources": ["summary", "full_own_embedding", "popularity"]}
+    latest_evaluation = evaluate(new_api, latest, every)
+    succeeded(new_api, latest_evaluation)
 
-    # The way back: the previous release's worker on the new schema, then its whole service on its own.
+    # The way back: the previous release's API, workers and schema.
+    new_api.close()
     new_worker.stop(grace=60)
     new_keeper.stop(grace=60)
     previous.start("worker")
-    after = submit(new_api, log, SPEC, seed=5)
-    succeeded(new_api, f"/jobs/{after}")
+    after = submit(old_api, log, SPEC, seed=6)
+    succeeded(old_api, f"/jobs/{after}")
     current.migrate("--down", "--revision", previous.revision)
     assert old_api.get("/readyz").status_code == 200
-    assert {job["id"] for job in old_api.get("/jobs").json()["items"]} == jobs | {after}
+    assert {job["id"] for job in old_api.get("/jobs").json()["items"]} == jobs | {latest, after}
+    assert old_api.get(latest_evaluation).json()["spec"]["sources"] == ["summary", "own_full", "popularity"]
     succeeded(old_api, evaluate(old_api, after))
+
+
+def check(api: httpx.Client, jobs: set[str], folder: Path) -> None:
+    """All of them are listed, with summaries that load and evaluations that are whole."""
+    listed = api.get("/jobs").json()["items"]
+    assert {job["id"] for job in listed} == jobs
+    for job in listed:
+        archive = folder / "summary.zip"
+        archive.write_bytes(api.get(f"/jobs/{job['id']}/summary").content)
+        assert load_summary(archive).manifest.seed == job["spec"]["seed"]
+        for evaluation in api.get(f"/jobs/{job['id']}/evaluations").json()["items"]:
+            assert set(evaluation["results"]["sasrec"]) == set(EVALUATION["sources"])
