@@ -180,11 +180,12 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
     if best is None:
         return {"seconds": seconds, "diverged": diverged, "valid": None, "test": None}
     items = ground.teacher.items
-    embeddings = expected_embeddings(best.factors, items)
+    lesson = run.lessons.lesson(expected_embeddings(best.factors, items), run.loop.catalogue)
     rows: list[dict[str, Figures]] = []
     for seed in range(seeds):
         training = EmbeddedTraining(
-            embeddings,
+            lesson.inputs,
+            targets=lesson.targets,
             items=items,
             learner=ground.learner,
             inner=job.inner,

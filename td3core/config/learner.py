@@ -75,7 +75,19 @@ class TeacherConfig(Config):
         description="Approximate number of interactions predicted in one step.",
     )
     lr: float = Field(
-        default=5e-3, gt=0, le=1, description="Initial learning rate. Lower it if the training diverges."
+        default=5e-3, gt=0, le=1, description="Peak learning rate. Lower it if the training diverges."
+    )
+    scale_lr: bool = Field(
+        default=True,
+        description="Multiply `lr` by sqrt(64 / (`embedding_size` * `layers`)) for learners that are wider or deeper "
+        "than that: large learners may learn nothing at the rate of small ones.",
+    )
+    warm_up: float = Field(
+        default=2.0,
+        ge=0,
+        le=100,
+        description="Epochs over which the learning rate rises to `lr`. Without it, deep and wide learners may learn "
+        "nothing.",
     )
     weight_decay: float = Field(default=0.0, ge=0, le=1, description="Weight decay.")
     patience: int = Field(
@@ -109,8 +121,9 @@ class StudentConfig(Config):
     )
     targets: Literal["labelled", "summary"] = Field(
         default="labelled",
-        description="Targets of the student. `labelled`: the predictions, for the same inputs, of a learner that "
-        "was trained on the summary with the shared item factor; `summary`: the distributions in the summary.",
+        description="Targets of the student. `labelled`: what the teacher predicts for the same inputs (in "
+        "archives without a teacher: a learner that was trained on the summary); `summary`: the distributions in "
+        "the summary.",
     )
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0, description="Dropout rate of the student.")
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from td3core.catalogue import Catalogue
 from td3core.config import EvaluationSource, JobSpec, SummaryConfig
 from td3core.data import Sequences
 from td3core.errors import DivergedError
@@ -36,6 +37,8 @@ class Rival(NamedTuple):
     items: Float[Tensor, "items d3"]
     lr_factor: float
     """On the learning rate."""
+    targets: Float[Tensor, "mu zeta d3"] | None = None
+    """Expected embeddings of what is to be predicted; None: the embeddings themselves."""
 
 
 def as_wide(summary: SummaryConfig) -> SummaryConfig:
@@ -104,9 +107,11 @@ def distil_rivals(
             for progress in distillation:
                 yield _TEACHER_SHARE + share * (number + _part(progress))
         best = distillation.best
-        rivals[name] = best and Rival(
-            expected_embeddings(best.factors, teacher.items), teacher.items, best.lr_factor
-        )
+        rivals[name] = None
+        if best is not None:
+            inputs = expected_embeddings(best.factors, teacher.items)
+            lesson = distillation.lessons.lesson(inputs, Catalogue(teacher.items))
+            rivals[name] = Rival(lesson.inputs, teacher.items, best.lr_factor, lesson.targets)
 
 
 def _part(progress: Progress) -> float:

@@ -60,6 +60,8 @@ class _Sequences(NamedTuple):
     items: Float[Tensor, "items d3"]
     lr_factor: float
     """On the learning rate."""
+    targets: Float[Tensor, "users steps d3"] | None = None
+    """Expected embeddings of what is to be predicted; None: the sequences themselves."""
     lengths: Int[Tensor, " users"] | None = None
     """How many steps of each are no padding; None: all."""
 
@@ -87,9 +89,9 @@ class Sources:
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
         watch = Stopwatch(device)
         watch.start()
-        self._embeddings = self.summary.expected_embeddings()
+        self._lesson = self.summary.lesson()
         watch.stop()
-        self._embedding_seconds = watch.seconds
+        self._lesson_seconds = watch.seconds
         self._held_out = RankingTask(
             split,
             part=spec.split,
@@ -197,6 +199,7 @@ class Sources:
         sequences = self._sequences(source, seed)
         training = EmbeddedTraining(
             sequences.embeddings,
+            targets=sequences.targets,
             items=sequences.items,
             learner=learner,
             inner=self.job.inner,
@@ -212,7 +215,7 @@ class Sources:
         )
         curve: tuple[CurvePoint, ...] = ()
         if source.trains_on == "summary":
-            seconds += self._embedding_seconds
+            seconds += self._lesson_seconds
             curve = (CurvePoint(seconds, self._validated(learner, parameters, sequences.items)),)
         return Trial(self._scored(learner, parameters, sequences.items), seconds, curve)
 
@@ -222,7 +225,7 @@ class Sources:
         Raises:
             DivergedError: the distillation of a rival did.
         """
-        train, (users, steps) = self.split.train, self._embeddings.shape[:2]
+        train, (users, steps) = self.split.train, self._lesson.inputs.shape[:2]
         users = min(users, train.n_users)
         match source.trains_on:
             case "farzi" | "small_farzi":
@@ -237,15 +240,20 @@ class Sources:
             case "longest_users":
                 return self._embedded(longest_users(train, users))
             case "summary" | "nothing":
-                return _Sequences(self._embeddings, self.summary.items, self.summary.manifest.lr_factor)
+                return _Sequences(
+                    self._lesson.inputs,
+                    self.summary.items,
+                    self.summary.manifest.lr_factor,
+                    self._lesson.targets,
+                )
             case "log" | "item_counts":
                 raise ValueError(f"{source.name} trains on no embedded sequences")
 
     def _embedded(self, users: NDArray[np.int64]) -> _Sequences:
         """Return real users as the summary's synthetic ones are: as long, on the same item factor."""
-        items, length = self.summary.items, self._embeddings.shape[1]
+        items, length = self.summary.items, self._lesson.inputs.shape[1]
         embeddings, lengths = embed_users(self.split.train, users, items, length=length)
-        return _Sequences(embeddings, items, self.summary.manifest.lr_factor, lengths)
+        return _Sequences(embeddings, items, self.summary.manifest.lr_factor, lengths=lengths)
 
     def _farzi(self, source: Source) -> SummaryConfig:
         """Say what is to be distilled for a source."""

@@ -31,6 +31,11 @@ class Learner(Protocol):
         ...
 
     @property
+    def layers(self) -> int:
+        """Number of Transformer blocks or recurrent layers."""
+        ...
+
+    @property
     def max_length(self) -> int:
         """Longest history it can read; its sequences may be one step longer, if that step is only predicted."""
         ...

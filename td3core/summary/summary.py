@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from td3core.catalogue import Catalogue
 from td3core.config import LearnerConfig, SamplingConfig, StudentConfig
 from td3core.data import Histories
 from td3core.factors import Factors, expected_embeddings, history_length, map_tensors, soft_sequences
+from td3core.inner import Labeller, Lesson, build_lesson_maker
 from td3core.learners import Learner, build_learner
 from td3core.ranking import predict_next
 from td3core.summary.manifest import Manifest
@@ -58,6 +60,18 @@ class Summary:
     def expected_embeddings(self) -> Float[Tensor, "mu zeta d3"]:
         """Return X = S V, the inputs and targets of a learner on the shared item factor."""
         return expected_embeddings(self.factors, self.items)
+
+    @property
+    def labeller(self) -> Labeller | None:
+        """The teacher, which says what comes next; None in archives of format 1."""
+        if self.teacher is None:
+            return None
+        return Labeller(build_learner(self.manifest.spec.learner), self.teacher, self.items)
+
+    def lesson(self) -> Lesson:
+        """Return what learners on the shared item factor train on: X, and the targets that `inner.targets` names."""
+        maker = build_lesson_maker(self.manifest.spec.inner.targets, self.labeller)
+        return maker.lesson(self.expected_embeddings(), Catalogue(self.items))
 
     def sample(self, n: int, *, seed: int = 0, sampling: SamplingConfig | None = None) -> list[list[str]]:
         """Sample `n` sequences of item ids, from one synthetic user after the other.
@@ -136,7 +150,7 @@ class Summary:
     ) -> "Recommender":
         """Train a fresh learner on the summary; by default one of the distillation's, as in its inner loop.
 
-        A learner of another kind, or with an embedding of its own, is taught by such a learner (see `student`), unless
+        A learner of another kind, or with an embedding of its own, is a student of the teacher (see `student`), unless
         `taught` says otherwise. It stands on the shared item factor, unless `own_embedding` is set or its embedding is
         of another size: then it learns an item embedding from nothing.
 
@@ -167,8 +181,10 @@ class Summary:
         if own_embedding:
             raise ValueError("a learner with its own item embedding must be taught: expected taught=True")
         steps = spec.inner.steps if steps is None else steps
+        lesson = self.lesson()
         training = EmbeddedTraining(
-            self.expected_embeddings(),
+            lesson.inputs,
+            targets=lesson.targets,
             items=self.items,
             learner=built,
             inner=spec.inner,
@@ -182,10 +198,10 @@ class Summary:
     def student_training(
         self, learner: Learner, config: StudentConfig, *, own_embedding: bool, seed: int
     ) -> StudentTraining:
-        """Start the training of a student, after training its labeller if it has one."""
+        """Start the training of a student; an archive without a teacher trains a labeller first."""
         labeller = None
         if config.targets == "labelled":
-            labeller = train_labeller(
+            labeller = self.labeller or train_labeller(
                 self.expected_embeddings(),
                 items=self.items,
                 learner=build_learner(self.manifest.spec.learner),

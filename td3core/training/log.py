@@ -23,6 +23,7 @@ from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
 
 _REPORT_EVERY = 10  # steps
+_UNSCALED = 64  # width times depth of the largest learner that is trained at the full rate
 
 
 class Trained(NamedTuple):
@@ -103,6 +104,11 @@ def predict_targets(
     return outputs[:, batch.real]
 
 
+def _lr_scale(learner: Learner) -> float:
+    """Return the factor on the learning rate, by width and depth: 1 up to a product of both of `_UNSCALED`."""
+    return min(1.0, (_UNSCALED / (learner.embedding_size * learner.layers)) ** 0.5)
+
+
 class LogTraining:
     """Training of weights and item embedding on a log until the validation NDCG stops rising.
 
@@ -129,13 +135,14 @@ class LogTraining:
         self.stage: Stage = stage
         self._generator = torch.Generator(device).manual_seed(seed)
         self._shuffle = np.random.default_rng(seed)
+        self._lr = config.lr * _lr_scale(learner) if config.scale_lr else config.lr
         self._dropout = Dropout(dropout, self._generator)
         self._items = torch.empty(train.n_items, learner.embedding_size, dtype=dtype, device=device)
         self._items.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
         drawn = learner.initialise(1, generator=self._generator, dtype=dtype, device=device)
         self._parameters = drawn.requires_grad_()
         self._optimizer = torch.optim.Adam(
-            [self._items, self._parameters], lr=config.lr, weight_decay=config.weight_decay, fused=True
+            [self._items, self._parameters], lr=self._lr, weight_decay=config.weight_decay, fused=True
         )
         self._watch = Stopwatch(device)
         self._course = TrainingCourse(torch.zeros((), dtype=dtype, device=device))
@@ -170,7 +177,6 @@ class LogTraining:
         """
         while self._course.epoch < self.config.max_epochs and self._course.misses < self.config.patience:
             self._watch.start()
-            self._set_rate()
             self._course = replace(self._course, drawn_from=self._shuffle.bit_generator.state)
             yield from self._run_epoch(self._draw_batches())
             self._watch.stop()
@@ -184,10 +190,11 @@ class LogTraining:
         assert best is not None
         return best._replace(curve=self._course.curve)
 
-    def _set_rate(self) -> None:
-        """Set the learning rate on its cosine over the epochs."""
-        part = self._course.epoch / self.config.max_epochs
-        set_learning_rate(self._optimizer, self.config.lr * cosine_decay(part))
+    def _set_rate(self, epochs: float) -> None:
+        """Set the learning rate: it rises over the first steps, and decays along a cosine from epoch to epoch."""
+        decay = cosine_decay(self._course.epoch / self.config.max_epochs)
+        rise = min(1.0, epochs / self.config.warm_up) if self.config.warm_up else 1.0
+        set_learning_rate(self._optimizer, self._lr * decay * rise)
 
     def _draw_batches(self) -> list[Int[Tensor, "_chunks _steps"]]:
         return [
@@ -213,6 +220,7 @@ class LogTraining:
                 generator=self._generator,
             )
             loss = next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout)
+            self._set_rate(epoch + (index + 1) / epoch_steps)
             self._optimizer.zero_grad()
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
             self._optimizer.step()

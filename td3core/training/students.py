@@ -1,17 +1,15 @@
-"""Students: learners that a learner of the distillation's kind teaches what it has from the summary.
+"""Students: learners that the teacher tells what follows in sequences drawn from a summary.
 
 The summary is made to teach learners of one kind on the shared item factor, so what it has to tell of real sequences is
-in them and not in S: S holds as much that only serves as a lesson, and that another learner learns by heart. So such a
-learner, the labeller, is trained on the summary as in the inner loop, in a second; then it says what follows in
-sequences of items drawn from S, and learners of any kind learn that: knowledge distillation (Hinton et al., 2015, arXiv
-1503.02531) from nothing but the summary. They stand on the shared item factor, or train an embedding of their own, of
-any size, from nothing.
+in them and not in S: S holds as much that only serves as a lesson, and that another learner learns by heart. So items
+are drawn from S, the teacher, whose weights the archive carries, says what follows in these sequences, and learners of
+any kind learn that: knowledge distillation (Hinton et al., 2015, arXiv 1503.02531) from nothing but the archive. They
+stand on the shared item factor, or train an embedding of their own, of any size, from nothing. An archive without a
+teacher, as 0.1.0 wrote them, trains a labeller on the summary, as the inner loop does, and takes that for the teacher.
 
-For comparison a student can do without a labeller: it is then to predict S_t itself, and may read the mixtures `S_t E`
-of its own embedding E in place of items.
+For comparison a student can do without labels: it is then to predict S_t itself, and may read the mixtures `S_t E` of
+its own embedding E in place of items.
 """
-
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -20,21 +18,13 @@ from torch import Tensor
 from td3core.catalogue import draw_items, soft_cross_entropy, soft_embedding
 from td3core.config import InnerConfig, StudentConfig
 from td3core.errors import DivergedError
-from td3core.inner import Batch, BatchSampler
+from td3core.inner import Batch, BatchSampler, Labeller
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
 from td3core.learners.layers import INITIAL_STD
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.embeddings import EmbeddedTraining
 
 _DRAWS = 64  # items drawn of each step, once: their combinations are sequences enough
-
-
-class Labeller(NamedTuple):
-    """A learner on the shared item factor that says what may come next."""
-
-    learner: Learner
-    parameters: Float[Tensor, "1 parameters"]
-    items: Float[Tensor, "items d3"]
 
 
 def train_labeller(

@@ -9,10 +9,11 @@ from td3core import Summary, load_summary
 from td3core.config import DataConfig, InnerConfig, LearnerConfig, LearnerKind, StudentConfig
 from td3core.data.sequences import build_sequences, leave_last_out
 from td3core.errors import DivergedError
+from td3core.inner import Labeller
 from td3core.interactions import filter_log, read_log
 from td3core.learners import SASRec, build_learner
 from td3core.ranking.task import RankingTask
-from td3core.training.students import Labeller, StudentTraining, train_labeller
+from td3core.training.students import StudentTraining, train_labeller
 
 CPU = torch.device("cpu")
 KEYS = torch.eye(12)
