@@ -20,12 +20,12 @@ from benchmarks.quality import follow
 from td3core.config import JobSpec
 from td3core.data.sequences import Sequences, build_sequences, leave_last_out
 from td3core.errors import DivergedError, Td3Error
-from td3core.evaluation.fidelity import Figures, spreads
+from td3core.evaluation.fidelity import spread
 from td3core.factors import expected_embeddings, history_length
 from td3core.interactions import filter_log, read_log
 from td3core.learners import Learner, build_learner
 from td3core.outer.distillation import Distillation
-from td3core.ranking import SELECTION_CUTOFF, SELECTION_METRIC
+from td3core.ranking import SELECTION_CUTOFF, SELECTION_METRIC, Figures
 from td3core.ranking.task import RankingTask
 from td3core.training.embeddings import EmbeddedTraining
 from td3core.training.log import LogTraining, Trained
@@ -201,8 +201,11 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
         "outer_step": best.step,
         "lr_factor": best.lr_factor,
         **{
-            part: {name: found.model_dump(mode="json") for name, found in spreads(figures).items()}
-            for part, figures in ((part, [row[part] for row in rows]) for part in ground.tasks)
+            part: {
+                name: spread([row[part][name] for row in rows]).model_dump(mode="json")
+                for name in rows[0][part]
+            }
+            for part in ground.tasks
         },
     }
 

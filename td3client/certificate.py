@@ -16,11 +16,12 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
     """Everything at one cut-off: a table a learner, then the learners side by side, the trend, time and size."""
     parts: list[RenderableType] = []
     results = evaluation["results"] or {}
+    over = evaluation.get("intervals") or "seeds"  # older evaluations do not say
     for learner, sources in results.items():
         recovery = (evaluation["recovery"] or {}).get(learner, {})
         rivals = (evaluation.get("comparison") or {}).get(learner, {})
         own = (evaluation.get("own_recovery") or {}).get(learner, {})
-        parts.append(_learner_table(learner, sources, recovery, own, cutoff))
+        parts.append(_learner_table(learner, sources, recovery, own, cutoff, over))
         if rivals:
             parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
         if lost := (evaluation.get("diverged") or {}).get(learner):
@@ -41,6 +42,7 @@ def _learner_table(
     recovery: Mapping[str, Recovery],
     own_recovery: Mapping[str, Recovery],
     cutoff: int,
+    over: str,
 ) -> Table:
     """What it was trained on against how well it then ranks, and what of that is kept."""
     named = dict.fromkeys(metric for figures in sources.values() for metric in figures)
@@ -48,7 +50,7 @@ def _learner_table(
     table = Table(
         "trained on",
         *(metric.upper() for metric in metrics),
-        title=f"{learner}, mean ± half the 95% interval over seeds",
+        title=f"{learner}, mean ± half the 95% interval over {over}",
     )
     for source in sources:
         table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
@@ -65,12 +67,14 @@ def _learner_table(
 def _rivals(learner: str, rivals: Mapping[str, Mapping[str, Comparison]], metric: str) -> Table:
     """By how much the summary leads each source of its size, and how sure that is."""
     table = Table(
-        "rival", f"{metric.upper()} lead", "95% intervals", title=f"{learner}, summary against rivals"
+        "rival", f"{metric.upper()} lead", "95% interval", "", title=f"{learner}, summary against rivals"
     )
-    words = {True: "apart", False: "overlap", None: ""}
+    words = {True: "apart", False: "not apart", None: ""}
     for rival in rivals:
         if found := rivals[rival].get(metric):
-            table.add_row(rival, f"{found['difference']:+.4f}", words[found["disjoint"]])
+            low, high = found.get("low"), found.get("high")
+            ends = "" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
+            table.add_row(rival, f"{found['difference']:+.4f}", ends, words[found["disjoint"]])
     return table
 
 

@@ -54,8 +54,16 @@ class Comparison(TypedDict):
 
     difference: float
     """Mean of the summary less that of the rival."""
+    low: NotRequired[float | None]
+    """Lower end of the 95% interval of the difference, over seeds and the same users for both; null where
+    `intervals` is `seeds`.
+    """
+    high: NotRequired[float | None]
+    """Upper end of that interval."""
     disjoint: bool | None
-    """Whether the two 95% intervals have no value in common; null for a single seed."""
+    """Whether the two are apart: whether zero lies outside that interval. Where `intervals` is `seeds`,
+    whether the intervals of the two have no value in common; null for a single seed.
+    """
 
 
 class Dataset(TypedDict):
@@ -112,6 +120,10 @@ class Evaluation(Run):
     """Size of the summary and of the log."""
     seeds: list[int] | None
     """Seeds of the learners; each source has one learner a seed."""
+    intervals: Literal["seeds", "seeds and users"] | None
+    """What the intervals of ranking metrics are over: `seeds and users`, or only `seeds` in results of
+    releases before 0.2.0.
+    """
     split: str | None
     """Which held-out interaction was predicted: `test` or `valid`."""
     protocol: str | None
@@ -210,6 +222,8 @@ class QuickCertificate(TypedDict):
     """Kind of the learners."""
     seeds: list[int]
     """Seeds of the learners; each source has one learner a seed."""
+    intervals: NotRequired[Literal["seeds", "seeds and users"]]
+    """What the intervals are over."""
     results: dict[str, dict[str, Spread]]
     """Figures by source and metric; `full` is the teacher."""
     recovery: dict[str, Recovery]
@@ -237,11 +251,17 @@ class Recovery(TypedDict):
     recovery: float | None
     """summary / full, of the means"""
     low: NotRequired[float | None]
-    """Lower end of the 95% interval of `recovery` (delta method); null for a single seed."""
+    """Lower end of the 95% interval of `recovery`, over seeds and the same users for both; null where it
+    has no end.
+    """
     high: NotRequired[float | None]
     """Upper end of that interval."""
     lift_recovery: NotRequired[float | None]
     """(summary - floor) / (full - floor); null without a floor."""
+    lift_low: NotRequired[float | None]
+    """Lower end of the 95% interval of `lift_recovery`; null where it has no end."""
+    lift_high: NotRequired[float | None]
+    """Upper end of that interval."""
 
 
 class RunError(TypedDict):
@@ -271,14 +291,17 @@ class Size(TypedDict):
 
 
 class Spread(TypedDict):
-    """A figure over seeds."""
+    """A figure over seeds; of a ranking metric, over the users, too."""
 
     mean: float
     """Mean over the seeds."""
     std: NotRequired[float | None]
     """Sample standard deviation; null for a single seed."""
     low: NotRequired[float | None]
-    """Lower end of Student's 95% interval of the mean; null for a single seed."""
+    """Lower end of the 95% interval of the mean. Of a ranking metric it is over seeds and users, as
+    `intervals` says, and over users alone for a single seed; otherwise it is Student's over the seeds,
+    and null for a single one.
+    """
     high: NotRequired[float | None]
     """Upper end of that interval."""
     values: list[float]

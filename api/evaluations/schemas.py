@@ -12,6 +12,7 @@ from td3core.config import EvaluationSpec
 from td3core.results import (
     Comparison,
     EvaluationResult,
+    IntervalsOver,
     Recovery,
     Size,
     Spread,
@@ -55,6 +56,7 @@ class EvaluationOut(RunOut):
     trend: Stored[Trend] = _part("trend")
     size: Stored[Size] = _part("size")
     seeds: Stored[tuple[int, ...]] = _part("seeds")
+    intervals: Stored[IntervalsOver] = _part("intervals")
     split: Stored[str] = _part("split")
     protocol: Stored[str] = _part("protocol")
     exclude_seen: Stored[bool] = _part("exclude_seen")
@@ -119,10 +121,23 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
         }
     },
     "recovery": {
-        "sasrec": {"ndcg@10": {"recovery": 0.945, "low": 0.901, "high": 0.992, "lift_recovery": 0.878}}
+        "sasrec": {
+            "ndcg@10": {
+                "recovery": 0.945,
+                "low": 0.901,
+                "high": 0.992,
+                "lift_recovery": 0.878,
+                "lift_low": 0.802,
+                "lift_high": 0.961,
+            }
+        }
     },
     "own_recovery": {"sasrec": {}},
-    "comparison": {"sasrec": {"coreset": {"ndcg@10": {"difference": 0.024, "disjoint": True}}}},
+    "comparison": {
+        "sasrec": {
+            "coreset": {"ndcg@10": {"difference": 0.024, "low": 0.016, "high": 0.032, "disjoint": True}}
+        }
+    },
     "diverged": {"sasrec": []},
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
     "timing": {
@@ -145,6 +160,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
         "log_interactions": 99287,
     },
     "seeds": [0, 1, 2],
+    "intervals": "seeds and users",
     "split": "test",
     "protocol": "full",
     "exclude_seen": True,
@@ -172,6 +188,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "timing": None,
     "size": None,
     "seeds": None,
+    "intervals": None,
     "split": None,
     "protocol": None,
     "exclude_seen": None,

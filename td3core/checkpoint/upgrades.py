@@ -78,5 +78,13 @@ def _name_points(curved: Document) -> None:
     curved["curve"] = [{"seconds": seconds, "score": score} for seconds, score in curved["curve"]]
 
 
-_UPGRADES: tuple[Callable[[Document], Document], ...] = (_from_2,)
+def _from_3(stored: Document) -> Document:
+    """Trainings of an evaluation keep the rank of every user: those that did not are done again."""
+    work = stored["work"] or {}
+    if "trials" in work:
+        work["trials"] = []
+    return stored
+
+
+_UPGRADES: tuple[Callable[[Document], Document], ...] = (_from_2, _from_3)
 CHECKPOINT = Format("checkpoint", _UPGRADES, oldest=2)

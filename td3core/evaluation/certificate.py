@@ -12,8 +12,9 @@ import torch
 from td3core.config import SOURCES, EvaluationSource, EvaluationSpec
 from td3core.data import Split
 from td3core.errors import DivergedError
-from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
-from td3core.evaluation.sources import Sources
+from td3core.evaluation.bootstrap import estimates
+from td3core.evaluation.fidelity import comparisons, recoveries, spreads
+from td3core.evaluation.sources import Sources, Trial
 from td3core.progress import Progress, relay
 from td3core.ranking import SELECTION_CUTOFF
 from td3core.results import QuickCertificate
@@ -36,26 +37,30 @@ def quick_certificate(
     job = summary.manifest.spec
     spec = EvaluationSpec(split="valid", cutoffs=(SELECTION_CUTOFF,), seeds=learners)
     sources = Sources(summary, split, spec, device=device, dtype=dtype)
-    rows: dict[str, list[Figures]] = {"full": [sources.scored_teacher(teacher)]}
+    rows: dict[str, list[Trial]] = {"full": [sources.scored_teacher(teacher)]}
     diverged: list[str] = []
     report = Progress("packing", 0, len(_TRAINED) * learners)
     for done, source in enumerate(_TRAINED):
-        figures: list[Figures] = []
+        trials: list[Trial] = []
         try:
             for seed in range(learners):
                 report = Progress("packing", done * learners + seed, report.steps)
                 trial = yield from relay(sources.trial(job.learner, source, seed), lambda _, now=report: now)
-                figures.append(trial.figures)
+                trials.append(trial)
         except DivergedError:  # a rival's failure is no reason to lose the summary
             diverged.append(source)
         else:
-            rows[source] = figures
-    results = {source: spreads(figures) for source, figures in rows.items()}
+            rows[source] = trials
+    found = estimates(
+        {source: torch.stack([trial.ranks for trial in trials]) for source, trials in rows.items()},
+        spec.cutoffs,
+    )
     return QuickCertificate(
         learner=job.learner.kind,
         seeds=tuple(range(learners)),
-        results=results,
-        recovery=recoveries(results),
-        comparison=comparisons(results),
+        intervals="seeds and users",
+        results={source: spreads(figures) for source, figures in found.items()},
+        recovery=recoveries(found),
+        comparison=comparisons(found),
         diverged=tuple(diverged),
     )

@@ -4,9 +4,10 @@ See `sources` for what they are trained on, and `td3core.results.evaluation` for
 """
 
 import statistics
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -14,13 +15,15 @@ import torch
 from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.data import Split
 from td3core.errors import DivergedError
-from td3core.evaluation.fidelity import Figures, comparisons, recoveries, spreads
+from td3core.evaluation.bootstrap import Estimate, estimates
+from td3core.evaluation.fidelity import comparisons, recoveries, spreads
 from td3core.evaluation.rival import Rival
 from td3core.evaluation.sources import Sources, Trial
 from td3core.evaluation.timing import compare_seconds
 from td3core.evaluation.trend import configurations, trend_of
 from td3core.progress import Progress, relay
-from td3core.results import EvaluationResult, Size, Spread, Timing, Trend
+from td3core.ranking import Figures
+from td3core.results import EvaluationResult, Size, Timing, Trend
 from td3core.summary import Summary
 
 
@@ -135,22 +138,23 @@ class Evaluator:
 
     def _result(self) -> EvaluationResult:
         configs = self._configs()
-        results = {
-            kind: {
-                source: self._spreads(config, source, self.spec.seeds)
-                for source in self._scored_sources(config)
-            }
+        estimated = self._estimates()
+        figures = {
+            kind: {source: estimated[config, source] for source in self._scored_sources(config)}
             for kind, config in configs.items()
         }
         return EvaluationResult(
-            results=results,
-            recovery={kind: recoveries(by_source) for kind, by_source in results.items()},
+            results={
+                kind: {source: spreads(found) for source, found in by_source.items()}
+                for kind, by_source in figures.items()
+            },
+            recovery={kind: recoveries(by_source) for kind, by_source in figures.items()},
             own_recovery={
-                kind: recoveries(by_source, "summary_own_embedding") for kind, by_source in results.items()
+                kind: recoveries(by_source, "summary_own_embedding") for kind, by_source in figures.items()
             },
             comparison={
                 kind: comparisons(by_source, self._compared_with_rivals(configs[kind]))
-                for kind, by_source in results.items()
+                for kind, by_source in figures.items()
             },
             diverged={
                 kind: tuple(name for name in self._asked_sources() if (config, name) in self._diverged)
@@ -168,6 +172,7 @@ class Evaluator:
             trend=self._trend(),
             size=self.size,
             seeds=tuple(self._seeds(self.spec.seeds)),
+            intervals="seeds and users",
             split=self.spec.split,
             protocol=self.spec.protocol,
             exclude_seen=self._sources.exclude_seen,
@@ -192,8 +197,22 @@ class Evaluator:
     def _of(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> list[Trial]:
         return [self._trials[_Unit(config, source, seed)] for seed in self._seeds(seeds)]
 
-    def _spreads(self, config: LearnerConfig, source: EvaluationSource, seeds: int) -> dict[str, Spread]:
-        return spreads([trial.figures for trial in self._of(config, source, seeds)])
+    def _estimates(self) -> dict[tuple[LearnerConfig, EvaluationSource], dict[str, Estimate]]:
+        """Estimate the figures of every source that is compared, by learner."""
+        return self._estimated(
+            (
+                (config, source)
+                for config in self._configs().values()
+                for source in self._scored_sources(config)
+            ),
+            self.spec.seeds,
+        )
+
+    def _estimated(
+        self, pairs: Iterable[tuple[LearnerConfig, EvaluationSource]], seeds: int
+    ) -> dict[tuple[LearnerConfig, EvaluationSource], dict[str, Estimate]]:
+        ranks = {pair: torch.stack([trial.ranks for trial in self._of(*pair, seeds)]) for pair in pairs}
+        return estimates(ranks, self.spec.cutoffs)
 
     def _mean_seconds(self, config: LearnerConfig, source: EvaluationSource) -> float:
         return statistics.fmean(trial.seconds for trial in self._of(config, source, self.spec.seeds))
@@ -208,11 +227,15 @@ class Evaluator:
     def _trend(self) -> Trend | None:
         if self.spec.trend is None:
             return None
-        seeds = self.spec.trend.seeds
-        rows = [
-            (config, self._spreads(config, "summary", seeds), self._spreads(config, "full", seeds))
+        configs = [
+            config
             for config in configurations(self.spec.trend, self.learner)
             if not {(config, "summary"), (config, "full")} & self._diverged
+        ]
+        sources: tuple[EvaluationSource, EvaluationSource] = ("summary", "full")
+        found = self._estimated(product(configs, sources), self.spec.trend.seeds)
+        rows = [
+            (config, spreads(found[config, "summary"]), spreads(found[config, "full"])) for config in configs
         ]
         return trend_of(rows) if rows else None
 

@@ -1,35 +1,32 @@
-"""How fidelity figures are summed up over seeds, and set against ceiling, floor and rivals."""
+"""How fidelity figures are summed up over seeds and users, and set against ceiling, floor and rivals."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
-from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource
-from td3core.evaluation.intervals import mean_interval, ratio_interval
-from td3core.results import Comparison, Recovery, Spread
+import numpy as np
+from numpy.typing import NDArray
 
-Figures = dict[str, float]
-"""Metric, such as `ndcg@10`, to value."""
+from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource
+from td3core.evaluation.bootstrap import Estimate, interval
+from td3core.evaluation.intervals import mean_interval
+from td3core.results import Comparison, Interval, Recovery, Spread
+
+Estimates = Mapping[str, Estimate]
+"""By metric, such as `ndcg@10`."""
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Sum up a figure over the seeds."""
-    interval = mean_interval(values)
-    return Spread(
-        mean=statistics.fmean(values),
-        std=statistics.stdev(values) if len(values) > 1 else None,
-        low=interval and interval.low,
-        high=interval and interval.high,
-        values=tuple(values),
-    )
+    """Sum up over the seeds what users have no part in, such as seconds."""
+    return _spread(values, mean_interval(values))
 
 
-def spreads(rows: Sequence[Figures]) -> dict[str, Spread]:
-    """Sum up each metric over the seeds."""
-    return {name: spread([row[name] for row in rows]) for name in rows[0]}
+def spreads(estimates: Estimates) -> dict[str, Spread]:
+    """Sum up each metric over seeds and users."""
+    return {name: _spread(figure.values, interval(figure.draws)) for name, figure in estimates.items()}
 
 
 def recoveries(
-    by_source: Mapping[str, Mapping[str, Spread]], summary: EvaluationSource = "summary"
+    by_source: Mapping[str, Estimates], summary: EvaluationSource = "summary"
 ) -> dict[str, Recovery]:
     """Set a source of role summary against its ceiling and its floor, metric by metric.
 
@@ -39,12 +36,12 @@ def recoveries(
     if row.ceiling is None or not {summary, row.ceiling} <= by_source.keys():
         return {}
     ours, ceiling = by_source[summary], by_source[row.ceiling]
-    floor: Mapping[str, Spread] = {} if row.floor is None else by_source.get(row.floor, {})
+    floor: Estimates = {} if row.floor is None else by_source.get(row.floor, {})
     return {name: _recovery(ours[name], ceiling[name], floor.get(name)) for name in ours if name in ceiling}
 
 
 def comparisons(
-    by_source: Mapping[str, Mapping[str, Spread]], summary: EvaluationSource = "summary"
+    by_source: Mapping[str, Estimates], summary: EvaluationSource = "summary"
 ) -> dict[str, dict[str, Comparison]]:
     """Set a source of role summary against each rival, metric by metric; empty without it."""
     if summary not in by_source:
@@ -59,23 +56,51 @@ def comparisons(
     }
 
 
-def _recovery(summary: Spread, full: Spread, floor: Spread | None) -> Recovery:
-    interval = ratio_interval(summary.values, full.values)
-    return Recovery(
-        recovery=_ratio(summary.mean, full.mean),
-        low=interval and interval.low,
-        high=interval and interval.high,
-        lift_recovery=floor and _ratio(summary.mean - floor.mean, full.mean - floor.mean),
+def _spread(values: Sequence[float], ends: Interval | None) -> Spread:
+    return Spread(
+        mean=statistics.fmean(values),
+        std=statistics.stdev(values) if len(values) > 1 else None,
+        low=ends and ends.low,
+        high=ends and ends.high,
+        values=tuple(values),
     )
 
 
-def _comparison(summary: Spread, rival: Spread) -> Comparison:
-    ours, theirs = summary.interval, rival.interval
+def _recovery(summary: Estimate, full: Estimate, floor: Estimate | None) -> Recovery:
+    ends = _ratio_interval(summary.draws, full.draws)
+    lift = lift_ends = None
+    if floor is not None:
+        lift = _ratio(summary.mean - floor.mean, full.mean - floor.mean)
+        lift_ends = _ratio_interval(summary.draws - floor.draws, full.draws - floor.draws)
+    if lift is None:
+        lift_ends = None
+    return Recovery(
+        recovery=_ratio(summary.mean, full.mean),
+        low=ends and ends.low,
+        high=ends and ends.high,
+        lift_recovery=lift,
+        lift_low=lift_ends and lift_ends.low,
+        lift_high=lift_ends and lift_ends.high,
+    )
+
+
+def _comparison(summary: Estimate, rival: Estimate) -> Comparison:
+    ends = interval(summary.draws - rival.draws)
+    assert ends is not None  # figures are finite
     return Comparison(
         difference=summary.mean - rival.mean,
-        disjoint=None if ours is None or theirs is None else ours.disjoint(theirs),
+        low=ends.low,
+        high=ends.high,
+        disjoint=ends.low > 0 or ends.high < 0,
     )
 
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
+
+
+def _ratio_interval(part: NDArray[np.float64], whole: NDArray[np.float64]) -> Interval | None:
+    """Return the interval of a ratio; None if so many draws have nothing to divide by that it has no end."""
+    some = whole > 0
+    ratios = np.divide(part, whole, out=np.full_like(part, np.inf), where=some)
+    return interval(ratios)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,12 +29,11 @@ from td3core.config import (
 from td3core.data import Split, popularity
 from td3core.errors import DivergedError
 from td3core.evaluation.coreset import coreset_users
-from td3core.evaluation.fidelity import Figures
 from td3core.evaluation.rival import Rival, as_small, as_wide, distil_rivals
 from td3core.evaluation.users import embed_users, longest_users, random_users
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
-from td3core.ranking import SELECTION_METRIC, RankingTask, validation_task
+from td3core.ranking import SELECTION_METRIC, Figures, RankingTask, ranking_metrics, validation_task
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.summary import Summary
 from td3core.training import EmbeddedTraining, LogTraining, Trained
@@ -45,8 +44,10 @@ _CHECKS = 8  # pieces of a training, after each of which it may be validated
 class Trial(NamedTuple):
     """A learner, trained on a source and scored."""
 
+    ranks: Int32[Tensor, " users"]
+    """Of each user's held-out item."""
     figures: Figures
-    """On the held-out items."""
+    """What they come to."""
     seconds: float
     """Of training, without any validation."""
     curve: tuple[CurvePoint, ...] = ()
@@ -129,11 +130,11 @@ class Sources:
             dtype=self.dtype,
         )
 
-    def scored_teacher(self, teacher: Trained) -> Figures:
+    def scored_teacher(self, teacher: Trained) -> Trial:
         """Score the learner and the item factor that the summary comes from."""
         learner = build_learner(self.job.learner)
-        (figures,) = self._held_out.evaluate(learner, teacher.parameters, teacher.items)
-        return figures
+        (ranks,) = self._held_out.ranks(learner, teacher.parameters, teacher.items)
+        return self._trial(ranks)
 
     def trial(
         self, config: LearnerConfig, source: EvaluationSource, seed: int
@@ -148,7 +149,7 @@ class Sources:
             config = config.of_width(self._own_embedding_size)
         if row.trains_on == "item_counts":
             counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
-            return Trial(self._held_out.evaluate_scores(counts), 0.0)
+            return self._trial(self._held_out.ranks_of_scores(counts))
         if row.trains_on == "log":
             return (yield from self._on_log(config, seed))
         if row.teaches(config, distilled=self.job.learner):
@@ -169,8 +170,8 @@ class Sources:
             dtype=self.dtype,
         )
         trained = yield from relay(training.run(), lambda progress: progress.step / progress.steps)
-        (figures,) = self._held_out.evaluate(learner, trained.parameters, trained.items)
-        return Trial(figures, trained.curve[-1].seconds, trained.curve)
+        (ranks,) = self._held_out.ranks(learner, trained.parameters, trained.items)
+        return self._trial(ranks, trained.curve[-1].seconds, trained.curve)
 
     def _as_student(self, config: LearnerConfig, source: Source, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
@@ -189,8 +190,7 @@ class Sources:
             watch.stop()
             yield after / training.steps
         end = CurvePoint(watch.seconds, self._validated(learner, training.parameters, training.items))
-        figures = self._scored(learner, training.parameters, training.items)
-        return Trial(figures, watch.seconds, (end,))
+        return self._scored(learner, training.parameters, training.items, watch.seconds, (end,))
 
     def _on_sequences(
         self, config: LearnerConfig, source: Source, seed: int
@@ -209,7 +209,7 @@ class Sources:
             lengths=sequences.lengths,
         )
         if source.trains_on == "nothing":
-            return Trial(self._scored(learner, training.parameters, sequences.items), 0.0)
+            return self._scored(learner, training.parameters, sequences.items)
         parameters, seconds = yield from self._trained(
             learner, training, sequences.items, stopped=source.stopped
         )
@@ -217,7 +217,7 @@ class Sources:
         if source.trains_on == "summary":
             seconds += self._lesson_seconds
             curve = (CurvePoint(seconds, self._validated(learner, parameters, sequences.items)),)
-        return Trial(self._scored(learner, parameters, sequences.items), seconds, curve)
+        return self._scored(learner, parameters, sequences.items, seconds, curve)
 
     def _sequences(self, source: Source, seed: int) -> _Sequences:
         """Return what a source has to train on.
@@ -308,14 +308,21 @@ class Sources:
         learner: Learner,
         parameters: Float[Tensor, "1 parameters"],
         items: Float[Tensor, "items d3"],
-    ) -> Figures:
-        (figures,) = self._held_out.evaluate(
+        seconds: float = 0.0,
+        curve: tuple[CurvePoint, ...] = (),
+    ) -> Trial:
+        (ranks,) = self._held_out.ranks(
             learner,
             parameters,
             items,
             history_length=self.history_length,
         )
-        return figures
+        return self._trial(ranks, seconds, curve)
+
+    def _trial(
+        self, ranks: Int32[Tensor, " users"], seconds: float = 0.0, curve: tuple[CurvePoint, ...] = ()
+    ) -> Trial:
+        return Trial(ranks, ranking_metrics(ranks, self._held_out.cutoffs), seconds, curve)
 
 
 def _pieces(steps: int) -> Iterator[tuple[int, int]]:

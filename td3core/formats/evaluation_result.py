@@ -2,6 +2,7 @@
 
 1. As of 0.1.0.
 2. The sources `own_full` and `own_soft` are called `full_own_embedding` and `summary_own_embedding`.
+3. Intervals are over seeds and users, and comparisons have that of the difference; `intervals` says which.
 """
 
 from typing import Any
@@ -23,6 +24,11 @@ def upgrade_1_to_2(stored: Document) -> Document:
             for learner, sources in stored["diverged"].items()
         }
     return {**stored, "format": 2}
+
+
+def upgrade_2_to_3(stored: Document) -> Document:
+    """Say that the intervals are over seeds alone."""
+    return {**stored, "intervals": "seeds", "format": 3}
 
 
 def _renamed(by_source: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from td3core.errors import DivergedError
 
+Figures = dict[str, float]
+"""Metric, such as `ndcg@10`, to value."""
 SELECTION_CUTOFF = 10
 SELECTION_METRIC = f"ndcg@{SELECTION_CUTOFF}"
 """By which, on the validation items, the best epoch of a training and the best summary are selected."""
@@ -65,18 +67,23 @@ def mrr(ranks: Int[Tensor, " users"], k: int) -> Float[Tensor, " users"]:
     return _within(ranks, k) / ranks.double()
 
 
-def ranking_metrics(ranks: Int[Tensor, " users"], cutoffs: Sequence[int]) -> dict[str, float]:
-    """Mean over users of every metric at every cut-off, under keys such as `hr@10`, `ndcg@10`, `mrr@10`.
+def metrics_by_user(
+    ranks: Int[Tensor, " users"], cutoffs: Sequence[int]
+) -> dict[str, Float[Tensor, " users"]]:
+    """Every metric at every cut-off, under keys such as `hr@10`, `ndcg@10`, `mrr@10`."""
+    metrics = {"hr": hit_rate, "ndcg": ndcg, "mrr": mrr}
+    return {f"{name}@{k}": metric(ranks, k) for name, metric in metrics.items() for k in cutoffs}
+
+
+def ranking_metrics(ranks: Int[Tensor, " users"], cutoffs: Sequence[int]) -> Figures:
+    """Mean over users of every metric at every cut-off.
 
     Raises:
         ValueError: if there are no users.
     """
     if not len(ranks):
         raise ValueError("no ranks to average over")
-    metrics = {"hr": hit_rate, "ndcg": ndcg, "mrr": mrr}
-    return {
-        f"{name}@{k}": float(metric(ranks, k).mean()) for name, metric in metrics.items() for k in cutoffs
-    }
+    return {name: float(values.mean()) for name, values in metrics_by_user(ranks, cutoffs).items()}
 
 
 def _within(ranks: Int[Tensor, " users"], k: int) -> Bool[Tensor, " users"]:

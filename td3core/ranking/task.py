@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,7 +12,7 @@ from td3core.catalogue import row_blocks
 from td3core.data import Histories, Split, latest_items
 from td3core.errors import LogTooSmallError
 from td3core.learners.base import Learner
-from td3core.ranking.metrics import SELECTION_CUTOFF, ranking_metrics, target_ranks
+from td3core.ranking.metrics import SELECTION_CUTOFF, Figures, ranking_metrics, target_ranks
 
 _USERS_A_BLOCK = 512
 _SCORES_A_BLOCK = 1 << 24
@@ -79,7 +79,6 @@ class RankingTask:
                 raise ValueError("the uni100 protocol draws negatives and needs a generator")
             self._ranked_items = self._draw_ranked_items(split, generator).to(device)
 
-    @torch.no_grad()
     def evaluate(
         self,
         learner: Learner,
@@ -87,23 +86,40 @@ class RankingTask:
         items: Float[Tensor, "items d3"],
         *,
         history_length: int | None = None,
-    ) -> list[dict[str, float]]:
+    ) -> list[Figures]:
         """Return HR, NDCG and MRR at the cut-offs for each learner, which reads the latest `history_length` steps."""
+        ranks = self.ranks(learner, parameters, items, history_length=history_length)
+        return [ranking_metrics(row, self.cutoffs) for row in ranks]
+
+    @torch.no_grad()
+    def ranks(
+        self,
+        learner: Learner,
+        parameters: Float[Tensor, "learners parameters"],
+        items: Float[Tensor, "items d3"],
+        *,
+        history_length: int | None = None,
+    ) -> Int32[Tensor, "learners users"]:
+        """Return the rank, from 1, at which each learner puts each user's target."""
         blocks: list[Int[Tensor, "learners users"]] = []
         for users in self._blocks(len(items)):
             histories = Histories(*(part[users] for part in self.histories))
             predictions = predict_next(learner, parameters, items, histories, history_length=history_length)
             seen = self._seen(users, len(items))
             blocks.append(torch.stack([self._ranks(row @ items.T, users, seen) for row in predictions]))
-        return [ranking_metrics(ranks, self.cutoffs) for ranks in torch.cat(blocks, 1)]
+        return torch.cat(blocks, 1).int()
 
-    def evaluate_scores(self, scores: Float[Tensor, " items"]) -> dict[str, float]:
+    def evaluate_scores(self, scores: Float[Tensor, " items"]) -> Figures:
         """Return the metrics of scores that are the same for every user, such as popularity."""
+        return ranking_metrics(self.ranks_of_scores(scores), self.cutoffs)
+
+    def ranks_of_scores(self, scores: Float[Tensor, " items"]) -> Int32[Tensor, " users"]:
+        """Return the rank of each user's target by scores that are the same for every user."""
         ranks = [
             self._ranks(scores.expand(len(self.targets[users]), -1), users, self._seen(users, len(scores)))
             for users in self._blocks(len(scores))
         ]
-        return ranking_metrics(torch.cat(ranks), self.cutoffs)
+        return torch.cat(ranks).int()
 
     def _blocks(self, n_items: int) -> Iterator[slice]:
         return row_blocks(len(self.targets), n_items, scores=_SCORES_A_BLOCK, most_rows=_USERS_A_BLOCK)

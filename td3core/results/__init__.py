@@ -2,7 +2,7 @@
 
 from td3core.results.certificate import QuickCertificate
 from td3core.results.evaluation import EvaluationResult, Size, current_format
-from td3core.results.figures import Comparison, Interval, Recovery, Spread
+from td3core.results.figures import Comparison, Interval, IntervalsOver, Recovery, Spread
 from td3core.results.job import JobMetrics, Stopped
 from td3core.results.timing import Timing
 from td3core.results.trend import RankAgreement, Trend, TrendRow
@@ -11,6 +11,7 @@ __all__ = [
     "Comparison",
     "EvaluationResult",
     "Interval",
+    "IntervalsOver",
     "JobMetrics",
     "QuickCertificate",
     "RankAgreement",

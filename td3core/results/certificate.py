@@ -6,7 +6,7 @@ from pydantic import Field
 
 from td3core.config import LearnerKind
 from td3core.results.base import Result
-from td3core.results.figures import Comparison, Recovery, Spread
+from td3core.results.figures import Comparison, IntervalsOver, Recovery, Spread
 
 
 class QuickCertificate(Result):
@@ -15,6 +15,7 @@ class QuickCertificate(Result):
     split: Literal["valid"] = Field(default="valid", description="The interactions that are predicted.")
     learner: LearnerKind = Field(description="Kind of the learners.")
     seeds: tuple[int, ...] = Field(description="Seeds of the learners; each source has one learner a seed.")
+    intervals: IntervalsOver = Field(default="seeds", description="What the intervals are over.")
     results: dict[str, dict[str, Spread]] = Field(
         description="Figures by source and metric; `full` is the teacher."
     )

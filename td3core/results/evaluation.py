@@ -8,7 +8,7 @@ from pydantic import Field
 from td3core.errors import UnsupportedFormatError
 from td3core.formats import EVALUATION_RESULT, Document
 from td3core.results.base import Result
-from td3core.results.figures import Comparison, Recovery, Spread
+from td3core.results.figures import Comparison, IntervalsOver, Recovery, Spread
 from td3core.results.timing import Timing
 from td3core.results.trend import Trend
 
@@ -56,6 +56,10 @@ class EvaluationResult(Result):
     )
     size: Size | None = Field(description="Size of the summary and of the log.")
     seeds: tuple[int, ...] = Field(description="Seeds of the learners; each source has one learner a seed.")
+    intervals: IntervalsOver = Field(
+        description="What the intervals of ranking metrics are over: `seeds and users`, or only `seeds` in results of "
+        "releases before 0.2.0."
+    )
     split: str = Field(description="Which held-out interaction was predicted: `test` or `valid`.")
     protocol: str = Field(
         description="Among which items the target was ranked: `full`, all of them, or `uni100`, 100 drawn ones."

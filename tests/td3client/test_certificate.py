@@ -37,10 +37,15 @@ def minimal(**more: Any) -> dict[str, Any]:
 
 
 def test_rivals_show_by_how_much_the_summary_leads() -> None:
-    lead = {"coreset": {"ndcg@10": {"difference": 0.03, "disjoint": True}}}
-    lines = printed(minimal(comparison={"sasrec": lead}))
+    lead = {
+        "coreset": {"ndcg@10": {"difference": 0.03, "low": 0.021, "high": 0.038, "disjoint": True}},
+        "random": {"ndcg@10": {"difference": -0.01, "low": -0.021, "high": 0.002, "disjoint": False}},
+    }
+    lines = printed(minimal(comparison={"sasrec": lead}, intervals="seeds and users"))
+    assert lines[0] == "sasrec, mean ± half the 95% interval over seeds and users"
     assert "summary | 0.0800 ± 0.0020" in lines
-    assert "coreset | +0.0300 | apart" in lines
+    assert "coreset | +0.0300 | +0.0210 to +0.0380 | apart" in lines
+    assert "random | -0.0100 | -0.0210 to +0.0020 | not apart" in lines
 
 
 def test_sources_and_rivals_stand_in_the_order_in_which_they_come() -> None:
@@ -70,14 +75,16 @@ def test_a_single_seed_has_no_interval() -> None:
     evaluation["results"]["sasrec"]["coreset"]["ndcg@10"] = spread(0.11)
     lines = printed(evaluation)
     assert "coreset | 0.1100" in lines
-    assert "coreset | -0.0300 |" in lines
+    assert "coreset | -0.0300 |  |" in lines
 
 
 def test_evaluations_of_older_versions_still_show() -> None:
     evaluation = minimal()
     for figures in evaluation["results"]["sasrec"].values():
         del figures["ndcg@10"]["low"], figures["ndcg@10"]["high"]
-    assert "summary | 0.0800" in printed(evaluation)
+    lines = printed(evaluation)
+    assert "summary | 0.0800" in lines
+    assert lines[0] == "sasrec, mean ± half the 95% interval over seeds"
 
 
 def test_several_learners_are_set_side_by_side() -> None:

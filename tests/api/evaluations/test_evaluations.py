@@ -7,6 +7,7 @@ from api.db import Database
 from api.evaluations.schemas import EvaluationOut
 from api.models import Evaluation, RunState
 from td3core.config import EvaluationSpec
+from td3core.formats import EVALUATION_RESULT
 from td3core.results import EvaluationResult
 from tests.support.jobs import outbox_ids
 from tests.support.problems import problem
@@ -20,15 +21,29 @@ RESULT: dict[str, Any] = {
             "of_the_future": {"ndcg@10": FIGURE | {"median": 0.1}},
         }
     },
-    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "low": None, "high": None, "lift_recovery": 0.8}}},
+    "recovery": {
+        "sasrec": {
+            "ndcg@10": {
+                "recovery": 0.9,
+                "low": 0.85,
+                "high": 0.96,
+                "lift_recovery": 0.8,
+                "lift_low": None,
+                "lift_high": None,
+            }
+        }
+    },
     "own_recovery": {"sasrec": {}},
-    "comparison": {"sasrec": {"random": {"ndcg@10": {"difference": 0.01, "disjoint": None}}}},
+    "comparison": {
+        "sasrec": {"random": {"ndcg@10": {"difference": 0.01, "low": -0.01, "high": 0.03, "disjoint": False}}}
+    },
     "diverged": {"sasrec": ["longest"]},
     "seconds": {"sasrec": {"summary": 1.5}},
     "timing": {},
     "trend": None,
     "size": None,
     "seeds": [0],
+    "intervals": "seeds and users",
     "split": "valid",
     "protocol": "uni100",
     "exclude_seen": False,
@@ -99,7 +114,7 @@ def test_the_whole_result_is_shown_in_its_order(
     api: httpx.Client, database: Database, finished_job: str
 ) -> None:
     assert set(RESULT) == set(EvaluationResult.model_fields) - {"format"}
-    shown = shown_as(api, database, finished_job, {**RESULT, "format": 2})
+    shown = shown_as(api, database, finished_job, {**RESULT, "format": EVALUATION_RESULT.current})
     assert {key: shown[key] for key in RESULT} == RESULT
     assert list(shown["results"]["sasrec"]) == ["summary", "full", "of_the_future"]
     assert "format" not in shown

@@ -40,9 +40,9 @@ def test_another_state_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        (b"td3-checkpoint 1", "format 1, which an earlier version wrote; expected format 2 to 3"),
-        (b"td3-checkpoint 9", "format 9, which a later version wrote; expected format 2 to 3"),
-        (b"td3-chocolates 3", "is a td3-chocolates 3, not a td3-checkpoint"),
+        (b"td3-checkpoint 1", "format 1, which an earlier version wrote; expected format 2 to 4"),
+        (b"td3-checkpoint 9", "format 9, which a later version wrote; expected format 2 to 4"),
+        (b"td3-chocolates 4", "is a td3-chocolates 4, not a td3-checkpoint"),
         (b"td3-checkpoint 2", "its state is none of format 2: KeyError"),
     ],
     ids=["old", "new", "other", "mislabelled"],
@@ -50,7 +50,7 @@ def test_another_state_is_refused(tmp_path: Path) -> None:
 def test_other_formats_are_refused(label: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     save_checkpoint(State(3, torch.ones(1)), path)
-    content = path.read_bytes()[:-64].replace(b"td3-checkpoint 3", label)
+    content = path.read_bytes()[:-64].replace(b"td3-checkpoint 4", label)
     path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
     with pytest.raises(InvalidCheckpointError, match=message):
         load_checkpoint(path, State, device=CPU)

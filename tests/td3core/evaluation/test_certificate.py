@@ -38,7 +38,12 @@ def test_it_reports_how_far_it_is(finished_run: DistillationRun, tiny_log: Path)
     assert {(report.stage, report.steps) for report in reports} == {("packing", 5)}
     steps = [report.step for report in reports]
     assert steps == sorted(steps)
-    assert found.recovery["ndcg@10"].low is None  # one learner has no interval
+    assert found.intervals == "seeds and users"
+    spread = found.results["summary"]["ndcg@10"]
+    assert spread.std is None
+    assert spread.low is not None
+    assert spread.high is not None
+    assert spread.low < spread.mean < spread.high  # of one learner, over users alone
 
 
 def test_a_training_that_diverges_is_named_and_leaves_the_rest(

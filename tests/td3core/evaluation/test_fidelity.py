@@ -1,30 +1,48 @@
 import math
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from td3core.evaluation.bootstrap import RESAMPLES, Estimate
 from td3core.evaluation.fidelity import comparisons, recoveries, spread, spreads
 
 
+def estimate(values: list[float], half: float = 0.0) -> Estimate:
+    """A figure whose draws lie evenly within so much of its mean, all of them in one order."""
+    return Estimate(tuple(values), statistics.fmean(values) + np.linspace(-half, half, RESAMPLES))
+
+
 def test_spreads_by_hand() -> None:
-    found = spreads([{"a": 1.0}, {"a": 3.0}])["a"]
+    found = spreads({"a": estimate([1.0, 3.0], half=1.0)})["a"]
     assert (found.mean, found.std, found.values) == (2.0, math.sqrt(2), (1.0, 3.0))
+    assert (found.low, found.high) == pytest.approx((2 - 0.95, 2 + 0.95), abs=2e-3)
+    single = spreads({"a": estimate([1.0], half=0.5)})["a"]
+    assert (single.std, single.high) == (None, pytest.approx(1 + 0.475, abs=2e-3))
+
+
+def test_what_users_have_no_part_in_has_the_interval_of_its_seeds() -> None:
+    found = spread([1.0, 3.0])
     # 12.706 sqrt(2) / sqrt(2)
     assert (found.low, found.high) == pytest.approx((2 - 12.706, 2 + 12.706), abs=1e-3)
-    single = spreads([{"a": 1.0}])["a"]
+    single = spread([1.0])
     assert (single.std, single.low, single.high, single.interval) == (None, None, None, None)
 
 
 def test_recovery_by_hand() -> None:
-    figures = {"full": [0.10, 0.12], "summary": [0.09, 0.11], "floor": [0.06, 0.06]}
-    found = recoveries({source: {"a": spread(values)} for source, values in figures.items()})["a"]
+    figures = {
+        "full": estimate([0.10, 0.12], half=0.02),
+        "summary": estimate([0.09, 0.11], half=0.01),
+        "floor": estimate([0.06, 0.06]),
+    }
+    found = recoveries({source: {"a": figure} for source, figure in figures.items()})["a"]
     assert found.recovery == pytest.approx(0.10 / 0.11)
     assert found.lift_recovery == pytest.approx(0.04 / 0.05)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < 0.10 / 0.11 < found.high
+    # Draw by draw: both are low at once, 0.95 of the way to their ends.
+    assert (found.high, found.low) == pytest.approx((0.0905 / 0.091, 0.1095 / 0.129), abs=2e-4)
+    assert (found.lift_high, found.lift_low) == pytest.approx((0.0305 / 0.031, 0.0495 / 0.069), abs=5e-4)
 
 
 @given(
@@ -36,15 +54,21 @@ def test_recovery_by_hand() -> None:
     )
 )
 def test_recovery_is_of_means_and_null_without_a_denominator(values: dict[str, list[float]]) -> None:
-    found = recoveries({source: {"a": spread(row)} for source, row in values.items()})["a"]
+    found = recoveries({source: {"a": estimate(row)} for source, row in values.items()})["a"]
     full, summary, floor = (statistics.fmean(values[source]) for source in ("full", "summary", "floor"))
     assert found.recovery == (pytest.approx(summary / full) if full else None)
+    assert found.low == found.high == found.recovery
     room = full - floor
     assert found.lift_recovery == (pytest.approx((summary - floor) / room) if room > 0 else None)
-    if found.low is not None:
-        assert found.recovery is not None
-        assert found.high is not None
-        assert found.low * 0.999 <= found.recovery <= found.high * 1.001
+    assert found.lift_low == found.lift_high == found.lift_recovery
+
+
+def test_a_lift_over_a_floor_that_may_be_the_ceiling_has_no_interval() -> None:
+    figures = {"full": estimate([0.1], half=0.02), "summary": estimate([0.1]), "floor": estimate([0.085])}
+    found = recoveries({source: {"a": figure} for source, figure in figures.items()})["a"]
+    assert found.lift_recovery == pytest.approx(1.0)
+    assert (found.lift_low, found.lift_high) == (None, None)
+    assert found.low is not None
 
 
 def test_own_embeddings_recover_what_own_embeddings_reach() -> None:
@@ -54,15 +78,15 @@ def test_own_embeddings_recover_what_own_embeddings_reach() -> None:
         "full_own_embedding": [0.1, 0.1],
         "summary_own_embedding": [0.08, 0.09],
     }
-    by_source = {source: {"a": spread(values)} for source, values in figures.items()}
-    found = recoveries({**by_source, "floor": {"a": spread([0.06])}}, "summary_own_embedding")["a"]
+    by_source = {source: {"a": estimate(values)} for source, values in figures.items()}
+    found = recoveries({**by_source, "floor": {"a": estimate([0.06])}}, "summary_own_embedding")["a"]
     assert found.recovery == pytest.approx(0.85)
     assert found.lift_recovery is None
     assert recoveries({"full_own_embedding": by_source["full_own_embedding"]}, "summary_own_embedding") == {}
 
 
 def test_recovery_without_room_above_the_floor_is_null() -> None:
-    one, zero = {"a": spread([0.5])}, {"a": spread([0.0])}
+    one, zero = {"a": estimate([0.5])}, {"a": estimate([0.0])}
     assert recoveries({"full": one, "summary": one, "floor": one})["a"].lift_recovery is None
     assert recoveries({"full": one, "summary": one})["a"].lift_recovery is None
     assert recoveries({"full": zero, "summary": one})["a"].recovery is None
@@ -70,20 +94,22 @@ def test_recovery_without_room_above_the_floor_is_null() -> None:
 
 
 def test_comparison_by_hand() -> None:
-    # Half widths 12.706 s / sqrt(2) of two values: 0.00127 of 0.1000 and 0.1002, 0.0127 of 0.100 and 0.102
     by_source = {
-        "summary": {"a": spread([0.1000, 0.1002])},
-        "random": {"a": spread([0.0900, 0.0902])},
-        "coreset": {"a": spread([0.095, 0.097])},
-        "random_stopped": {"a": spread([0.11])},
-        "full": {"a": spread([0.11, 0.12])},
+        "summary": {"a": estimate([0.1000, 0.1002], half=0.02)},
+        "random": {"a": estimate([0.0900, 0.0902], half=0.015)},
+        "coreset": {"a": estimate([0.095, 0.097])},
+        "random_stopped": {"a": estimate([0.12], half=0.02)},
+        "full": {"a": estimate([0.11, 0.12])},
     }
     found = comparisons(by_source)
     assert list(found) == ["coreset", "random", "random_stopped"]
-    assert found["random"]["a"].difference == pytest.approx(0.01)
-    assert found["random"]["a"].disjoint is True
+    # The figures' own intervals overlap by far; draw by draw they differ by 0.005 at most from the mean.
+    random = found["random"]["a"]
+    assert random.difference == pytest.approx(0.01)
+    assert (random.low, random.high) == pytest.approx((0.01 - 0.00475, 0.01 + 0.00475), abs=1e-5)
+    assert random.disjoint is True
     assert found["coreset"]["a"].difference == pytest.approx(0.0041)
     assert found["coreset"]["a"].disjoint is False
-    assert found["random_stopped"]["a"].difference == pytest.approx(-0.0099)
-    assert found["random_stopped"]["a"].disjoint is None
+    assert found["random_stopped"]["a"].difference == pytest.approx(-0.0199)
+    assert found["random_stopped"]["a"].disjoint is True
     assert comparisons({"random": by_source["random"]}) == {}

@@ -32,9 +32,14 @@ def test_results_of_the_first_format_have_the_new_names_in_the_same_order() -> N
     assert found["results"]["sasrec"]["summary_own_embedding"] == figures["own_soft"]
     assert found["diverged"] == {"sasrec": ["summary_own_embedding", "random"]}
     assert (found["recovery"], found["of_the_future"]) == (stored["recovery"], 1)
-    assert found["format"] == 2
+    assert found["format"] == EVALUATION_RESULT.current
     assert "own_soft" in stored["results"]["sasrec"]
 
 
 def test_results_without_some_parts_are_upgraded_too() -> None:
-    assert EVALUATION_RESULT.upgrade({"results": {}, "diverged": None}, version=1)["format"] == 2
+    assert EVALUATION_RESULT.upgrade({"results": {}, "diverged": None}, version=1)["format"] == 3
+
+
+def test_intervals_of_earlier_results_are_over_seeds_alone() -> None:
+    for version in (1, 2):
+        assert EVALUATION_RESULT.upgrade({"results": {}}, version=version)["intervals"] == "seeds"

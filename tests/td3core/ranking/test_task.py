@@ -92,6 +92,20 @@ def test_uni100_ranks_among_unseen_negatives(split: Split) -> None:
     assert drawn[0].evaluate_scores(scores)["hr@101"] == 1.0
 
 
+def test_figures_are_of_the_ranks_by_user(split: Split) -> None:
+    learner = build_learner(LearnerConfig(embedding_size=4, inner_size=4, max_length=4))
+    generator = torch.Generator().manual_seed(0)
+    parameters = learner.initialise(2, generator=generator, dtype=torch.float64, device=CPU)
+    items = torch.randn(N_ITEMS, 4, dtype=torch.float64, generator=generator)
+    asked = task(split, cutoffs=(N_ITEMS,))
+    ranks = asked.ranks(learner, parameters, items)
+    assert (ranks.shape, ranks.dtype) == ((2, 3), torch.int32)
+    for row, figures in zip(ranks, asked.evaluate(learner, parameters, items), strict=True):
+        assert figures[f"mrr@{N_ITEMS}"] == pytest.approx(float((1 / row.double()).mean()))
+    scores = torch.arange(N_ITEMS, dtype=torch.float64)
+    assert asked.ranks_of_scores(scores).tolist() == [N_ITEMS - 4, N_ITEMS - 5, N_ITEMS - 10]
+
+
 def test_uni100_needs_a_generator(split: Split) -> None:
     with pytest.raises(ValueError, match="generator"):
         task(split, protocol="uni100")
