@@ -18,7 +18,7 @@ def artefact_page() -> str:
     members = table(
         ("member", "what"),
         (
-            ("`factors.safetensors`", "the tensors of the summary, 32-bit floats, in the safetensors format"),
+            ("`factors.safetensors`", "the tensors of the summary, in the safetensors format"),
             (
                 "`teacher.safetensors`",
                 "the weights of the teacher, a learner of `spec.learner` that reads and predicts rows of `items`; "
@@ -26,7 +26,8 @@ def artefact_page() -> str:
             ),
             (
                 "`items.parquet`",
-                "a table with a row for each item: `row`, its row in the tensors; `item_id`, as in the log",
+                "the column `item_id`: ids as in the log, in the order of the rows of the tensors; in archives of "
+                "format 1 there is a column `row`, which numbers them",
             ),
             ("`manifest.json`", "what was distilled, how, and how well; the fields are below"),
         ),
@@ -43,6 +44,12 @@ format ([Train a recommender](../how-to/train.md)); it can also be read with any
 
 Sizes: `users` and `length` are those of `spec.summary`, `items` is the number of items after the filters, `d3` is
 `spec.learner.embedding_size`, and `d1`, `d2` and `d` are ranks ([Glossary](../glossary.md)).
+
+`spec.summary.precision` says how tensors are stored. `float32`: as they are. `float16`: as 16-bit floats. `int8`: as
+8-bit integers, with a tensor of 16-bit floats beside each, of the same name and `.row_scale`, which has one number for
+each row along the last axis; the product of both is the tensor. Vectors among the teacher's weights, and tensors with
+numbers too large for a 16-bit float, stay floats. `load_summary` returns 32-bit floats. The figures of the manifest are
+those of the summary as it is stored.
 
 {kinds}
 ## Manifest

@@ -14,6 +14,7 @@ from td3core.config.distillation import (
     StopConfig,
     SummaryConfig,
     SummaryKind,
+    SummaryPrecision,
 )
 from td3core.config.evaluation import CertificateConfig, EvaluationSpec, TrendConfig
 from td3core.config.job import JobSpec
@@ -46,6 +47,7 @@ __all__ = [
     "StudentConfig",
     "SummaryConfig",
     "SummaryKind",
+    "SummaryPrecision",
     "TeacherConfig",
     "TrendConfig",
 ]

@@ -11,6 +11,7 @@ Precision = Literal["float32", "bfloat16"]
 Compilation = Literal["auto", "always", "never"]
 InnerTargets = Literal["summary", "teacher", "mixed"]
 SummaryKind = Literal["tucker", "farzi"]
+SummaryPrecision = Literal["float32", "float16", "int8"]
 
 
 class SummaryConfig(Config):
@@ -56,6 +57,12 @@ class SummaryConfig(Config):
         gt=0,
         le=100,
         description="Divisor of the logits before the softmax (tau), for `kind: farzi` only. Default: 1.",
+    )
+    precision: SummaryPrecision = Field(
+        default="int8",
+        description="How the artefact stores its tensors: as 32-bit or 16-bit floats, or as 8-bit integers with a "
+        "scale for each row. The summary is rounded before it is validated, so that its figures are those of what is "
+        "stored.",
     )
 
     @property

@@ -45,7 +45,9 @@ def as_wide(summary: SummaryConfig) -> SummaryConfig:
     """Return a Farzi of as many synthetic users and steps; of a summary that is one already, the same again."""
     if summary.kind == "farzi":
         return summary
-    return SummaryConfig(kind="farzi", users=summary.users, length=summary.length)
+    return SummaryConfig(
+        kind="farzi", users=summary.users, length=summary.length, precision=summary.precision
+    )
 
 
 def as_small(summary: SummaryConfig, *, n_items: int, embedding_size: int) -> SummaryConfig:

@@ -35,6 +35,7 @@ from td3core.outer.objective import build_objective
 from td3core.outer.pool import PoolState
 from td3core.progress import Progress
 from td3core.ranking import SELECTION_METRIC, RankingTask
+from td3core.rounding import rounded
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training import Trained
 
@@ -265,11 +266,12 @@ class Distillation:
 
     @torch.no_grad()
     def _validate(self, step: int) -> ScoredFactors:
-        """Train fresh learners on the averaged summary, and score them on the validation items.
+        """Train fresh learners on the averaged summary as it is stored, and score them on the validation items.
 
         The learners and their batches are drawn alike each time, so that scores compare.
         """
-        factors, items = map_tensors(self._average, torch.clone), self.teacher.items
+        stored = rounded(map_tensors(self._average, torch.clone).tensors, self.spec.summary.precision)
+        factors, items = self._average.with_tensors(stored), self.teacher.items
         learners = self.spec.outer.validation_learners
         generator = torch.Generator(items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)

@@ -18,6 +18,7 @@ from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
 from td3core.ranking import SELECTION_METRIC, RankingTask, validation_task
+from td3core.rounding import rounded
 from td3core.runs.base import ResumableRun, RunCheckpoint
 from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
 from td3core.training import LogTraining, LogTrainingState, Trained
@@ -129,6 +130,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             teacher = resumed.teacher
         else:
             teacher = yield from self._train_teacher(learner, split.train, task)
+            teacher = self._as_stored(teacher, learner, task)
             self._check_time(started)
         distillation = Distillation(
             self.spec, learner=learner, teacher=teacher, train=split.train, task=task, started=started
@@ -180,6 +182,18 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             training.restore(self._resumed.training)
         self._training, self._resumed = training, None
         return (yield from training.run())
+
+    def _as_stored(self, teacher: Trained, learner: Learner, task: RankingTask) -> Trained:
+        """Round the teacher, so that the summary is distilled from what the artefact holds of it, and score it anew."""
+        precision = self.spec.summary.precision
+        if precision == "float32":
+            return teacher
+        (items,) = rounded({"items": teacher.items}, precision).values()
+        weights = {name: weight[0] for name, weight in learner.layout.split(teacher.parameters).items()}
+        weights = {name: weight[None] for name, weight in rounded(weights, precision).items()}
+        parameters = learner.layout.join(weights)
+        (figures,) = task.evaluate(learner, parameters, items)
+        return teacher._replace(items=items, parameters=parameters, score=figures[SELECTION_METRIC])
 
     def _distil(
         self, distillation: Distillation, pack: Callable[[ScoredFactors], Summary]

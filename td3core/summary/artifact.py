@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -19,10 +19,12 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from td3core.config import SummaryPrecision
 from td3core.errors import InvalidArtifactError, UnsupportedFormatError
 from td3core.factors import Factors, factor_shapes, named_factors
 from td3core.formats import MANIFEST, Document, first_fault
 from td3core.learners import build_learner
+from td3core.rounding import decode, encode
 from td3core.summary.manifest import FORMAT, Manifest
 from td3core.summary.summary import Summary
 from td3core.version import VERSION
@@ -30,31 +32,39 @@ from td3core.version import VERSION
 _FACTORS, _TEACHER, _ITEMS = "factors.safetensors", "teacher.safetensors", "items.parquet"
 _MANIFEST = "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_LEVEL, _ZSTD_LEVEL = 9, 19  # of deflate, and of zstd within Parquet
+_WORTH_PACKING = 0.95  # of the bytes before
 _LARGEST_MEMBER = 16 << 30  # bytes; no valid archive has a larger file
 
 
 def save_summary(summary: Summary, path: Path) -> None:
     """Write the archive."""
-    table = io.BytesIO()
-    rows = pl.Series("row", range(len(summary.item_ids)), dtype=pl.Int64)
-    pl.DataFrame([rows, pl.Series("item_id", summary.item_ids, dtype=pl.String)]).write_parquet(table)
-    members = {_FACTORS: _bytes_of({**summary.factors.tensors, "items": summary.items})}
+    precision = summary.manifest.spec.summary.precision
+    members = {_FACTORS: _bytes_of({**summary.factors.tensors, "items": summary.items}, precision)}
     if summary.teacher is not None:
         weights = build_learner(summary.manifest.spec.learner).layout.split(summary.teacher)
-        members[_TEACHER] = _bytes_of({name: weight[0] for name, weight in weights.items()})
-    members[_ITEMS] = table.getvalue()
+        members[_TEACHER] = _bytes_of({name: weight[0] for name, weight in weights.items()}, precision)
+    members[_ITEMS] = _table_of(summary.item_ids)
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     manifest = summary.manifest.model_copy(update={"files": hashes})
     members[_MANIFEST] = manifest.model_dump_json(indent=2).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name, _OLDEST_ZIP_DATE), data)
+            packed = len(zlib.compress(data, _LEVEL)) < _WORTH_PACKING * len(data)
+            method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+            archive.writestr(zipfile.ZipInfo(name, _OLDEST_ZIP_DATE), data, method, _LEVEL)
 
 
-def _bytes_of(tensors: Mapping[str, Tensor]) -> bytes:
-    return safetensors.torch.save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    )
+def _table_of(item_ids: Sequence[str]) -> bytes:
+    table = io.BytesIO()
+    ids = pl.Series("item_id", item_ids, dtype=pl.String)
+    pl.DataFrame([ids]).write_parquet(table, compression_level=_ZSTD_LEVEL, statistics=False)
+    return table.getvalue()
+
+
+def _bytes_of(tensors: Mapping[str, Tensor], precision: SummaryPrecision) -> bytes:
+    stored = encode({name: tensor.detach() for name, tensor in tensors.items()}, precision)
+    return safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in stored.items()})
 
 
 def load_summary(path: Path | str) -> Summary:
@@ -120,12 +130,15 @@ def _parse_manifest(data: bytes) -> Manifest:
 
 def _parse_items(data: bytes) -> tuple[str, ...]:
     try:
-        table = pl.read_parquet(io.BytesIO(data), columns=["row", "item_id"])
+        table = pl.read_parquet(io.BytesIO(data))
+        ids = table["item_id"].cast(pl.String)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InvalidArtifactError(f"{_ITEMS}: {error}") from error
-    if table["row"].to_list() != list(range(table.height)):
+    if "row" in table.columns and table["row"].to_list() != list(range(table.height)):  # of format 1
         raise InvalidArtifactError(f"{_ITEMS}: expected the rows 0 to {table.height - 1} in order")
-    return tuple(table["item_id"].cast(pl.String).to_list())
+    if ids.null_count() or ids.n_unique() != len(ids):
+        raise InvalidArtifactError(f"{_ITEMS}: expected an `item_id` in each row, all of them different")
+    return tuple(ids.to_list())
 
 
 def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Factors, Tensor]:
@@ -143,8 +156,8 @@ def _parse_teacher(data: bytes, manifest: Manifest) -> Float[Tensor, "1 paramete
 
 def _parse_tensors(member: str, data: bytes, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     try:
-        tensors = safetensors.torch.load(data)
-    except SafetensorError as error:
+        tensors = decode(safetensors.torch.load(data))
+    except (SafetensorError, ValueError) as error:
         raise InvalidArtifactError(f"{member}: {error}") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:

@@ -13,10 +13,10 @@ FORMAT: Literal["td3-summary"] = "td3-summary"
 _FORMULAS: dict[SummaryKind, str] = {
     "tucker": "X = softmax(H V^T) V with H = G x1 U x2 T. "
     "factors.safetensors holds G as `core`, U as `users`, T as `time` and V as `items`; "
-    "row r of V is the item of `row` r in items.parquet.",
+    "row r of V is the item of row r in items.parquet.",
     "farzi": "X = softmax(D M^T / tau) V, tau being the temperature of the spec. "
     "factors.safetensors holds D as `latents`, M as `decoder` and V as `items`; "
-    "row r of M and V is the item of `row` r in items.parquet.",
+    "row r of M and V is the item of row r in items.parquet.",
 }
 
 
@@ -27,7 +27,9 @@ def usage(kind: SummaryKind) -> str:
         "`summary.train().recommend(history)` trains a learner and recommends; `summary.sample(n)` draws item "
         "sequences, `python -m td3core.export summary.zip out.csv` writes them; "
         f"`summary.expected_embeddings()` is {_FORMULAS[kind]} "
-        "teacher.safetensors holds the weights of the teacher, a learner of the spec that reads and predicts rows of V."
+        "teacher.safetensors holds the weights of the teacher, a learner of the spec that reads and predicts rows of "
+        "V. A tensor of 8-bit integers is to be multiplied, each row along its last axis, by a number of the tensor "
+        "with the same name and `.row_scale`."
     )
 
 

@@ -1,7 +1,10 @@
+import hashlib
+import io
 import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,13 +12,17 @@ import pytest
 import safetensors.torch
 import torch
 
-from td3core import load_summary, save_summary
+from td3core import Summary, load_summary, save_summary
+from td3core.config import SummaryPrecision
 from td3core.data import build_sequences, leave_last_out
 from td3core.errors import InvalidArtifactError
+from td3core.factors import FarziFactors, TuckerFactors
 from td3core.interactions import filter_log, read_log
 from td3core.learners import build_learner
+from td3core.outer import Distillation
 from td3core.ranking import validation_task
 from td3core.runs.distillation import DistillationRun
+from td3core.training import Trained
 
 
 def rewritten(archive: Path, to: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
@@ -56,8 +63,10 @@ def test_members_can_be_read_without_this_library(archive: Path) -> None:
         items = pl.read_parquet(opened.read("items.parquet"))
     assert manifest["format_version"] == 2
     assert weights["position"].shape == (20, 16)
+    assert weights["position"].dtype == torch.int8
+    assert weights["position.row_scale"].shape == (20,)
     assert manifest["dataset"]["name"] == "tiny.csv"
-    assert items.columns == ["row", "item_id"]
+    assert items.columns == ["item_id"]
     assert items["item_id"].str.starts_with("i").all()
 
 
@@ -79,7 +88,7 @@ def as_format_1(members: dict[str, bytes]) -> None:
     del members["teacher.safetensors"]
     manifest = json.loads(members["manifest.json"])
     del manifest["files"]["teacher.safetensors"]
-    del manifest["spec"]["inner"]["targets"]
+    del manifest["spec"]["inner"]["targets"], manifest["spec"]["summary"]["precision"]
     members["manifest.json"] = json.dumps(manifest | {"format_version": 1}).encode()
 
 
@@ -89,6 +98,7 @@ def test_an_archive_of_the_first_format_has_no_teacher(
     old = load_summary(rewritten(archive, tmp_path / "old.zip", as_format_1))
     assert old.teacher is None
     assert old.manifest.spec.inner.targets == "summary"
+    assert old.manifest.spec.summary.precision == "float32"
     assert torch.equal(old.items, finished_run.summary.items)
     save_summary(old, tmp_path / "again.zip")
     assert load_summary(tmp_path / "again.zip").teacher is None
@@ -107,6 +117,125 @@ def test_the_teacher_scores_as_it_did(finished_run: DistillationRun, archive: Pa
     )
     (figures,) = task.evaluate(learner, summary.teacher, summary.items)
     assert figures["ndcg@10"] == pytest.approx(summary.manifest.metrics["teacher"]["valid_ndcg@10"])
+
+
+def with_precision(summary: Summary, precision: SummaryPrecision) -> Summary:
+    spec = summary.manifest.spec
+    stored = spec.summary.model_copy(update={"precision": precision})
+    changed = spec.model_copy(update={"summary": stored})
+    return replace(summary, manifest=summary.manifest.model_copy(update={"spec": changed}))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_an_archive_saved_again_has_the_same_bytes(
+    finished_run: DistillationRun, tmp_path: Path, precision: SummaryPrecision
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    summary = with_precision(finished_run.summary, precision)
+    summary = replace(summary, items=torch.randn(summary.items.shape, generator=generator))
+    save_summary(summary, tmp_path / "first.zip")
+    loaded = load_summary(tmp_path / "first.zip")
+    assert torch.equal(loaded.items, summary.items) is (precision == "float32")
+    save_summary(loaded, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "first.zip").read_bytes()
+
+
+def test_each_precision_takes_less(finished_run: DistillationRun, tmp_path: Path) -> None:
+    """The tensors, which are most of what a log of real size needs; a byte and a bit for four."""
+    sizes = {}
+    for precision in ("float32", "float16", "int8"):
+        path = tmp_path / f"{precision}.zip"
+        save_summary(with_precision(finished_run.summary, precision), path)
+        with zipfile.ZipFile(path) as opened:
+            tensors = safetensors.torch.load(opened.read("factors.safetensors"))
+        sizes[precision] = sum(tensor.nbytes for tensor in tensors.values())
+    assert sizes["float16"] == sizes["float32"] / 2
+    assert sizes["int8"] < 0.5 * sizes["float32"]
+
+
+def test_members_are_compressed_where_that_pays(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        manifest = opened.getinfo("manifest.json")
+        assert manifest.compress_type == zipfile.ZIP_DEFLATED
+        assert manifest.compress_size < 0.5 * manifest.file_size
+        assert all(member.compress_size <= member.file_size for member in opened.infolist())
+
+
+def test_the_figure_is_that_of_the_summary_as_it_is_stored(
+    finished_run: DistillationRun, archive: Path, tiny_log: Path
+) -> None:
+    """Computed again, from the archive alone, as the distillation validates."""
+    summary = load_summary(archive)
+    spec = summary.manifest.spec
+    split = leave_last_out(build_sequences(filter_log(read_log(tiny_log, spec.data), spec.data)))
+    learner = build_learner(spec.learner)
+    task = validation_task(
+        split, max_length=learner.max_length, exclude_seen=spec.data.exclude_seen, device=torch.device("cpu")
+    )
+    assert summary.teacher is not None
+    distillation = Distillation(
+        spec,
+        learner=learner,
+        teacher=Trained(summary.items, summary.teacher, 0.0),
+        train=split.train,
+        task=task,
+    )
+    assert isinstance(summary.factors, TuckerFactors | FarziFactors)
+    distillation._average = summary.factors
+    scored = distillation._validate(step=3)
+    for name, factor in summary.factors.tensors.items():
+        assert torch.equal(scored.factors.tensors[name], factor)
+    assert scored.score == summary.manifest.metrics["summary"]["valid_ndcg@10"]
+
+
+def store_as_integers(members: dict[str, bytes]) -> None:
+    """Of a type that no precision has, with hashes that fit."""
+    tensors = safetensors.torch.load(members["factors.safetensors"])
+    with_hash(members, {**tensors, "items": tensors["items"].to(torch.int32)})
+
+
+def drop_scales(members: dict[str, bytes]) -> None:
+    tensors = safetensors.torch.load(members["factors.safetensors"])
+    del tensors["items.row_scale"]
+    with_hash(members, tensors)
+
+
+def cut_scales(members: dict[str, bytes]) -> None:
+    tensors = safetensors.torch.load(members["factors.safetensors"])
+    with_hash(members, {**tensors, "items.row_scale": tensors["items.row_scale"][:-1].clone()})
+
+
+def with_hash(members: dict[str, bytes], tensors: dict[str, torch.Tensor]) -> None:
+    members["factors.safetensors"] = safetensors.torch.save(tensors)
+    rehashed(members, "factors.safetensors")
+
+
+def rehashed(members: dict[str, bytes], name: str) -> None:
+    manifest = json.loads(members["manifest.json"])
+    manifest["files"][name] = hashlib.sha256(members[name]).hexdigest()
+    members["manifest.json"] = json.dumps(manifest).encode()
+
+
+def repeat_an_id(members: dict[str, bytes]) -> None:
+    ids = pl.read_parquet(members["items.parquet"])
+    with_items(members, pl.concat([ids[:1], ids[:-1]]))
+
+
+def mix_rows(members: dict[str, bytes]) -> None:
+    """Of the first format."""
+    ids = pl.read_parquet(members["items.parquet"])
+    with_items(members, ids.with_row_index("row").reverse())
+
+
+def name_the_column_otherwise(members: dict[str, bytes]) -> None:
+    with_items(members, pl.read_parquet(members["items.parquet"]).rename({"item_id": "item"}))
+
+
+def with_items(members: dict[str, bytes], table: pl.DataFrame) -> None:
+    file = io.BytesIO()
+    table.write_parquet(file)
+    members["items.parquet"] = file.getvalue()
+    rehashed(members, "items.parquet")
 
 
 def drop_factors(members: dict[str, bytes]) -> None:
@@ -159,6 +288,12 @@ def another_size(members: dict[str, bytes]) -> None:
         (later_version, "has format 3, which a later version wrote; expected format 1 to 2"),
         (no_json, "manifest.json"),
         (another_size, "shapes"),
+        (repeat_an_id, "items.parquet: expected an `item_id` in each row"),
+        (mix_rows, "items.parquet: expected the rows 0 to 39 in order"),
+        (name_the_column_otherwise, "items.parquet: "),
+        (store_as_integers, "factors.safetensors: items is torch.int32"),
+        (drop_scales, "factors.safetensors: items.row_scale is None"),
+        (cut_scales, "factors.safetensors: items.row_scale is torch.float16 of shape"),
         (drop_teacher, "no teacher.safetensors"),
         (flip_a_weight, "teacher.safetensors is damaged"),
         (another_learner, "teacher.safetensors: expected the shapes"),
