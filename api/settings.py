@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from api.db import Limits
 from api.errors import SettingsError
+from td3core.config.faults import expectation
 
 Queue = Literal["cpu", "gpu"]
 """What a run requires of its worker."""
@@ -294,7 +295,9 @@ def load_settings() -> Settings:
 
 def _one_line(problem: ErrorDetails) -> str:
     """Format as `TD3_PORT='many': reason`, without values that may contain a password."""
-    reason = problem["msg"].removeprefix("Value error, ")
+    reason = f"expected {expectation(problem)}"
+    if isinstance(problem.get("ctx", {}).get("error"), ValueError):  # a validator of ours, which says all
+        reason = expectation(problem)
     if not problem["loc"]:
         return reason
     name = str(problem["loc"][0])

@@ -20,6 +20,7 @@ from td3client.certificate import certificate
 from td3client.resources import Evaluation
 from td3core import DistillationRun, EvaluationRun
 from td3core.config import SOURCES, EvaluationSpec, JobSpec, LearnerKind, SummaryConfig
+from td3core.config.faults import faults
 from td3core.errors import Td3Error
 from td3core.progress import Progress, distillation_seconds
 from td3core.ranking import SELECTION_METRIC
@@ -174,8 +175,10 @@ def _specs(
         job = JobSpec.model_validate_json(json.dumps({**given, "seed": seed, "summary": size}))
         return job, EvaluationSpec.model_validate(evaluation)
     except (ValueError, AttributeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = error if first is None else f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = error
+        if isinstance(error, ValidationError):
+            model = EvaluationSpec if error.title == EvaluationSpec.__name__ else JobSpec
+            reason = next(faults(error.errors(), model))
         raise typer.BadParameter(str(reason)) from error
 
 

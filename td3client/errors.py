@@ -59,9 +59,9 @@ class NotSavedError(ClientError):
 def _one_line(error: Mapping[str, Any]) -> str:
     """Format as `line 3, column rating, got 'abc': not a finite number`, with the parts that exist."""
     parts = [f"{key} {error[key]}" for key in ("line", "column", "field") if error.get(key) is not None]
-    for key, word in (("value", "got"), ("got", "got"), ("expected", "expected")):
-        if key in error and error[key] is not None:
-            parts.append(f"{word} {error[key]!r}")
+    parts += [f"got {error[key]!r}" for key in ("value", "got") if error.get(key) is not None]
+    if error.get("expected") is not None:
+        parts.append(f"expected {error['expected']}")
     where = ", ".join(parts)
     reason = error.get("reason")
     return f"{where}: {reason}" if where and reason else where or str(reason)

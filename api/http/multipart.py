@@ -170,7 +170,7 @@ class FormReader:
     def _on_part_end(self) -> None:
         """Reject an invalid spec before the log that follows it is sent."""
         if self._part == SPEC:
-            self._spec = parse_spec(JobSpec, bytes(self._spec_text))
+            self._spec = parse_spec(JobSpec, bytes(self._spec_text), part=SPEC)
 
     def _on_end(self) -> None:
         self._ended = True

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -27,6 +29,7 @@ from api.errors import (
     log_faults,
 )
 from api.http.request_log import HEADER
+from td3core.config.faults import ABSENT, Fault, faults
 from td3core.errors import InvalidLogError
 
 MEDIA_TYPE = "application/problem+json"
@@ -107,9 +110,14 @@ def code_of(status: HTTPStatus) -> str:
     return re.sub(r"\W+", "_", status.phrase.lower())
 
 
-def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Convert errors of pydantic to entries with the field, what it got and what was expected."""
-    return [_field_error(error) for error, _ in zip(errors, range(MOST_ERRORS), strict=False)]
+def field_errors(found: Iterable[Fault], *, whole: str = "") -> list[dict[str, Any]]:
+    """Convert faults to entries with the field, what it got, and what was expected or the reason.
+
+    Args:
+        found: What is wrong.
+        whole: The field that a fault of the whole document belongs to, such as the part of a form.
+    """
+    return [_entry(fault, whole=whole) for fault in islice(found, MOST_ERRORS)]
 
 
 def documented(
@@ -152,35 +160,10 @@ def example(error: type[ServiceError]) -> dict[str, Any]:
     }
 
 
-# Cross-field validators of `td3core.config` raise "<field> <value> <reason>".
-_CROSS_FIELD = re.compile(r"(?P<field>[a-z][a-z0-9_.]*) (?P<got>\S+) (?P<reason>.+)")
-
-
-def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
-    path = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
-    expected, got = error["msg"], error.get("input")
-    if error["type"] == "value_error":
-        expected = expected.removeprefix("Value error, ")
-        if match := _CROSS_FIELD.fullmatch(expected):
-            path.append(match["field"])
-            return {"field": ".".join(path), "got": _number(match["got"]), "reason": match["reason"]}
-    elif error["type"] == "extra_forbidden":
-        expected = "no field with this name"
-    elif error["type"] == "missing":
-        return {"field": ".".join(path), "expected": expected}
-    elif error["type"] == "json_invalid":
-        fault = error.get("ctx", {}).get("error", expected)
-        return {"field": "", "expected": "JSON", "reason": f"not valid JSON: {fault}"}
-    return {"field": ".".join(path), "got": _short(got), "expected": expected}
-
-
-def _number(text: str) -> int | float | str:
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+def _entry(fault: Fault, *, whole: str) -> dict[str, Any]:
+    told = {"field": fault.field or whole, "expected": fault.expected, "reason": fault.reason}
+    entry = {name: value for name, value in told.items() if value is not None}
+    return entry if fault.got is ABSENT else {**entry, "got": _short(fault.got)}
 
 
 def _short(value: Any) -> Any:
@@ -243,26 +226,25 @@ async def _invalid_log(request: Request, error: Exception) -> Response:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = field_errors(error.errors())
+    found = [_of_request(fault) for fault in faults(error.errors())]
     return problem_response(
         request,
         status=UNPROCESSABLE,
         code=InvalidRequestError.code,
         title=InvalidRequestError.title(),
-        detail=summarise(errors),
-        errors=errors,
+        detail=summarise(found),
+        errors=field_errors(found),
     )
 
 
-def summarise(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Describe the first error in words, and say how many more there are."""
-    first = errors[0]
-    more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
-    if "reason" in first:
-        words = (first["field"], str(first.get("got", "")), first["reason"])
-        return " ".join(word for word in words if word) + more
-    got = f" (got {first['got']!r})" if "got" in first else ""
-    return f"{first['field'] or 'the request body'}: {first['expected']}{got}{more}"
+def _of_request(fault: Fault) -> Fault:
+    """Name the parameter or header alone: neither that it is one, nor which of its repetitions is wrong."""
+    return replace(fault, path=fault.path[1:2])
+
+
+def summarise(found: Sequence[Fault]) -> str:
+    """Describe the first fault in words, and say how many more there are."""
+    return str(found[0]) + (f"; and {len(found) - 1} more" if len(found) > 1 else "")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

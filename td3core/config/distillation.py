@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from td3core.config.base import Config
+from td3core.config.faults import FieldError
 
 Precision = Literal["float32", "bfloat16"]
 Compilation = Literal["auto", "always", "never"]
@@ -91,7 +92,7 @@ class SummaryConfig(Config):
             for name in names:
                 value = getattr(self, name)
                 if kind != self.kind and value is not None:
-                    raise ValueError(f"{name} {value} needs kind {kind}, but kind is {self.kind}")
+                    raise FieldError(value, field=name, reason=f"needs kind {kind}, but kind is {self.kind}")
         return self
 
     @model_validator(mode="after")
@@ -101,7 +102,9 @@ class SummaryConfig(Config):
             ("rank_time", self.d2, "length", self.length),
         ):
             if rank > bound:
-                raise ValueError(f"{name} {rank} is too large: at most {bound_name} = {bound} is allowed")
+                raise FieldError(
+                    rank, field=name, reason=f"is too large: at most {bound_name} = {bound} is allowed"
+                )
         return self
 
 
@@ -213,9 +216,11 @@ class InnerConfig(Config):
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
         if self.differentiated > self.steps:
-            raise ValueError(f"window {self.window} is longer than steps = {self.steps}")
+            raise FieldError(self.window, field="window", reason=f"is longer than steps = {self.steps}")
         if self.warm_up == "pool" and self.learners > self.pool_size:
-            raise ValueError(f"learners {self.learners} is more than pool_size = {self.pool_size}")
+            raise FieldError(
+                self.learners, field="learners", reason=f"is more than pool_size = {self.pool_size}"
+            )
         return self
 
 

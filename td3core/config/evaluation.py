@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, Strict
 
 from td3core.config.base import Config
+from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerKind
 from td3core.config.sources import NAME_SINCE, SOURCES, EvaluationSource
 
@@ -24,7 +25,7 @@ class CertificateConfig(Config):
 def _named_now(name: object) -> object:
     """Reject the old name of a renamed source and tell the new one, which the results will have."""
     if isinstance(name, str) and name in NAME_SINCE:
-        raise ValueError(f"the source {name!r} was renamed: expected {NAME_SINCE[name]!r}")
+        raise FieldError(name, expected=f"{NAME_SINCE[name]!r}, the new name of this source")
     return name
 
 

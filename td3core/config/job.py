@@ -8,6 +8,7 @@ from td3core.config.base import Config
 from td3core.config.data import DataConfig
 from td3core.config.distillation import InnerConfig, OuterConfig, StopConfig, SummaryConfig
 from td3core.config.evaluation import CertificateConfig
+from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerConfig, TeacherConfig
 
 
@@ -33,7 +34,9 @@ class JobSpec(Config):
     @model_validator(mode="after")
     def _learner_sees_whole_sequence(self) -> Self:
         if self.summary.length > self.learner.max_length:
-            raise ValueError(
-                f"summary.length {self.summary.length} is larger than learner.max_length = {self.learner.max_length}"
+            raise FieldError(
+                self.summary.length,
+                field="summary.length",
+                reason=f"is larger than learner.max_length = {self.learner.max_length}",
             )
         return self

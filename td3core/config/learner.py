@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from td3core.config.base import Config
+from td3core.config.faults import FieldError
 
 LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
 
@@ -53,8 +54,10 @@ class LearnerConfig(Config):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         if self.embedding_size % self.heads:
-            raise ValueError(
-                f"embedding_size {self.embedding_size} is not a multiple of heads = {self.heads}"
+            raise FieldError(
+                self.embedding_size,
+                field="embedding_size",
+                reason=f"is not a multiple of heads = {self.heads}",
             )
         return self
 

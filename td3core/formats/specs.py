@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from td3core.config import EvaluationSpec, JobSpec
+from td3core.config.faults import faults
 from td3core.errors import UnsupportedFormatError
 from td3core.formats.format import Format
 from td3core.formats.formats import EVALUATION_SPEC, JOB_SPEC
 
 Spec = TypeVar("Spec", bound=BaseModel)
-_SHOWN = 100  # characters of a value
 
 
 def read_job_spec(stored: Mapping[str, Any], *, version: int) -> JobSpec:
@@ -42,10 +42,5 @@ def _read(kind: type[Spec], stored_as: Format, stored: Mapping[str, Any], versio
 
 
 def first_fault(error: ValidationError) -> str:
-    """Describe the first invalid field and the reason, and its value unless that is a whole part of the document."""
-    fault = error.errors()[0]
-    field, value = ".".join(map(str, fault["loc"])) or "the document", fault["input"]
-    if isinstance(value, dict | list):
-        return f"{field}: {fault['msg']}"
-    text = repr(value)
-    return f"{field} is {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}: {fault['msg']}"
+    """Describe the first invalid field: what it is and what was expected, or the reason."""
+    return str(next(faults(error.errors())))

@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 
 from td3core.config import SamplingConfig, SamplingMethod
+from td3core.config.faults import faults
 from td3core.errors import ExportError, Td3Error
 from td3core.summary.artifact import load_summary
 
@@ -180,7 +181,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sequences = summary.sample(count, seed=options.seed, sampling=sampling)
         write_sequences(sequences, options.out, overwrite=options.force)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
-        parser.error("; ".join(problems))
+        parser.error("; ".join(map(str, faults(error.errors()))))
     except (Td3Error, ValueError) as error:
         parser.error(str(error))

@@ -43,7 +43,7 @@ def test_every_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TD3_LOG_LEVEL", "LOUD")
     with pytest.raises(SettingsError) as caught:
         load_settings()
-    assert "TD3_PORT='99999': Input should be less than or equal to 65535" in str(caught.value)
+    assert "TD3_PORT='99999': expected at most 65535" in str(caught.value)
     assert "TD3_LOG_LEVEL='LOUD'" in str(caught.value)
 
 

@@ -82,7 +82,7 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
     assert str(raised.value).splitlines() == [
         "2 rows of the log cannot be used",
         "  line 3, column timestamp, got 'soon': not a number",
-        "  field summary.users, got -1, expected 'at least 1'",
+        "  field summary.users, got -1, expected at least 1",
     ]
 
 

@@ -75,6 +75,16 @@ def test_wrong_bodies(api: httpx.Client, finished_job: str, body: object, field:
     assert problem(response, 422, "invalid_spec")["errors"][0]["field"] == field
 
 
+def test_a_former_name_of_a_source_is_refused_once_with_the_new_one(
+    api: httpx.Client, finished_job: str
+) -> None:
+    response = api.post(f"/jobs/{finished_job}/evaluations", json={"sources": ["own_full"]})
+    body = problem(response, 422, "invalid_spec")
+    expected = "'full_own_embedding', the new name of this source"
+    assert body["errors"] == [{"field": "sources.0", "got": "own_full", "expected": expected}]
+    assert body["detail"] == f"The spec is invalid: sources.0: expected {expected} (got 'own_full')"
+
+
 def test_a_body_that_is_not_json(api: httpx.Client, finished_job: str) -> None:
     response = api.post(
         f"/jobs/{finished_job}/evaluations", content="{", headers={"Content-Type": "application/json"}

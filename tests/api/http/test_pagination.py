@@ -39,6 +39,13 @@ def test_a_limit_that_is_out_of_bounds_is_refused_by_name(api: httpx.Client, lim
     assert [error["field"] for error in errors] == ["limit"]
 
 
+def test_a_state_that_does_not_exist_is_refused_by_the_name_of_its_parameter(api: httpx.Client) -> None:
+    body = problem(api.get("/jobs", params={"state": ["queued", "foo"]}), 422, "invalid_request")
+    (error,) = body["errors"]
+    assert (error["field"], error["got"]) == ("state", "foo")
+    assert error["expected"].startswith("'queued', 'running'")
+
+
 def test_a_wrong_cursor_is_refused(api: httpx.Client, ids: list[str]) -> None:
     assert (
         "'nonsense!'"

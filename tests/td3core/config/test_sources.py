@@ -86,5 +86,7 @@ def test_requests_are_told_what_each_source_is(source: Source) -> None:
     ("former", "name"), [("own_full", "full_own_embedding"), ("own_soft", "summary_own_embedding")]
 )
 def test_a_former_name_is_refused_with_the_new_one(former: str, name: str) -> None:
-    with pytest.raises(ValidationError, match=f"'{former}' was renamed: expected '{name}'"):
+    with pytest.raises(
+        ValidationError, match=f"expected '{name}', the new name of this source \\(got '{former}'\\)"
+    ):
         EvaluationSpec.model_validate({"sources": ["summary", former]})

@@ -108,7 +108,7 @@ def test_left_out_the_number_amounts_to_a_fifth_of_the_log(
         (["{archive}", "{folder}/out.csv", "--sequences", "0"], "n is 0; expected at least 1"),
         (
             ["{archive}", "{folder}/out.csv", "--temperature", "0"],
-            "temperature: Input should be greater than or equal to 0.001",
+            "temperature: expected at least 0.001",
         ),
     ],
 )
