@@ -1,6 +1,7 @@
 """The spec of a distillation job."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -10,11 +11,17 @@ from td3core.config.distillation import InnerConfig, OuterConfig, StopConfig, Su
 from td3core.config.evaluation import CertificateConfig
 from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerConfig, TeacherConfig
+from td3core.config.presets import Preset, with_preset
 
 
 class JobSpec(Config):
     """The spec of a distillation job. Every field has a default."""
 
+    preset: Preset | None = Field(
+        default=None,
+        description="Defaults of other fields. `paper`: the settings of the TD3 paper for MovieLens-100k, for "
+        "comparison; fields that are given override it. Null: the defaults of each field.",
+    )
     seed: int = Field(
         default=0,
         ge=0,
@@ -30,6 +37,11 @@ class JobSpec(Config):
     outer: OuterConfig = OuterConfig()
     stop: StopConfig = StopConfig()
     certificate: CertificateConfig = CertificateConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: object) -> object:
+        return with_preset(cast(Mapping[str, Any], given)) if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _learner_sees_whole_sequence(self) -> Self:

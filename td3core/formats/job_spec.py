@@ -1,7 +1,7 @@
 """The formats of job specs.
 
 1. As of 0.1.0.
-2. There are `inner.targets`, `summary.precision`, `teacher.scale_lr` and `teacher.warm_up`.
+2. There are `inner.targets`, `summary.precision`, `teacher.scale_lr`, `teacher.warm_up` and `preset`.
 """
 
 from typing import Any
