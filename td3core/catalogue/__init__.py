@@ -2,7 +2,13 @@
 
 from td3core.catalogue.blocks import row_blocks
 from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities
-from td3core.catalogue.soft_targets import draw_items, soft_cross_entropy, soft_embedding
+from td3core.catalogue.sequences import draw_sequences
+from td3core.catalogue.soft_targets import (
+    draw_items,
+    ensemble_cross_entropy,
+    soft_cross_entropy,
+    soft_embedding,
+)
 from td3core.catalogue.sums import Sums, expected_embedding, mean_cross_entropy
 
 __all__ = [
@@ -10,6 +16,8 @@ __all__ = [
     "CatalogueSampler",
     "Sums",
     "draw_items",
+    "draw_sequences",
+    "ensemble_cross_entropy",
     "expected_embedding",
     "inclusion_probabilities",
     "mean_cross_entropy",

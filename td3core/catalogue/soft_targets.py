@@ -5,6 +5,7 @@ A soft item is given as `p = softmax(query . keys)`. Reading it is `p E`, predic
 rows of p exists at a time, forwards and backwards, so memory does not grow with steps times items.
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -35,7 +36,18 @@ def soft_cross_entropy(
 
     It is differentiable by outputs and items, once.
     """
-    return cast(Tensor, _SoftCrossEntropy.apply(outputs, items, queries.detach(), keys)) / len(outputs)
+    return ensemble_cross_entropy(outputs, items, [(queries.detach(), keys)])
+
+
+def ensemble_cross_entropy(
+    outputs: Float[Tensor, "rows d"], items: Float[Tensor, "items d"], labels: Sequence[tuple[Tensor, Tensor]]
+) -> Float[Tensor, ""]:
+    """Return the mean cross-entropy of `softmax(outputs @ items.T)` against the mean of several distributions.
+
+    Each is given by queries (rows, k) and keys (items, k), as in `soft_cross_entropy`.
+    """
+    flat = [tensor for pair in labels for tensor in pair]
+    return cast(Tensor, _SoftCrossEntropy.apply(outputs, items, *flat)) / len(outputs)
 
 
 def draw_items(
@@ -75,23 +87,28 @@ class _SoftCrossEntropy(torch.autograd.Function):
     """The derivatives come with the value: they need the same blocks, which are then never built again."""
 
     @staticmethod
-    def forward(ctx: Any, outputs: Tensor, items: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+    def forward(ctx: Any, outputs: Tensor, items: Tensor, *labels: Tensor) -> Tensor:
         by_outputs, by_items = torch.empty_like(outputs), torch.zeros_like(items)
         total = outputs.new_zeros(())
+        pairs = list(zip(labels[::2], labels[1::2], strict=True))
         for rows in row_blocks(len(outputs), len(items)):
-            targets = (queries[rows] @ keys.T).softmax(-1)
+            targets = outputs.new_zeros(rows.stop - rows.start, len(items))
+            for queries, keys in pairs:
+                targets += (queries[rows] @ keys.T).softmax(-1)
+            targets /= len(pairs)
             log_predicted = (outputs[rows] @ items.T).log_softmax(-1)
             total -= targets.flatten().dot(log_predicted.flatten())
             excess = log_predicted.exp_().sub_(targets)
             torch.mm(excess, items, out=by_outputs[rows])
             by_items.addmm_(excess.T, outputs[rows])
         ctx.save_for_backward(by_outputs, by_items)
+        ctx.labels = len(labels)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's own signature
         ctx: Any, *adjoints: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
+    ) -> tuple[Tensor | None, ...]:
         by_outputs, by_items = ctx.saved_tensors
-        return adjoints[0] * by_outputs, adjoints[0] * by_items, None, None
+        return adjoints[0] * by_outputs, adjoints[0] * by_items, *[None] * ctx.labels

@@ -13,17 +13,23 @@ from td3core.formats import Document, Format
 def _from_2(stored: Document) -> Document:
     """Curve points become objects, Farzi factors carry their temperature, and related fields are grouped.
 
+    A teacher has members, of which there was one, and rivals have targets, which were their inputs.
+
     `code_version` is dropped, because a later version may resume the run.
     """
     stored["of"].pop("code_version")
     stored["of"]["spec_format"] = 1  # the runs read specs of any format
     work = stored["work"] or {}
     if "training" in work:
-        work["training"] = _training_from_2(work["training"])
+        member = _training_from_2(work["training"])
+        work["training"] = {"members": [], "training": member, "ensemble": None}
     if "distillation" in work:
         _name_points(work["teacher"])
         temperature = stored["of"]["spec"]["summary"]["temperature"] or 1.0
         work["distillation"] = _distillation_from_2(work["distillation"], temperature)
+    for rival in work.get("rivals", {}).values():
+        if rival is not None:
+            rival["targets"] = None
     for trial in work.get("trials", ()):
         if trial is not None:
             _name_points(trial)

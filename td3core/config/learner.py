@@ -65,6 +65,14 @@ class LearnerConfig(Config):
 class TeacherConfig(Config):
     """Training on the real log: the teacher with its item embedding V, and the full-data ceiling of evaluations."""
 
+    members: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Number of trainings whose ensemble the teacher takes over, on sequences that they make up. One "
+        "training is a matter of luck, above all on small logs; each member takes the time of a training. 1: the "
+        "teacher is a single training, as the full-data ceiling of evaluations always is.",
+    )
     max_epochs: int = Field(
         default=30,
         ge=1,

@@ -10,7 +10,7 @@ Preset = Literal["paper"]
 PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     # Zhang et al., "TD3", WWW 2025, arXiv 2502.02854, and the authors' code: their settings for MovieLens-100k.
     "paper": {
-        "teacher": {"warm_up": 0.0, "scale_lr": False},
+        "teacher": {"members": 1, "warm_up": 0.0, "scale_lr": False},
         "summary": {"users": 30, "length": 50, "rank_users": 8, "rank_time": 8},
         "inner": {
             "steps": 200,

@@ -25,7 +25,7 @@ from td3core.learners import build_learner
 from td3core.outer import Distillation
 from td3core.progress import Progress, relay
 from td3core.ranking import RankingTask
-from td3core.training import LogTraining
+from td3core.training import TeacherTraining
 
 _TEACHER_SHARE = 0.3  # about what of the time the teacher takes
 
@@ -76,12 +76,13 @@ def distil_rivals(
     started = time.monotonic()
     try:
         teacher = yield from relay(
-            LogTraining(
+            TeacherTraining(
                 learner,
                 train,
                 validation,
                 config=job.teacher,
                 dropout=job.learner.dropout,
+                distinct=job.data.exclude_seen,
                 seed=job.seed,
                 stage="evaluating",
                 device=device,

@@ -1,7 +1,8 @@
 """The formats of job specs.
 
 1. As of 0.1.0.
-2. There are `inner.targets`, `summary.precision`, `teacher.scale_lr`, `teacher.warm_up` and `preset`.
+2. There are `inner.targets`, `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and
+   `preset`.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from td3core.formats.format import Document
 _BEFORE: dict[str, dict[str, Any]] = {
     "inner": {"targets": "summary"},
     "summary": {"precision": "float32"},
-    "teacher": {"scale_lr": False, "warm_up": 0.0},
+    "teacher": {"members": 1, "scale_lr": False, "warm_up": 0.0},
 }
 """Part of the spec -> field that format 1 does not have -> the value with which a run does what it did then."""
 

@@ -21,7 +21,7 @@ from td3core.ranking import SELECTION_METRIC, RankingTask, validation_task
 from td3core.rounding import rounded
 from td3core.runs.base import ResumableRun, RunCheckpoint
 from td3core.summary import DatasetInfo, Manifest, Summary, save_summary, usage
-from td3core.training import LogTraining, LogTrainingState, Trained
+from td3core.training import TeacherTraining, TeacherTrainingState, Trained
 from td3core.version import VERSION
 
 _STAGES: dict[Stage, tuple[float, float]] = {
@@ -36,7 +36,7 @@ _STAGES: dict[Stage, tuple[float, float]] = {
 class TeacherState:
     """State of a run that is training its teacher."""
 
-    training: LogTrainingState
+    training: TeacherTrainingState
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         self.profile: LogProfile | None = None
         """Profile of the log after filtering; None until it is read."""
         self._summary: Summary | None = None
-        self._training: LogTraining | None = None
+        self._training: TeacherTraining | None = None
         self._distillation: Distillation | None = None
         self._stopped: dict[str, str] = {}
         """Why the distillation ended before its last step."""
@@ -167,12 +167,13 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
     def _train_teacher(
         self, learner: Learner, train: Sequences, task: RankingTask
     ) -> Generator[Progress, None, Trained]:
-        training = LogTraining(
+        training = TeacherTraining(
             learner,
             train,
             task,
             config=self.spec.teacher,
             dropout=self.spec.learner.dropout,
+            distinct=self.spec.data.exclude_seen,
             seed=self.spec.seed,
             stage="teacher",
             device=self.device,

@@ -9,21 +9,15 @@
 Both need only the summary.
 """
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from td3core.catalogue import row_blocks
+from td3core.catalogue import draw_sequences
 from td3core.data import Histories
 from td3core.factors import Factors, history_length
 from td3core.learners import Learner
 from td3core.ranking import predict_next
-
-_SCORES_A_BLOCK = 1 << 26
-
-Logits = Callable[[slice, Int[Tensor, "sequences drawn"]], Float[Tensor, "sequences items"]]
 
 
 @torch.no_grad()
@@ -43,7 +37,9 @@ def draw_independent(
     def logits(rows: slice, drawn: Tensor) -> Tensor:
         return queries[users[rows], drawn.shape[1]] @ keys.T / temperature
 
-    return _draw(logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator)
+    return draw_sequences(
+        logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator
+    )
 
 
 @torch.no_grad()
@@ -76,23 +72,6 @@ def draw_ancestral(
         (outputs,) = predict_next(learner, parameters, items, Histories(known, lengths))
         return outputs @ items.T / temperature
 
-    return _draw(logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator)
-
-
-def _draw(
-    logits: Logits, sequences: int, *, length: int, items: int, distinct: bool, generator: torch.Generator
-) -> Int[Tensor, "sequences length"]:
-    """Sample step by step, in blocks of sequences whose scores over the whole catalogue fit into memory."""
-    device = generator.device
-    blocks: list[Tensor] = []
-    for rows in row_blocks(sequences, items, scores=_SCORES_A_BLOCK):
-        drawn = torch.empty(rows.stop - rows.start, 0, dtype=torch.int64, device=device)
-        taken = torch.zeros(len(drawn), items, dtype=torch.bool, device=device)
-        for _ in range(length):
-            chances = logits(rows, drawn).masked_fill(taken, -torch.inf).softmax(-1)
-            choice = torch.multinomial(chances, 1, generator=generator)
-            drawn = torch.cat((drawn, choice), 1)
-            if distinct:
-                taken.scatter_(1, choice, True)
-        blocks.append(drawn)
-    return torch.cat(blocks)
+    return draw_sequences(
+        logits, len(users), length=length, items=len(items), distinct=distinct, generator=generator
+    )

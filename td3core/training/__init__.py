@@ -3,12 +3,15 @@
 from td3core.training.embeddings import EmbeddedTraining
 from td3core.training.log import LogTraining, LogTrainingState, Trained, predict_targets
 from td3core.training.students import StudentTraining, train_labeller
+from td3core.training.teacher import TeacherTraining, TeacherTrainingState
 
 __all__ = [
     "EmbeddedTraining",
     "LogTraining",
     "LogTrainingState",
     "StudentTraining",
+    "TeacherTraining",
+    "TeacherTrainingState",
     "Trained",
     "predict_targets",
     "train_labeller",

@@ -41,7 +41,8 @@ def test_a_teachers_training_goes_on(folder: Path, log: Path) -> None:
     run.resume(folder / "teacher")
     state = load_checkpoint(folder / "teacher", run.checkpoint_type, device=CPU).work
     assert isinstance(state, TeacherState)
-    before = state.training.course.curve
+    assert state.training.training is not None
+    before = state.training.training.course.curve
     assert before
     reports = list(run)
     assert reports[0].fraction > 0.01

@@ -174,7 +174,8 @@ def test_a_rival_is_trained_on_with_its_own_items(summary: Summary, split: Split
     sources = sources_of(summary, split, sources=["farzi", "farzi_small"])
     assert list(sources.rival_configs) == ["farzi", "farzi_small"]
     assert {config.kind for config in sources.rival_configs.values()} == {"farzi"}
-    same = Rival(summary.expected_embeddings(), summary.items, summary.manifest.lr_factor)
+    lesson = summary.lesson()
+    same = Rival(lesson.inputs, summary.items, summary.manifest.lr_factor, lesson.targets)
     sources.rivals = {"farzi": same, "farzi_small": same._replace(items=summary.items.flip(0))}
     assert trial(sources, "farzi").figures == trial(sources, "summary").figures
     assert trial(sources, "farzi_small").figures != trial(sources, "farzi").figures

@@ -138,7 +138,7 @@ def test_hypergradient_equals_plain_autograd_through_the_whole_outer_step(
         tiny_log,
         summary=summary,
         dtype=torch.float64,
-        inner={"schedule": "constant", "lr": 5e-3},
+        inner={"schedule": "constant", "lr": 5e-3, "targets": "summary"},
         outer={"alignment": 0.5, "alignment_at": aligned},
     )
     start = run.loop.start(2, generator=torch.Generator().manual_seed(3))

@@ -7,10 +7,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from td3core.catalogue import sequences
 from td3core.config import SummaryConfig
 from td3core.factors import Factors, initial_factors, soft_sequences
 from td3core.learners import Learner
-from td3core.summary import sampling
 from td3core.summary.sampling import draw_ancestral, draw_independent
 
 MU, ZETA = 4, 6
@@ -59,11 +59,11 @@ def test_no_item_comes_twice_and_none_is_made_up(
         distinct=True,
         generator=torch.Generator().manual_seed(seed),
     )
-    for sequences, steps in ((drawn, length), (alone, min(length, ZETA))):
-        assert sequences.shape == (n, steps)
-        assert sequences.min() >= 0
-        assert sequences.max() < len(items)
-        assert all(len(row.unique()) == steps for row in sequences)
+    for found, steps in ((drawn, length), (alone, min(length, ZETA))):
+        assert found.shape == (n, steps)
+        assert found.min() >= 0
+        assert found.max() < len(items)
+        assert all(len(row.unique()) == steps for row in found)
 
 
 def test_any_learner_can_continue_sequences(
@@ -91,7 +91,7 @@ def test_repeats_come_only_if_allowed(factors: Factors, items: torch.Tensor, lea
 def test_blocks_follow_one_another(
     factors: Factors, items: torch.Tensor, learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "_SCORES_A_BLOCK", 2 * len(items))
+    monkeypatch.setattr(sequences, "_SCORES_A_BLOCK", 2 * len(items))
     cold: dict[str, Any] = {"temperature": 1e-4, "first_temperature": 1e-4}
     blocks = ancestral(factors, items, learner, **cold)
     monkeypatch.undo()
