@@ -18,7 +18,7 @@ from embedded.service import running_service
 from embedded.signals import interrupt_when_terminated
 from td3client import Client, ClientError
 from td3client.certificate import certificate
-from td3client.display import duration, follow
+from td3client.display import duration, follow, kilobytes, size_beside_log
 
 SAMPLE_LOG = Path(__file__).parent.parent / "examples" / "sample.csv.gz"
 OUTPUT_DIR = Path("var/demo")
@@ -92,7 +92,10 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
         )
 
         summary = client.download_summary(job["id"], OUTPUT_DIR / "summary.zip")
-        console.print(f"[bold]3.[/] Downloaded {summary}, {summary.stat().st_size / 1000:.0f} kB")
+        size, log_bytes = summary.stat().st_size, (job["metrics"] or {}).get("log_parquet_bytes")
+        console.print(f"[bold]3.[/] Downloaded {summary}, {kilobytes(size)}")
+        if log_bytes is not None:
+            console.print(f"   It is {size_beside_log(size, log_bytes)}")
 
         console.print(
             f"[bold]4.[/] Evaluating it: training fresh learners on it and on baselines; spec {EVALUATION_SPEC}"

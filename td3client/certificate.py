@@ -6,7 +6,7 @@ from typing import Literal
 from rich.console import RenderableType
 from rich.table import Table
 
-from td3client.display import duration
+from td3client.display import duration, kilobytes, size_beside_log
 from td3client.resources import Comparison, Evaluation, RankAgreement, Recovery, Size, Spread, Timing, Trend
 
 Share = Literal["recovery", "low", "high", "lift_recovery"]
@@ -142,11 +142,15 @@ def _timing(learner: str, timing: Timing) -> str:
 
 
 def _size(size: Size) -> str:
-    return (
-        f"{size['summary_bytes'] / 1000:.0f} kB and {size['summary_parameters']} parameters, with "
-        f"{size['item_parameters']} of the item factor, for {size['log_bytes'] / 1000:.0f} kB and "
-        f"{size['log_interactions']} interactions of log"
+    teacher = size.get("teacher_parameters")
+    line = (
+        f"{kilobytes(size['summary_bytes'])} and {size['summary_parameters']} parameters, with "
+        f"{size['item_parameters']} of the item factor"
+        + (f" and {teacher} of the teacher" if teacher else "")
+        + f", for {kilobytes(size['log_bytes'])} and {size['log_interactions']} interactions of log"
     )
+    compressed = size.get("log_parquet_bytes")
+    return line if compressed is None else f"{line}; {size_beside_log(size['summary_bytes'], compressed)}"
 
 
 def _half_width(spread: Spread) -> float | None:

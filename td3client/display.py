@@ -67,11 +67,21 @@ def _stage(run: Run) -> str:
 def _detail(run: Run) -> str:
     """Return step, losses, scores and remaining time, as far as known, or why a job stopped early."""
     if run["state"] == "succeeded":
-        stopped = (run.get("metrics") or {}).get("stopped")
-        return f"stopped early ({stopped.get('detail') or stopped['reason']})" if stopped else ""
+        return _result(run)
     if run["state"] != "running":
         return ""
     return _progress(run)
+
+
+def _result(run: Mapping[str, Any]) -> str:
+    """Return why a job stopped early, and how large its summary is beside the log, as far as known."""
+    metrics, summary = run.get("metrics") or {}, run.get("summary")
+    parts: list[str] = []
+    if stopped := metrics.get("stopped"):
+        parts.append(f"stopped early ({stopped.get('detail') or stopped['reason']})")
+    if summary and (log_bytes := metrics.get("log_parquet_bytes")) is not None:
+        parts.append(f"{kilobytes(summary['bytes'])}, {size_beside_log(summary['bytes'], log_bytes)}")
+    return "; ".join(parts)
 
 
 def _progress(run: Mapping[str, Any]) -> str:
@@ -104,6 +114,19 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def kilobytes(count: int) -> str:
+    """Format bytes as `42 kB`, and fewer than ten thousand as `4.2 kB`."""
+    return f"{count / 1000:.1f} kB" if count < 10_000 else f"{count / 1000:.0f} kB"
+
+
+def size_beside_log(summary_bytes: int, log_bytes: int) -> str:
+    """Compare a summary with its log, both compressed; one that is not smaller is called so."""
+    log = f"the {kilobytes(log_bytes)} of the log as compressed Parquet"
+    if summary_bytes < log_bytes:
+        return f"{summary_bytes / log_bytes:.0%} of {log}"
+    return f"not smaller than {log}"
 
 
 def job_line(job: Job) -> str:

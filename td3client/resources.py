@@ -196,6 +196,10 @@ class JobMetrics(TypedDict):
     """Validation metrics of learners trained on the summary, such as `valid_ndcg@10`, and the `outer_step`
     that the summary is from.
     """
+    log_parquet_bytes: NotRequired[int | None]
+    """Size of the log after the filters, compressed: users and items in order, as Parquet with zstd; null
+    if an earlier version ran the job.
+    """
     certificate: NotRequired[QuickCertificate | None]
     """The certificate in the archive; null if the spec asks for none."""
     stopped: NotRequired[Stopped | None]
@@ -284,8 +288,14 @@ class Size(TypedDict):
     """Numbers in the learned factors."""
     item_parameters: int
     """Numbers in the item factor V."""
+    teacher_parameters: NotRequired[int | None]
+    """Numbers in the teacher's weights, which the artefact holds too; null: it does not, or unknown."""
     log_bytes: int
     """Of the log as it was submitted."""
+    log_parquet_bytes: NotRequired[int | None]
+    """Of the log after the filters, compressed: users and items in order, as Parquet with zstd. With this
+    the bytes of the summary are to be compared. Null: unknown, as in results of 0.1.0.
+    """
     log_interactions: int
     """Of the log after the filters."""
 

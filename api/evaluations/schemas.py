@@ -153,10 +153,12 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     },
     "trend": None,
     "size": {
-        "summary_bytes": 380000,
+        "summary_bytes": 103000,
         "summary_parameters": 36288,
         "item_parameters": 43168,
+        "teacher_parameters": 10240,
         "log_bytes": 1979173,
+        "log_parquet_bytes": 141000,
         "log_interactions": 99287,
     },
     "seeds": [0, 1, 2],

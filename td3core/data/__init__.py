@@ -9,6 +9,7 @@ from td3core.data.batches import (
     latest_items,
     supervise,
 )
+from td3core.data.compressed import parquet_bytes
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out, popularity
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "chunk_batches",
     "latest_items",
     "leave_last_out",
+    "parquet_bytes",
     "popularity",
     "supervise",
 ]

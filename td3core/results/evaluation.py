@@ -19,7 +19,16 @@ class Size(Result):
     summary_bytes: int = Field(description="Of the artefact, item factor and ids included.")
     summary_parameters: int = Field(description="Numbers in the learned factors.")
     item_parameters: int = Field(description="Numbers in the item factor V.")
+    teacher_parameters: int | None = Field(
+        default=None,
+        description="Numbers in the teacher's weights, which the artefact holds too; null: it does not, or unknown.",
+    )
     log_bytes: int = Field(description="Of the log as it was submitted.")
+    log_parquet_bytes: int | None = Field(
+        default=None,
+        description="Of the log after the filters, compressed: users and items in order, as Parquet with zstd. With "
+        "this the bytes of the summary are to be compared. Null: unknown, as in results of 0.1.0.",
+    )
     log_interactions: int = Field(description="Of the log after the filters.")
 
 

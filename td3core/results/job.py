@@ -28,6 +28,11 @@ class JobMetrics(Result):
         description="Validation metrics of learners trained on the summary, such as `valid_ndcg@10`, and the "
         "`outer_step` that the summary is from."
     )
+    log_parquet_bytes: int | None = Field(
+        default=None,
+        description="Size of the log after the filters, compressed: users and items in order, as Parquet with zstd; "
+        "null if an earlier version ran the job.",
+    )
     certificate: QuickCertificate | None = Field(
         default=None, description="The certificate in the archive; null if the spec asks for none."
     )

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 
 from td3core.config import JobSpec
-from td3core.data import Sequences, leave_last_out
+from td3core.data import Sequences, leave_last_out, parquet_bytes
 from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
 from td3core.formats import JOB_SPEC, read_job_spec
@@ -139,7 +139,10 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             distillation.restore(resumed.distillation)
             self._stopped = dict(resumed.stopped)
         self._distillation, self._resumed = distillation, None
-        yield from self._distil(distillation, lambda best: self._pack(best, teacher, sequences, dataset))
+        item_ids, log_parquet_bytes = tuple(sequences.item_ids.to_list()), parquet_bytes(sequences)
+        yield from self._distil(
+            distillation, lambda best: self._pack(best, teacher, item_ids, dataset, log_parquet_bytes)
+        )
         yield Progress("packing", 0, 1)
         if self._stopped:
             self._summary = self.summary.with_metrics(stopped=self._stopped)
@@ -217,13 +220,18 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             self._stopped = {"reason": distillation.course.stopped}
 
     def _pack(
-        self, best: ScoredFactors, teacher: Trained, sequences: Sequences, dataset: DatasetInfo
+        self,
+        best: ScoredFactors,
+        teacher: Trained,
+        item_ids: tuple[str, ...],
+        dataset: DatasetInfo,
+        log_parquet_bytes: int,
     ) -> Summary:
         metric = f"valid_{SELECTION_METRIC}"
         return Summary(
             factors=best.factors,
             items=teacher.items,
-            item_ids=tuple(sequences.item_ids.to_list()),
+            item_ids=item_ids,
             teacher=teacher.parameters,
             manifest=Manifest(
                 code_version=VERSION,
@@ -234,6 +242,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
                 metrics={
                     "teacher": {metric: teacher.score},
                     "summary": {metric: best.score, "outer_step": best.step},
+                    "log_parquet_bytes": log_parquet_bytes,
                 },
                 usage=usage(self.spec.summary.kind),
             ),

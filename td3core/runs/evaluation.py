@@ -7,7 +7,7 @@ from typing import Any, final
 import torch
 
 from td3core.config import EvaluationSpec
-from td3core.data import leave_last_out
+from td3core.data import leave_last_out, parquet_bytes
 from td3core.errors import InvalidLogError
 from td3core.evaluation import Evaluator, EvaluatorState
 from td3core.formats import EVALUATION_SPEC, read_evaluation_spec
@@ -82,7 +82,9 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
                 summary_bytes=self.artifact.stat().st_size,
                 summary_parameters=sum(tensor.numel() for tensor in summary.factors.tensors.values()),
                 item_parameters=summary.items.numel(),
+                teacher_parameters=None if summary.teacher is None else summary.teacher.numel(),
                 log_bytes=self.log.stat().st_size,
+                log_parquet_bytes=parquet_bytes(sequences),
                 log_interactions=kept.interactions,
             ),
             distil_seconds=self.distil_seconds,

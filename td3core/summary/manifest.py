@@ -60,7 +60,8 @@ class Manifest(BaseModel):
         description="Factor on the learning rate of `spec.inner`; 1 unless it was learned with the summary.",
     )
     metrics: dict[str, Any] = Field(
-        description="Validation metrics of `teacher` and `summary`, and the quick `certificate`."
+        description="Validation metrics of `teacher` and `summary`, the quick `certificate`, and `log_parquet_bytes`, "
+        "the size of the log after the filters as Parquet with zstd."
     )
     usage: str = Field(description="How to read the artefact.")
     files: dict[str, str] = Field(

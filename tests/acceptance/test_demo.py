@@ -29,6 +29,10 @@ def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tm
     done = demo(small_log, "--steps", "3", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "60 users, 30 items" in done.stdout
+    assert "   It is not smaller than the " in done.stdout
+    assert (
+        done.stdout.count("of the log as compressed Parquet") == 3
+    )  # at the job's end, its download, the evaluation
     rows = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")]
     compared = ["summary", "floor", "coreset", "coreset_stopped", "random", "random_stopped", "longest"]
     assert rows[:9] == ["full", *compared, "popularity"]

@@ -133,6 +133,15 @@ def test_time_and_size_are_sentences() -> None:
     assert size_line == (
         "380 kB and 36288 parameters, with 43168 of the item factor, for 1979 kB and 99287 interactions of log"
     )
+    size |= {"summary_bytes": 103_000, "teacher_parameters": 10_240, "log_parquet_bytes": 206_000}
+    assert printed(minimal(size=size))[-1] == (
+        "103 kB and 36288 parameters, with 43168 of the item factor and 10240 of the teacher, for 1979 kB and 99287 "
+        "interactions of log; 50% of the 206 kB of the log as compressed Parquet"
+    )
+    size |= {"log_parquet_bytes": 103_000}
+    assert printed(minimal(size=size))[-1].endswith(
+        "; not smaller than the 103 kB of the log as compressed Parquet"
+    )
     timing |= {"reached": 0, "break_even": None}
     lines = printed(minimal(timing={"sasrec": timing}))
     assert "which it does not reach" in lines[-1]

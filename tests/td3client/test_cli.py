@@ -81,6 +81,18 @@ def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService
         assert f"stopped early ({why})" in done.stdout
 
 
+def test_waiting_for_a_job_says_how_large_its_summary_is_beside_the_log(scripted: ScriptedService) -> None:
+    summary = {"bytes": 52_300, "sha256": "5" * 64, "href": "/v1/jobs/job_1/summary", "expired_at": None}
+    for log_bytes, told in (
+        (9_400, "52 kB, not smaller than the 9.4 kB of the log as compressed Parquet"),
+        (523_000, "52 kB, 10% of the 523 kB of the log as compressed Parquet"),
+    ):
+        metrics = {"log_parquet_bytes": log_bytes}
+        job = {**RUN, "state": "succeeded", "progress": 1.0, "summary": summary, "metrics": metrics}
+        scripted.script = {"GET /v1/jobs/job_1": [Answer.json(job)]}
+        assert told in td3("wait", "job_1", url=scripted.url).stdout
+
+
 def test_waiting_for_a_job_that_fails_ends_with_its_reason(scripted: ScriptedService) -> None:
     error = {"code": "diverged", "detail": "the outer loss is NaN [at step 3]"}
     scripted.script = {"GET /v1/jobs/job_1": [Answer.json({**RUN, "state": "failed", "error": error})]}

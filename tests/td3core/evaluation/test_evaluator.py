@@ -13,6 +13,7 @@ from td3core.data.sequences import build_sequences, leave_last_out
 from td3core.errors import InvalidCheckpointError, InvalidLogError
 from td3core.evaluation.evaluator import Evaluator
 from td3core.interactions import filter_log, read_log
+from td3core.learners import build_learner
 from td3core.outer.distillation import Distillation
 from td3core.progress import Progress
 from td3core.results.evaluation import EvaluationResult
@@ -81,7 +82,9 @@ def test_size_and_time_are_told(
         "summary_bytes": archive.stat().st_size,
         "summary_parameters": sum(tensor.numel() for tensor in factors),
         "item_parameters": 40 * 16,
+        "teacher_parameters": build_learner(finished_run.spec.learner).layout.size,
         "log_bytes": tiny_log.stat().st_size,
+        "log_parquet_bytes": finished_run.metrics["log_parquet_bytes"],
         "log_interactions": finished_run.profile.interactions,
     }
     timing = result["timing"]["sasrec"]
