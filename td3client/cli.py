@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from td3client.certificate import certificate
-from td3client.client import DEFAULT_URL, Client
-from td3client.display import event_line, follow, job_line
+from td3client.client import DEFAULT_URL, Client, is_evaluation
+from td3client.display import evaluation_line, event_line, follow, job_line
 from td3client.errors import ClientError
+from td3client.resources import Evaluation
 
 app = typer.Typer(
     help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
@@ -23,7 +24,8 @@ messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, s
 
 Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="URL of the service.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
-RunId = Annotated[str, typer.Argument(help="Id of a job or an evaluation.")]
+RunId = Annotated[str, typer.Argument(help="Id of a job (job_…) or an evaluation (eval_…).")]
+Cutoff = Annotated[int, typer.Option(help="Cut-off k of the metrics of an evaluation to print.")]
 Spec = Annotated[
     str | None,
     typer.Option(
@@ -71,17 +73,23 @@ def submit(
 
 
 @app.command()
-def status(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Print a job as JSON."""
+def status(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+    """Print a job or an evaluation as JSON."""
     with Client(url) as client:
-        console.print_json(data=client.job(job_id))
+        console.print_json(data=client.run(run_id))
 
 
 @app.command()
-def wait(job_id: JobId, url: Url = DEFAULT_URL) -> None:
-    """Show the progress of a job until it has ended. The exit code is 1 unless it succeeded."""
+def wait(run_id: RunId, cutoff: Cutoff = 10, url: Url = DEFAULT_URL) -> None:
+    """Show the progress of a job or an evaluation until it has ended, and print the results of an evaluation.
+
+    The exit code is 1 unless it succeeded.
+    """
     with Client(url) as client:
-        follow(console, client.wait(job_id), title="job")
+        if is_evaluation(run_id):
+            _show_results(client, run_id, cutoff)
+        else:
+            follow(console, client.wait(run_id), title="job")
 
 
 @app.command()
@@ -99,15 +107,30 @@ def download(
 def evaluate(
     job_id: JobId,
     spec: Spec = None,
-    cutoff: Annotated[int, typer.Option(help="Cut-off k of the metrics to print.")] = 10,
+    cutoff: Cutoff = 10,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results."""
+    """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results.
+
+    The id of the evaluation goes to stderr. The evaluation goes on if this command is interrupted; `td3 wait` with the
+    id waits for it again.
+    """
     with Client(url) as client:
         evaluation = client.evaluate(job_id, _read_spec(spec))
-        evaluation = follow(console, client.wait_evaluation(evaluation["id"]), title="evaluation")
-        for part in certificate(evaluation, cutoff=cutoff):
-            console.print(part)
+        messages.print(evaluation["id"])
+        _show_results(client, evaluation["id"], cutoff)
+
+
+@app.command()
+def evaluations(
+    job_id: JobId,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of evaluations.")] = 20,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List the evaluations of a job, newest first, one per line."""
+    with Client(url) as client:
+        for evaluation in client.evaluations(job_id, limit=limit)["items"]:
+            console.print(evaluation_line(evaluation))
 
 
 @app.command()
@@ -154,6 +177,13 @@ def jobs(
     with Client(url) as client:
         for job in client.jobs(limit=limit)["items"]:
             console.print(job_line(job))
+
+
+def _show_results(client: Client, evaluation_id: str, cutoff: int) -> None:
+    """Follow an evaluation to its end, and print its results."""
+    ended: Evaluation = follow(console, client.wait_evaluation(evaluation_id), title="evaluation")
+    for part in certificate(ended, cutoff=cutoff):
+        console.print(part)
 
 
 def _read_spec(given: str | None) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from td3client.errors import (
     ServiceProblem,
     UnreachableError,
 )
-from td3client.resources import Evaluation, Event, Job, JobPage, Run, Summary
+from td3client.resources import Evaluation, EvaluationPage, Event, Job, JobPage, Run, Summary
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -89,14 +89,17 @@ class Client:
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
             )
 
+    def run(self, run_id: str) -> Run:
+        """Get the current state of a job or an evaluation, with all its fields."""
+        return self._call("GET", _path(run_id))
+
     def job(self, job_id: str) -> Job:
         """Get the current state of a job."""
         return self._call("GET", f"/v1/jobs/{job_id}")
 
     def jobs(self, *, limit: int = 20, cursor: str | None = None) -> JobPage:
         """Get a page of jobs, newest first."""
-        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-        return self._call("GET", "/v1/jobs", params=params)
+        return self._page("/v1/jobs", limit, cursor)
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a job or an evaluation. A running job stops within one outer step."""
@@ -117,6 +120,10 @@ class Client:
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """Get the current state of an evaluation."""
         return self._call("GET", f"/v1/evaluations/{evaluation_id}")
+
+    def evaluations(self, job_id: str, *, limit: int = 20, cursor: str | None = None) -> EvaluationPage:
+        """Get a page of the evaluations of a job, newest first."""
+        return self._page(f"/v1/jobs/{job_id}/evaluations", limit, cursor)
 
     def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
         """Poll a job every `poll` seconds and yield its state until it has succeeded.
@@ -269,6 +276,10 @@ class Client:
                     raise
             time.sleep(RETRY_PAUSE)
 
+    def _page(self, path: str, limit: int, cursor: str | None) -> Any:
+        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+        return self._call("GET", path, params=params)
+
     def _call(self, method: str, path: str, **options: Any) -> Any:
         with self._naming_errors():
             response = self._http.request(method, path, **options)
@@ -283,9 +294,14 @@ class Client:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
 
 
+def is_evaluation(run_id: str) -> bool:
+    """Whether this is the id of an evaluation; otherwise it is that of a job."""
+    return run_id.startswith("eval_")
+
+
 def _path(run_id: str) -> str:
-    """The path of a job or an evaluation, which the prefix of its id tells."""
-    return f"/v1/{'evaluations' if run_id.startswith('eval_') else 'jobs'}/{run_id}"
+    """The path of a job or an evaluation."""
+    return f"/v1/{'evaluations' if is_evaluation(run_id) else 'jobs'}/{run_id}"
 
 
 def _raise_for_problem(response: httpx.Response) -> None:

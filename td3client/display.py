@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from td3client.resources import Event, Job, Run
+from td3client.resources import Evaluation, Event, Job, Run
 
 PLAIN_SECONDS = 10.0
 
@@ -132,4 +132,13 @@ def size_beside_log(summary_bytes: int, log_bytes: int) -> str:
 def job_line(job: Job) -> str:
     """Return id, state or stage, progress, creation time and log name, without the cut-off ids of a table."""
     name = job["dataset"]["name"] or ""
-    return f"{job['id']} {_stage(job):10} {job['progress']:4.0%} {job['created_at'][:19]} {name}".rstrip()
+    return f"{_run_line(job)} {name}".rstrip()
+
+
+def evaluation_line(evaluation: Evaluation) -> str:
+    """Return id, state or stage, progress, creation time and the learners that are trained."""
+    return f"{_run_line(evaluation)} {', '.join(evaluation['spec']['learners'])}"
+
+
+def _run_line(run: Run) -> str:
+    return f"{run['id']} {_stage(run):10} {run['progress']:4.0%} {run['created_at'][:19]}"

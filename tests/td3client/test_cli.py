@@ -154,28 +154,50 @@ def test_events_are_lines(scripted: ScriptedService) -> None:
     ]
 
 
-def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: ScriptedService) -> None:
-    def spread(mean: float) -> dict[str, Any]:
-        return {"mean": mean, "std": 0.01, "low": mean - 0.02, "high": mean + 0.02, "values": [mean]}
+def spread(mean: float) -> dict[str, Any]:
+    return {"mean": mean, "std": 0.01, "low": mean - 0.02, "high": mean + 0.02, "values": [mean]}
 
-    evaluation: dict[str, Any] = {
-        **RUN,
-        "id": "eval_1",
-        "state": "succeeded",
-        "results": {"sasrec": {"full": {"ndcg@10": spread(0.2)}, "summary": {"ndcg@10": spread(0.18)}}},
-        "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": None}}},
-    }
+
+EVALUATION: dict[str, Any] = {
+    **RUN,
+    "id": "eval_1",
+    "state": "succeeded",
+    "spec": {"learners": ["sasrec", "narm"]},
+    "results": {"sasrec": {"full": {"ndcg@10": spread(0.2)}, "summary": {"ndcg@10": spread(0.18)}}},
+    "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "lift_recovery": None}}},
+}
+
+
+def test_evaluate_prints_sources_by_metrics_and_what_is_recovered(scripted: ScriptedService) -> None:
     scripted.script = {
-        "POST /v1/jobs/job_1/evaluations": [Answer.json({**evaluation, "state": "queued"}, status=202)],
-        "GET /v1/evaluations/eval_1": [Answer.json(evaluation)],
+        "POST /v1/jobs/job_1/evaluations": [Answer.json({**EVALUATION, "state": "queued"}, status=202)],
+        "GET /v1/evaluations/eval_1": [Answer.json(EVALUATION)],
     }
     done = td3("evaluate", "job_1", "--spec", '{"seeds": 5}', url=scripted.url)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "eval_1\n")
     assert json.loads(scripted.requests[0].body) == {"seeds": 5}
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
     assert ["full", "0.2000 ± 0.0200"] in rows
     assert rows.index(["full", "0.2000 ± 0.0200"]) + 1 == rows.index(["summary", "0.1800 ± 0.0200"])
     assert ["recovery", "0.900"] in rows
+    waited = td3("wait", "eval_1", url=scripted.url)
+    assert (waited.returncode, waited.stdout) == (0, done.stdout), waited.stderr
+
+
+def test_an_evaluation_is_shown_listed_and_waited_for_by_its_id(scripted: ScriptedService) -> None:
+    failed = {**EVALUATION, "state": "failed", "error": {"code": "diverged", "detail": "the loss is NaN"}}
+    listed = {"items": [{**EVALUATION, "state": "running"}, {**failed, "id": "eval_0"}], "next_cursor": None}
+    scripted.script = {
+        "GET /v1/evaluations/eval_1": [Answer.json(failed)],
+        "GET /v1/jobs/job_1/evaluations?limit=2": [Answer.json(listed)],
+    }
+    assert json.loads(td3("status", "eval_1", url=scripted.url).stdout) == failed
+    assert td3("evaluations", "job_1", "--limit", "2", url=scripted.url).stdout.splitlines() == [
+        "eval_1 distilling  50% 2026-01-02T03:04:05 sasrec, narm",
+        "eval_0 failed      50% 2026-01-02T03:04:05 sasrec, narm",
+    ]
+    waited = td3("wait", "eval_1", url=scripted.url)
+    assert (waited.returncode, waited.stderr) == (1, "Error: eval_1 failed: the loss is NaN\n")
 
 
 @pytest.mark.parametrize("spec", ["[1]", "{nonsense", "no/such/file.json"])
