@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from td3core.errors import InvalidLogError
+from td3core.errors import InvalidLogError, LogProblem
 
 
 class ServiceError(Exception):
@@ -43,11 +43,16 @@ class LeaseLostError(Exception):
 
 
 def log_faults(error: InvalidLogError) -> list[dict[str, Any]]:
-    """The problems of a log, in the form in which problem documents and failed jobs report them."""
-    return [
-        {name: value for name, value in asdict(problem).items() if value is not None}
-        for problem in error.problems
-    ]
+    """The problems of a log, in the form in which problem documents and failed jobs report them.
+
+    One that concerns the whole log has the field `dataset`, the part of the form in which the log was sent.
+    """
+    return [_log_fault(problem) for problem in error.problems]
+
+
+def _log_fault(problem: LogProblem) -> dict[str, Any]:
+    fault = {name: value for name, value in asdict(problem).items() if value is not None}
+    return fault if fault.keys() & {"line", "column", "field"} else {"field": "dataset", **fault}
 
 
 class StorageError(ServiceError):

@@ -28,7 +28,9 @@ class ServiceProblem(ClientError):  # noqa: N818  RFC 9457 calls it a problem
         self.instance: str | None = fields.get("instance")
         self.code: str | None = fields.get("code")
         self.errors: list[dict[str, Any]] = fields.get("errors", [])
-        lines = [self.detail or self.title, *(_one_line(error) for error in self.errors)]
+        detail = self.detail or self.title
+        # An entry that only repeats the detail is for programs.
+        lines = [detail, *(_one_line(error) for error in self.errors if error.get("reason") != detail)]
         super().__init__("\n  ".join(lines))
 
 

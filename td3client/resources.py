@@ -276,7 +276,9 @@ class RunError(TypedDict):
     detail: str
     """What went wrong."""
     errors: NotRequired[list[dict[str, Any]] | None]
-    """First problems of an invalid log, each with `line`, `column`, `value` and `reason`."""
+    """First problems of an invalid log: `line` and `column`, or the `field` of the spec that matters
+    (`dataset`: the log as a whole), `value` and `reason`.
+    """
 
 
 class Size(TypedDict):

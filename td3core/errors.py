@@ -18,13 +18,16 @@ class LogProblem:
     """One problem in an interaction log.
 
     `line` is the line number as in an editor: it starts at 1 and includes the header. For Parquet it is the row number,
-    also from 1. It is `None` if the problem does not belong to one line, for example a missing column.
+    also from 1. It is `None` if the problem does not belong to one line, for example a missing column. `field` is the
+    field of the spec that names or decides what is wrong, such as `data.columns.user`. A problem with neither line,
+    column nor field is one of the whole log.
     """
 
     reason: str
     line: int | None = None
     column: str | None = None
     value: str | None = None
+    field: str | None = None
 
 
 class InvalidLogError(Td3Error):
@@ -34,7 +37,8 @@ class InvalidLogError(Td3Error):
 
     def __init__(self, message: str, problems: Sequence[LogProblem] = (), total: int | None = None) -> None:
         super().__init__(message)
-        self.problems = tuple(problems)
+        # The first of `total`; without any, the message is the one problem.
+        self.problems = tuple(problems) or (LogProblem(message),)
         self.total = len(self.problems) if total is None else total
 
 

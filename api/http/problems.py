@@ -59,8 +59,9 @@ class Problem(BaseModel):
     )
     errors: list[dict[str, Any]] | None = Field(
         default=None,
-        description="One entry per problem. In a log: `line`, `column`, `value` and `reason`. In a spec or a request: "
-        "`field`, `got`, and `expected` or `reason`.",
+        description="One entry per problem. In a log: `line` and `column`, or the `field` of the spec that matters "
+        "(`dataset`: the log as a whole), `value` and `reason`. In a spec or a request: `field`, `got`, and `expected` "
+        "or `reason`.",
     )
 
 

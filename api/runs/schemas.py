@@ -17,7 +17,8 @@ class RunError(BaseModel):
     detail: str = Field(description="What went wrong.")
     errors: list[dict[str, Any]] | None = Field(
         default=None,
-        description="First problems of an invalid log, each with `line`, `column`, `value` and `reason`.",
+        description="First problems of an invalid log: `line` and `column`, or the `field` of the spec that matters "
+        "(`dataset`: the log as a whole), `value` and `reason`.",
     )
 
 

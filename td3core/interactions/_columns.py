@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from td3core.config import ColumnsConfig
-from td3core.errors import MissingColumnError
+from td3core.errors import LogProblem, MissingColumnError
 
 Role = Literal["user", "item", "timestamp", "rating"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -69,10 +69,20 @@ def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed:
             if guess is not None:
                 found[role] = guess
     if len(set(found.values())) < len(found):
-        raise MissingColumnError(f"data.columns names the same column for two roles: {_roles(found)}")
+        raise MissingColumnError(
+            f"data.columns names the same column for two roles: {_roles(found)}",
+            [
+                LogProblem("the column has two roles", field=f"data.columns.{role}", value=column)
+                for role, column in found.items()
+                if list(found.values()).count(column) > 1
+            ],
+        )
     repeated = [column for column in found.values() if header.count(column) > 1]
     if repeated:
-        raise MissingColumnError(f"the log has more than one column named {repeated[0]!r}{_have(header)}")
+        raise MissingColumnError(
+            f"the log has more than one column named {repeated[0]!r}{_have(header)}",
+            [LogProblem("more than one column has this name", column=column) for column in repeated],
+        )
     return Columns(found["user"], found["item"], found.get("timestamp"), found.get("rating"))
 
 
@@ -83,7 +93,8 @@ def _named(header: Sequence[str], role: Role, name: str) -> str:
     if len(untyped) == 1:
         return untyped[0]
     raise MissingColumnError(
-        f"the log has no column {name!r}, but data.columns.{role} names it{_have(header)}"
+        f"the log has no column {name!r}, but data.columns.{role} names it{_have(header)}",
+        [LogProblem("the log has no column with this name", field=f"data.columns.{role}", value=name)],
     )
 
 
@@ -94,11 +105,13 @@ def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: boo
         return matching[0]
     if matching and (required or role == "timestamp"):
         raise MissingColumnError(
-            f"several columns may contain the {role}: {', '.join(matching)}; set data.columns.{role}{_have(header)}"
+            f"several columns may contain the {role}: {', '.join(matching)}; set data.columns.{role}{_have(header)}",
+            [LogProblem(f"several columns may contain the {role}", field=f"data.columns.{role}")],
         )
     if required:
         raise MissingColumnError(
-            f"no column is recognised as the {role}; set data.columns.{role}{_have(header)}"
+            f"no column is recognised as the {role}; set data.columns.{role}{_have(header)}",
+            [LogProblem(f"no column is recognised as the {role}", field=f"data.columns.{role}")],
         )
     return None
 

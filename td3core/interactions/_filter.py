@@ -5,7 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.errors import LogTooSmallError
+from td3core.errors import LogProblem, LogTooSmallError
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._numbering import IntArray, number_ids
 
@@ -42,14 +42,21 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
     kept = InteractionLog(log.frame.filter(pl.Series(keep)))
     longest = int(np.bincount(users[keep], minlength=1).max())
     if _distinct(users[keep]) < MIN_USERS or _distinct(items[keep]) < MIN_ITEMS or longest < MIN_LONGEST:
-        settings = [f"data.min_user_interactions {data.min_user_interactions}"]
-        settings.append(f"data.min_item_interactions {data.min_item_interactions}")
+        settings = {
+            "data.min_user_interactions": str(data.min_user_interactions),
+            "data.min_item_interactions": str(data.min_item_interactions),
+        }
         if data.min_rating is not None:
-            settings.append(f"data.min_rating {data.min_rating:g}")
+            settings["data.min_rating"] = f"{data.min_rating:g}"
+        lower = " or ".join(f"{field} {value}" for field, value in settings.items())
         raise LogTooSmallError(
             f"too little remains after filtering: {_size(kept)} of {_size(log)}; expected at least {MIN_USERS} users "
             f"with {MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} items: "
-            f"lower {' or '.join(settings)}, or send a larger log"
+            f"lower {lower}, or send a larger log",
+            [
+                LogProblem("too little remains after filtering", field=field, value=value)
+                for field, value in settings.items()
+            ],
         )
     return kept
 
@@ -100,4 +107,5 @@ def _frequent(users: IntArray, items: IntArray, keep: BoolArray, min_user: int, 
 
 
 def _size(log: InteractionLog) -> str:
-    return f"{len(log):,} interactions, {log.n_users:,} users, {log.n_items:,} items"
+    counts = {"interaction": len(log), "user": log.n_users, "item": log.n_items}
+    return ", ".join(f"{count:,} {thing}{'' if count == 1 else 's'}" for thing, count in counts.items())

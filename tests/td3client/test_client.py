@@ -69,6 +69,7 @@ def test_a_problem_carries_its_fields_and_reads_well(scripted: ScriptedService, 
         "errors": [
             {"line": 3, "column": "timestamp", "value": "soon", "reason": "not a number"},
             {"field": "summary.users", "got": -1, "expected": "at least 1"},
+            {"field": "dataset", "reason": "2 rows of the log cannot be used"},
         ],
     }
     scripted.script["POST /v1/jobs"] = [

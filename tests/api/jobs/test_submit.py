@@ -163,20 +163,41 @@ def test_a_spec_that_is_not_json(api: httpx.Client, spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "code"),
+    ("log", "code", "where"),
     [
-        ("", "log_too_small"),
-        ("user_id,item_id,timestamp\n", "log_too_small"),
-        (csv_log(users=1), "log_too_small"),
-        (csv_log(length=2), "log_too_small"),
-        (LOG.replace("item_id", "colour"), "missing_column"),
-        (LOG + "just one field\n", "bad_rows"),
+        ("", "log_too_small", [{"field": "dataset"}]),
+        ("user_id,item_id,timestamp\n", "log_too_small", [{"field": "dataset"}]),
+        (csv_log(users=1), "log_too_small", [{"field": "dataset"}]),
+        (csv_log(length=2), "log_too_small", [{"field": "dataset"}]),
+        (
+            csv_log(users=4, length=4),
+            "log_too_small",
+            [
+                {"field": "data.min_user_interactions", "value": "5"},
+                {"field": "data.min_item_interactions", "value": "5"},
+            ],
+        ),
+        (LOG.replace("item_id", "colour"), "missing_column", [{"field": "data.columns.item"}]),
+        (
+            LOG.replace("timestamp", "user_id"),
+            "missing_column",
+            [{"field": "data.columns.user"}],
+        ),
+        ("PK\x03\x04", "unreadable_log", [{"field": "dataset"}]),
+        (LOG + "just one field\n", "bad_rows", [{"line": LOG.count("\n") + 1, "value": "just one field"}]),
     ],
 )
 def test_a_log_that_cannot_be_used(
-    api: httpx.Client, database: Database, settings: Settings, log: str, code: str
+    api: httpx.Client,
+    database: Database,
+    settings: Settings,
+    log: str,
+    code: str,
+    where: list[dict[str, Any]],
 ) -> None:
-    problem(submit(api, log), 422, code)
+    body = problem(submit(api, log), 422, code)
+    assert all(error.pop("reason") for error in body["errors"])
+    assert (body["errors"], body["total_errors"]) == (where, len(where))
     assert nothing_left(settings, database)
 
 

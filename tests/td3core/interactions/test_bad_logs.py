@@ -178,33 +178,56 @@ def test_an_empty_rating_is_bad_where_it_is_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "columns", "said"),
+    ("header", "columns", "said", "where"),
     [
         (
             "who,item",
             {},
             "no column is recognised as the user; set data.columns.user (columns of the log: who, item)",
+            ["data.columns.user"],
         ),
-        ("user,what", {}, "no column is recognised as the item; set data.columns.item"),
-        ("uid,USER_ID,item", {}, "several columns may contain the user: uid, USER_ID; set data.columns.user"),
-        ("user,item,ts,date", {}, "several columns may contain the timestamp: ts, date"),
-        ("user,item", {"timestamp": "when"}, "no column 'when', but data.columns.timestamp names it"),
+        (
+            "user,what",
+            {},
+            "no column is recognised as the item; set data.columns.item",
+            ["data.columns.item"],
+        ),
+        (
+            "uid,USER_ID,item",
+            {},
+            "several columns may contain the user: uid, USER_ID; set data.columns.user",
+            ["data.columns.user"],
+        ),
+        (
+            "user,item,ts,date",
+            {},
+            "several columns may contain the timestamp: ts, date",
+            ["data.columns.timestamp"],
+        ),
+        (
+            "user,item",
+            {"timestamp": "when"},
+            "no column 'when', but data.columns.timestamp names it",
+            ["data.columns.timestamp"],
+        ),
         (
             "user,item",
             {"user": "item", "item": "item"},
             "data.columns names the same column for two roles: user = item, item = item",
+            ["data.columns.user", "data.columns.item"],
         ),
-        ("user,user,item", {"user": "user"}, "more than one column named 'user'"),
+        ("user,user,item", {"user": "user"}, "more than one column named 'user'", ["user"]),
     ],
 )
 def test_columns_that_cannot_be_found(
-    tmp_path: Path, header: str, columns: dict[str, str], said: str
+    tmp_path: Path, header: str, columns: dict[str, str], said: str, where: list[str]
 ) -> None:
     error = refusal(
         tmp_path / "log.csv", f"{header}\na,b\n".encode(), DataConfig(columns=ColumnsConfig(**columns))
     )
     assert type(error) is MissingColumnError
     assert said in str(error)
+    assert [problem.field or problem.column for problem in error.problems] == where
 
 
 def test_a_rating_is_needed_only_where_it_is_compared(tmp_path: Path) -> None:

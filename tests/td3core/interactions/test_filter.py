@@ -95,7 +95,7 @@ def test_what_iterated_leaves_meets_both_minima_and_is_the_largest_such_part(
     ("sequences", "said"),
     [
         ([], "the log has no interactions"),
-        (["abcabc"], "the log has only one user"),
+        (["abcabc"], r"the log has only one user \(6 interactions, 1 user, 3 items\)"),
         (["aaaa", "aaaa"], "the log has only one item"),
         (["abc", "ab", "ba"], "1 of 3 users have the 3 interactions"),
         (["abc", "bca", "cab"], "no user has 4 or more interactions"),
@@ -113,6 +113,10 @@ def test_a_filter_that_leaves_nothing_says_what_was_there_and_what_to_lower() ->
         caught.value
     )
     assert "lower data.min_user_interactions 9 or data.min_item_interactions 2" in str(caught.value)
+    assert [(problem.field, problem.value) for problem in caught.value.problems] == [
+        ("data.min_user_interactions", "9"),
+        ("data.min_item_interactions", "2"),
+    ]
 
 
 def test_a_filter_that_leaves_nothing_to_learn_from_is_refused() -> None:
