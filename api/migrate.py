@@ -27,6 +27,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     Raises:
         CommandError: The revision does not exist, or the database is newer, which alembic itself ignores.
     """
+    _check(revision)
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         config = _config(connection)
@@ -47,26 +48,36 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
     Raises:
         CommandError: The revision does not exist, or the database is older.
     """
+    _check(revision)
     with engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
 
 
+def _check(revision: str) -> None:
+    """Reject a revision that this version does not have, naming those that it has."""
+    if revision not in ("base", "head") and not is_known(revision):
+        known = ", ".join(sorted(script.revision for script in _scripts().walk_revisions()))
+        raise CommandError(f"the revision {revision!r} does not exist; expected one of base, {known}, head")
+
+
 def newest_revision() -> str | None:
     """The revision that this version needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _scripts().get_current_head()
 
 
 def is_known(revision: str) -> bool:
     """Whether this code has the revision; one that it does not have is of a later version."""
-    return any(
-        script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
-    )
+    return any(script.revision == revision for script in _scripts().walk_revisions())
 
 
 def current_revision(connection: Connection) -> str | None:
     """The revision of the database."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -1,4 +1,8 @@
-"""Settings of the service, read from environment variables. No other module reads the environment."""
+"""Settings of the service, read from `TD3_` environment variables, which no other module reads.
+
+Libraries have variables of their own: the S3 client the `AWS_` ones, with which `api.storage.bucket` agrees on the
+region, and the Prometheus client `PROMETHEUS_MULTIPROC_DIR`, which `worker.metrics` sets for the children.
+"""
 
 from pathlib import Path
 from typing import Any, Literal, Self

@@ -17,7 +17,8 @@ on which recommenders train in seconds.
 4. Start an evaluation with `POST /v1/jobs/{job_id}/evaluations` to measure how much of the full log's quality the
    summary keeps.
 
-Errors are problem documents (RFC 9457)."""
+Errors are problem documents (RFC 9457). Unknown query parameters and headers are ignored; unknown fields of a spec and
+unknown parts of a form are refused."""
 
 
 def answer(description: str, example: object) -> dict[str, Any]:

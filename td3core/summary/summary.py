@@ -76,6 +76,9 @@ class Summary:
     def sample(self, n: int, *, seed: int = 0, sampling: SamplingConfig | None = None) -> list[list[str]]:
         """Sample `n` sequences of item ids, from one synthetic user after the other.
 
+        With the method `ancestral`, `sampling.learners` learners are trained on the summary first, which takes most of
+        the time.
+
         Raises:
             ValueError: `n` is less than 1, or the sequences are longer than the catalogue or the summary allows.
         """

@@ -84,7 +84,14 @@ def test_the_command_goes_back_when_it_is_told_to(sqlite_url: str) -> None:
         (["--revision", "base"], "error: the database is at revision 0006, which is newer than base"),
         (["--down"], "error: --down requires --revision"),
         (["--down", "--revision", "0007"], "error: Destination 0007 is not a valid downgrade target"),
-        (["--revision", "9999"], "error: Can't locate revision identified by '9999'"),
+        (
+            ["--revision", "9999"],
+            "error: the revision '9999' does not exist; expected one of base, 0001, 0002,",
+        ),
+        (
+            ["--down", "--revision", "0042"],
+            "error: the revision '0042' does not exist; expected one of base, ",
+        ),
     ],
 )
 def test_the_command_says_where_it_cannot_go(sqlite_url: str, arguments: list[str], reason: str) -> None:

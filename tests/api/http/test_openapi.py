@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
+from api.app import LINKS, create_app
 from api.settings import Settings
 
 
@@ -21,6 +21,12 @@ def test_every_operation_and_parameter_is_described(document: dict[str, Any]) ->
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] != "path":  # the ids of resources, which their paths name
                     assert parameter["description"], f"{parameter['name']} of {method} {path}"
+
+
+def test_every_operation_that_the_index_links_is_listed(document: dict[str, Any]) -> None:
+    """All but pages for people, and the document itself."""
+    others = {LINKS[name] for name in ("guide", "documentation", "openapi")}
+    assert set(LINKS.values()) - others <= set(document["paths"])
 
 
 def test_every_field_is_described(document: dict[str, Any]) -> None:
