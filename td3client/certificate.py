@@ -26,6 +26,8 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
             parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
         if lost := (evaluation.get("diverged") or {}).get(learner):
             parts.append(f"{learner}: training diverged on {', '.join(lost)}")
+    if missing := evaluation.get("unavailable"):
+        parts.append(f"The archive has no teacher, so that there is no {', '.join(missing)}")
     if len(results) > 1:
         parts.append(_matrix(evaluation, cutoff))
     if trend := evaluation.get("trend"):

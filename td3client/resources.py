@@ -110,6 +110,8 @@ class Evaluation(Run):
     """
     diverged: dict[str, list[str]] | None
     """By learner, the sources that are left out because the training of a learner on them diverged."""
+    unavailable: list[str] | None
+    """Sources that are left out because the archive has no teacher, as those of releases before 0.2.0."""
     seconds: dict[str, dict[str, float]] | None
     """Mean seconds of training by learner and source, without validations."""
     timing: dict[str, Timing] | None

@@ -51,6 +51,7 @@ class EvaluationOut(RunOut):
     own_recovery: Stored[dict[str, dict[str, Recovery]]] = _part("own_recovery")
     comparison: Stored[dict[str, dict[str, dict[str, Comparison]]]] = _part("comparison")
     diverged: Stored[dict[str, tuple[str, ...]]] = _part("diverged")
+    unavailable: Stored[tuple[str, ...]] = _part("unavailable")
     seconds: Stored[dict[str, dict[str, float]]] = _part("seconds")
     timing: Stored[dict[str, Timing]] = _part("timing")
     trend: Stored[Trend] = _part("trend")
@@ -139,6 +140,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
         }
     },
     "diverged": {"sasrec": []},
+    "unavailable": [],
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
     "timing": {
         "sasrec": {
@@ -186,6 +188,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "own_recovery": None,
     "comparison": None,
     "diverged": None,
+    "unavailable": None,
     "seconds": None,
     "timing": None,
     "size": None,

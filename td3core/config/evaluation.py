@@ -29,6 +29,14 @@ def _named_now(name: object) -> object:
     return name
 
 
+def _all_or_given(sources: object) -> object:
+    """Expand `all`."""
+    return tuple(source.name for source in SOURCES) if sources == "all" else sources
+
+
+_SourceName = Annotated[EvaluationSource, BeforeValidator(_named_now)]
+
+
 class TrendConfig(Config):
     """Comparison of rankings: does training on the summary rank learner configurations as training on the log does?
 
@@ -81,12 +89,19 @@ class EvaluationSpec(Config):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="First seed; learner i uses `seed` + i.")
     sources: Annotated[
-        tuple[Annotated[EvaluationSource, BeforeValidator(_named_now)], ...], Strict(False)
+        tuple[_SourceName, ...],
+        Strict(False),
+        BeforeValidator(
+            _all_or_given,
+            json_schema_input_type=Literal["all"] | Annotated[tuple[_SourceName, ...], Strict(False)],
+        ),
     ] = Field(
         default=tuple(source.name for source in SOURCES if source.in_evaluations),
         min_length=1,
-        description="What the learners are trained on. `recovery` needs `summary` and `full`, and `lift_recovery` also "
-        "`floor`. " + " ".join(f"`{source.name}`: {source.description}" for source in SOURCES),
+        description="What the learners are trained on; `all` is every source there is. Those that need the teacher "
+        "are left out of evaluations of archives that have none. `recovery` needs `summary` and `full`, and "
+        "`lift_recovery` also `floor`. "
+        + " ".join(f"`{source.name}`: {source.description}" for source in SOURCES),
     )
     own_embedding_size: int = Field(
         default=64,

@@ -1,7 +1,9 @@
 """The table of sources: everything that an evaluation can train learners on, in the order in which results list it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 from td3core.config.learner import LearnerConfig
 
@@ -20,6 +22,25 @@ EvaluationSource = Literal[
     "random_stopped",
     "longest",
     "longest_stopped",
+    "random_labelled",
+    "random_labelled_long",
+    "random_labelled_own_embedding",
+    "random_labelled_bytes",
+    "random_labelled_bytes_long",
+    "random_labelled_bytes_own_embedding",
+    "sampled_labelled",
+    "sampled_labelled_long",
+    "sampled_labelled_own_embedding",
+    "sampled_labelled_bytes",
+    "sampled_labelled_bytes_long",
+    "sampled_labelled_bytes_own_embedding",
+    "tokens_labelled",
+    "tokens_labelled_long",
+    "tokens_labelled_own_embedding",
+    "tokens_labelled_bytes",
+    "tokens_labelled_bytes_long",
+    "tokens_labelled_bytes_own_embedding",
+    "teacher",
     "popularity",
 ]
 
@@ -35,9 +56,15 @@ TrainsOn = Literal[
     "coreset_users",
     "random_users",
     "longest_users",
+    "sampled_sequences",
+    "popular_tokens",
+    "teacher",
     "item_counts",
 ]
 """What a source is made of; `td3core.evaluation.sources` makes it."""
+
+Budget = Literal["rows", "bytes"]
+"""How many sequences a rival has: as many as the summary, or as many as fit into the bytes of the archive."""
 
 Taught = Literal["never", "other learners", "always"]
 """Which learners are trained as students of a labeller, which the summary trains first."""
@@ -56,6 +83,13 @@ class Source:
     taught: Taught = "never"
     own_embedding: bool = False
     """Whether learners have an item embedding of their own, of `own_embedding_size`."""
+    labelled: bool = False
+    """Whether learners are told what the teacher predicts at every step, in place of the next item."""
+    budget: Budget = "rows"
+    steps: int | None = None
+    """Steps of a training; None: as many as on the summary."""
+    lr: float | None = None
+    """The rate at which these begin, falling along a cosine; None: as on the summary."""
     stopped: bool = False
     """Whether the weights are those of the best validation instead of the last step."""
     ceiling: EvaluationSource | None = None
@@ -73,6 +107,11 @@ class Source:
     preparation_cost: float = 0.0
     """The same of what is done once before the first training."""
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Tell whether there is none of it without the teacher's weights, which archives of format 1 lack."""
+        return self.labelled or self.trains_on == "teacher"
+
     def teaches(self, learner: LearnerConfig, *, distilled: LearnerConfig) -> bool:
         """Tell whether it trains `learner` as a student; `distilled` is the learner of the distillation."""
         if self.taught == "other learners":
@@ -82,6 +121,54 @@ class Source:
     def training_cost(self, learner: LearnerConfig, *, distilled: LearnerConfig) -> float:
         """Return the cost of training `learner`; to teach costs more than to train."""
         return _TAUGHT_COST if self.teaches(learner, distilled=distilled) else self.cost
+
+
+_LABELLED: tuple[tuple[str, TrainsOn, str], ...] = (
+    ("random", "random_users", "Real users drawn uniformly, each cut to as many steps as the summary has"),
+    (
+        "sampled",
+        "sampled_sequences",
+        "Sequences rolled out by the teacher, from the frequencies of first items in the log",
+    ),
+    ("tokens", "popular_tokens", "Sequences of items drawn by popularity"),
+)
+_BUDGETS: tuple[tuple[str, Budget, str], ...] = (
+    ("", "rows", "as many as the summary has"),
+    ("_bytes", "bytes", "as many as fit into the bytes of the archive beyond item factor, teacher and ids"),
+)
+_LONG_STEPS, _LONG_LR = 200, 5e-3
+
+
+def _labelled() -> Iterator[Source]:
+    """Yield rivals that carry the teacher's labels, as the summary does."""
+    for material, trains_on, what in _LABELLED:
+        for suffix, budget, many in _BUDGETS:
+            name = f"{material}_labelled{suffix}"
+            told = f"{what}, {many}; at every step learners are told what the teacher predicts."
+            by_rows = budget == "rows"
+            row = partial(Source, role="rival", trains_on=trains_on, labelled=True, budget=budget)
+            yield row(
+                cast(EvaluationSource, name),
+                description=told,
+                in_evaluations=by_rows,
+                in_certificates=by_rows,
+            )
+            yield row(
+                cast(EvaluationSource, f"{name}_long"),
+                description=f"As `{name}`, in {_LONG_STEPS} steps.",
+                steps=_LONG_STEPS,
+                lr=_LONG_LR,
+                in_evaluations=by_rows,
+                in_certificates=by_rows,
+                cost=2.0,
+            )
+            yield row(
+                cast(EvaluationSource, f"{name}_own_embedding"),
+                description=f"As `{name}`, for learners with an item embedding of their own, of width "
+                "`own_embedding_size`, trained as those of `summary_own_embedding`.",
+                taught="always",
+                own_embedding=True,
+            )
 
 
 SOURCES: tuple[Source, ...] = (
@@ -201,6 +288,14 @@ SOURCES: tuple[Source, ...] = (
         trains_on="longest_users",
         description="As `longest`, with the weights of the best validation.",
         stopped=True,
+    ),
+    *_labelled(),
+    Source(
+        "teacher",
+        role="reference",
+        trains_on="teacher",
+        description="The teacher itself, on the item factor, both as they are in the archive.",
+        in_evaluations=True,
     ),
     Source(
         "popularity",

@@ -37,10 +37,11 @@ def quick_certificate(
     job = summary.manifest.spec
     spec = EvaluationSpec(split="valid", cutoffs=(SELECTION_CUTOFF,), seeds=learners)
     sources = Sources(summary, split, spec, device=device, dtype=dtype)
+    trained: list[EvaluationSource] = [source for source in _TRAINED if not sources.lacks(source)]
     rows: dict[str, list[Trial]] = {"full": [sources.scored_teacher(teacher)]}
     diverged: list[str] = []
-    report = Progress("packing", 0, len(_TRAINED) * learners)
-    for done, source in enumerate(_TRAINED):
+    report = Progress("packing", 0, len(trained) * learners)
+    for done, source in enumerate(trained):
         trials: list[Trial] = []
         try:
             for seed in range(learners):

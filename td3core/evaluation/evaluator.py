@@ -14,7 +14,7 @@ import torch
 
 from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.data import Split
-from td3core.errors import DivergedError
+from td3core.errors import DivergedError, InvalidArtifactError
 from td3core.evaluation.bootstrap import Estimate, estimates
 from td3core.evaluation.fidelity import comparisons, recoveries, spreads
 from td3core.evaluation.rival import Rival
@@ -55,6 +55,7 @@ class Evaluator:
         spec: EvaluationSpec,
         *,
         size: Size | None = None,
+        spare_bytes: int | None = None,
         distil_seconds: float | None = None,
         device: torch.device,
         dtype: torch.dtype,
@@ -63,7 +64,11 @@ class Evaluator:
         self.size = size
         self.distil_seconds = distil_seconds
         self.learner = summary.manifest.spec.learner
-        self._sources = Sources(summary, split, spec, device=device, dtype=dtype)
+        self._sources = Sources(summary, split, spec, spare_bytes=spare_bytes, device=device, dtype=dtype)
+        if not self._asked_sources():
+            raise InvalidArtifactError(
+                f"the archive has no teacher, as those of format 1: {', '.join(spec.sources)} cannot be made of it"
+            )
         self._units = list(dict.fromkeys((*self._compared(), *self._trend_units())))
         self._trials: dict[_Unit, Trial] = {}
         self._diverged: set[tuple[LearnerConfig, EvaluationSource]] = set()
@@ -127,6 +132,8 @@ class Evaluator:
         for config in self._configs().values():
             for seed in self._seeds(self.spec.seeds):
                 for source in dict.fromkeys(self.spec.sources):
+                    if self._sources.lacks(source):
+                        continue
                     yield _Unit(config, source, seed)
 
     def _trend_units(self) -> Iterator[_Unit]:
@@ -160,6 +167,11 @@ class Evaluator:
                 kind: tuple(name for name in self._asked_sources() if (config, name) in self._diverged)
                 for kind, config in configs.items()
             },
+            unavailable=tuple(
+                source.name
+                for source in SOURCES
+                if source.name in self.spec.sources and self._sources.lacks(source.name)
+            ),
             seconds={
                 kind: {source: self._mean_seconds(config, source) for source in self._scored_sources(config)}
                 for kind, config in configs.items()
@@ -187,8 +199,12 @@ class Evaluator:
         )
 
     def _asked_sources(self) -> list[EvaluationSource]:
-        """Return the sources of the spec, in the order of the table."""
-        return [source.name for source in SOURCES if source.name in self.spec.sources]
+        """Return the sources of the spec, in the order of the table, without those that lack their teacher."""
+        return [
+            source.name
+            for source in SOURCES
+            if source.name in self.spec.sources and not self._sources.lacks(source.name)
+        ]
 
     def _scored_sources(self, config: LearnerConfig) -> list[EvaluationSource]:
         """Return those on which no training of a learner diverged."""

@@ -43,17 +43,20 @@ def recoveries(
 def comparisons(
     by_source: Mapping[str, Estimates], summary: EvaluationSource = "summary"
 ) -> dict[str, dict[str, Comparison]]:
-    """Set a source of role summary against each rival, metric by metric; empty without it."""
-    if summary not in by_source:
-        return {}
-    ours = by_source[summary]
-    rivals = [source.name for source in SOURCES if source.role == "rival" and source.name in by_source]
-    return {
-        rival: {
-            name: _comparison(ours[name], by_source[rival][name]) for name in ours if name in by_source[rival]
-        }
-        for rival in rivals
-    }
+    """Set a source of role summary against each rival, metric by metric.
+
+    Rivals for learners with an embedding of their own are set against `summary_own_embedding`. Those without an
+    opponent are left out.
+    """
+    found: dict[str, dict[str, Comparison]] = {}
+    for rival in SOURCES:
+        ours = by_source.get("summary_own_embedding" if rival.own_embedding else summary)
+        theirs = by_source.get(rival.name)
+        if rival.role == "rival" and ours is not None and theirs is not None:
+            found[rival.name] = {
+                name: _comparison(ours[name], theirs[name]) for name in ours if name in theirs
+            }
+    return found
 
 
 def _spread(values: Sequence[float], ends: Interval | None) -> Spread:

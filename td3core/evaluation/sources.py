@@ -1,9 +1,9 @@
 """What an evaluation trains learners on, and one such training; `td3core.config.sources` has the table of them.
 
-Learners are trained in one of three ways: on the log, embedding included; as students of the summary (see
-`td3core.training.students`); or on embedded sequences with the item factor that belongs to them, for as many steps as
-on the summary. A few real users overfit soon, so a source that is stopped at its best validation is the most that can
-be made of them; it takes the validation items of all users to know when.
+Learners are trained in one of three ways: on the log, embedding included; as students of the summary or of a labelled
+rival (see `td3core.training.students`); or on embedded sequences with the item factor that belongs to them, for as many
+steps as on the summary unless the table says otherwise. A few real users overfit soon, so a source that is stopped at
+its best validation is the most that can be made of them; it takes the validation items of all users to know when.
 """
 
 from collections.abc import Generator, Iterator
@@ -21,22 +21,25 @@ from td3core.config import (
     SOURCES,
     EvaluationSource,
     EvaluationSpec,
+    InnerConfig,
     LearnerConfig,
     Source,
     StudentConfig,
     SummaryConfig,
 )
-from td3core.data import Split, popularity
+from td3core.data import Histories, Split, popularity
 from td3core.errors import DivergedError
 from td3core.evaluation.coreset import coreset_users
+from td3core.evaluation.labelled import Budget, Material, item_sequences, labels
 from td3core.evaluation.rival import Rival, as_small, as_wide, distil_rivals
 from td3core.evaluation.users import embed_users, longest_users, random_users
+from td3core.inner import Labeller
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
 from td3core.ranking import SELECTION_METRIC, Figures, RankingTask, ranking_metrics, validation_task
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.summary import Summary
-from td3core.training import EmbeddedTraining, LogTraining, Trained
+from td3core.training import EmbeddedTraining, LogTraining, StudentTraining, Trained
 
 _CHECKS = 8  # pieces of a training, after each of which it may be validated
 
@@ -76,10 +79,14 @@ class Sources:
         split: Split,
         spec: EvaluationSpec,
         *,
+        spare_bytes: int | None = None,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        """Prepare; `spare_bytes` are those of the archive that a rival may fill (see `labelled`)."""
         self.summary = summary.to(device, dtype)
+        self.labeller = self.summary.labeller
+        self.spare_bytes = spare_bytes
         self.split = split
         self.device = device
         self.dtype = dtype
@@ -150,11 +157,27 @@ class Sources:
         if row.trains_on == "item_counts":
             counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
             return self._trial(self._held_out.ranks_of_scores(counts))
+        if row.trains_on == "teacher":
+            return self._as_teacher()
         if row.trains_on == "log":
             return (yield from self._on_log(config, seed))
         if row.teaches(config, distilled=self.job.learner):
             return (yield from self._as_student(config, row, seed))
         return (yield from self._on_sequences(config, row, seed))
+
+    def lacks(self, source: EvaluationSource) -> bool:
+        """Tell whether the archive has no teacher for it."""
+        return SOURCE_BY_NAME[source].needs_teacher and self.labeller is None
+
+    def _as_teacher(self) -> Trial:
+        labeller = self._teacher()
+        (ranks,) = self._held_out.ranks(*labeller)
+        return self._trial(ranks)
+
+    def _teacher(self) -> Labeller:
+        if self.labeller is None:
+            raise ValueError("the archive has no teacher, as those of format 1: there is nobody to label")
+        return self.labeller
 
     def _on_log(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
@@ -177,33 +200,57 @@ class Sources:
         learner = build_learner(config)
         watch = Stopwatch(self.device)
         watch.start()
-        training = self.summary.student_training(
-            learner,
-            StudentConfig(),
-            own_embedding=source.own_embedding or config.embedding_size != self.job.learner.embedding_size,
-            seed=seed,
-        )
+        if source.labelled:
+            training = self._student_of_given(learner, source, seed)
+        else:
+            training = self.summary.student_training(
+                learner,
+                StudentConfig(),
+                own_embedding=source.own_embedding
+                or config.embedding_size != self.job.learner.embedding_size,
+                seed=seed,
+            )
         watch.stop()
         for before, after in _pieces(training.steps):
             watch.start()
             training.run(after - before)
             watch.stop()
             yield after / training.steps
-        end = CurvePoint(watch.seconds, self._validated(learner, training.parameters, training.items))
-        return self._scored(learner, training.parameters, training.items, watch.seconds, (end,))
+        curve: tuple[CurvePoint, ...] = ()
+        if source.role == "summary":
+            curve = (
+                CurvePoint(watch.seconds, self._validated(learner, training.parameters, training.items)),
+            )
+        return self._scored(learner, training.parameters, training.items, watch.seconds, curve)
+
+    def _student_of_given(self, learner: Learner, source: Source, seed: int) -> StudentTraining:
+        """Start the training of a student on a rival: as long as on the summary, and on as many sequences a step."""
+        batch = StudentConfig().batch_of(self._lesson.inputs.shape[0])
+        config = StudentConfig(batch_users=batch)
+        most = batch * config.steps * learner.objective.passes
+        return StudentTraining(
+            None,
+            self.summary.items,
+            learner=learner,
+            labeller=self._teacher(),
+            given=self._item_sequences(source, seed, most),
+            config=config,
+            seed=seed,
+        )
 
     def _on_sequences(
         self, config: LearnerConfig, source: Source, seed: int
     ) -> Generator[float, None, Trial]:
         learner = build_learner(config)
+        inner, steps = self._inner(source)
         sequences = self._sequences(source, seed)
         training = EmbeddedTraining(
             sequences.embeddings,
             targets=sequences.targets,
             items=sequences.items,
             learner=learner,
-            inner=self.job.inner,
-            steps=self.steps,
+            inner=inner,
+            steps=steps,
             seed=seed,
             lr_factor=sequences.lr_factor,
             lengths=sequences.lengths,
@@ -211,7 +258,7 @@ class Sources:
         if source.trains_on == "nothing":
             return self._scored(learner, training.parameters, sequences.items)
         parameters, seconds = yield from self._trained(
-            learner, training, sequences.items, stopped=source.stopped
+            learner, training, sequences.items, steps=steps, stopped=source.stopped
         )
         curve: tuple[CurvePoint, ...] = ()
         if source.trains_on == "summary":
@@ -225,6 +272,8 @@ class Sources:
         Raises:
             DivergedError: the distillation of a rival did.
         """
+        if source.labelled:
+            return self._labelled(source, seed)
         train, (users, steps) = self.split.train, self._lesson.inputs.shape[:2]
         users = min(users, train.n_users)
         match source.trains_on:
@@ -246,8 +295,41 @@ class Sources:
                     self.summary.manifest.lr_factor,
                     self._lesson.targets,
                 )
-            case "log" | "item_counts":
+            case "log" | "item_counts" | "teacher" | "sampled_sequences" | "popular_tokens":
                 raise ValueError(f"{source.name} trains on no embedded sequences")
+
+    def _item_sequences(self, source: Source, seed: int, most: int) -> Histories:
+        """Return the items of a labelled rival, no more sequences than a training reads."""
+        users, length = self._lesson.inputs.shape[:2]
+        if source.budget == "rows":
+            budget = Budget(rows=users, most=most)
+        elif self.spare_bytes is None:
+            raise ValueError(f"{source.name} is as large as the archive: expected `spare_bytes`")
+        else:
+            budget = Budget(bytes=self.spare_bytes, most=most)
+        material = Material(self.split.train, self._teacher(), length, self.job.data.exclude_seen)
+        return item_sequences(source.trains_on, material, budget, seed=seed)
+
+    def _labelled(self, source: Source, seed: int) -> _Sequences:
+        inner, steps = self._inner(source)
+        most = steps * inner.batch_of(self.split.train.n_users)
+        sequences = self._item_sequences(source, seed, most)
+        items = self.summary.items
+        return _Sequences(
+            items[sequences.items],
+            items,
+            self.summary.manifest.lr_factor if source.lr is None else 1.0,
+            labels(self._teacher(), sequences),
+            sequences.lengths,
+        )
+
+    def _inner(self, source: Source) -> tuple[InnerConfig, int]:
+        """Return how a source is trained on, and for how many steps."""
+        inner = self.job.inner
+        if source.steps is None or source.lr is None:
+            return inner, self.steps
+        update = {"steps": source.steps, "lr": source.lr, "optimizer": "adam", "schedule": "cosine"}
+        return inner.model_copy(update=update), source.steps
 
     def _embedded(self, users: NDArray[np.int64]) -> _Sequences:
         """Return real users as the summary's synthetic ones are: as long, on the same item factor."""
@@ -271,16 +353,17 @@ class Sources:
         training: EmbeddedTraining,
         items: Float[Tensor, "items d3"],
         *,
+        steps: int,
         stopped: bool,
     ) -> Generator[float, None, tuple[Float[Tensor, "1 parameters"], float]]:
         """Train; return the weights at the end, or if `stopped` those of the best validation, and the seconds."""
         best, parameters = -1.0, training.parameters
         watch = Stopwatch(self.device)
-        for before, after in _pieces(self.steps):
+        for before, after in _pieces(steps):
             watch.start()
             training.run(after - before)
             watch.stop()
-            yield after / self.steps
+            yield after / steps
             if stopped:
                 score = self._validated(learner, training.parameters, items)
                 if score <= best:

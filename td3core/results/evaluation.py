@@ -53,6 +53,9 @@ class EvaluationResult(Result):
     diverged: dict[str, tuple[str, ...]] = Field(
         description="By learner, the sources that are left out because the training of a learner on them diverged."
     )
+    unavailable: tuple[str, ...] = Field(
+        description="Sources that are left out because the archive has no teacher, as those of releases before 0.2.0."
+    )
     seconds: dict[str, dict[str, float]] = Field(
         description="Mean seconds of training by learner and source, without validations."
     )

@@ -9,7 +9,7 @@ import torch
 from td3core.config import EvaluationSpec
 from td3core.data import leave_last_out, parquet_bytes
 from td3core.errors import InvalidLogError
-from td3core.evaluation import Evaluator, EvaluatorState
+from td3core.evaluation import Evaluator, EvaluatorState, spare_bytes
 from td3core.formats import EVALUATION_SPEC, read_evaluation_spec
 from td3core.progress import Progress
 from td3core.results import EvaluationResult, Size
@@ -87,6 +87,7 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
                 log_parquet_bytes=parquet_bytes(sequences),
                 log_interactions=kept.interactions,
             ),
+            spare_bytes=spare_bytes(self.artifact),
             distil_seconds=self.distil_seconds,
             device=self.device,
             dtype=self.dtype,

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from td3core.catalogue import draw_items, soft_cross_entropy, soft_embedding
 from td3core.config import InnerConfig, StudentConfig
+from td3core.data import Histories
 from td3core.errors import DivergedError
 from td3core.inner import Batch, BatchSampler, Labeller
 from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
@@ -58,21 +59,30 @@ class StudentTraining:
 
     def __init__(
         self,
-        queries: Float[Tensor, "mu zeta k"],
+        queries: Float[Tensor, "mu zeta k"] | None,
         keys: Float[Tensor, "items k"],
         *,
         learner: Learner,
         labeller: Labeller | None,
+        given: Histories | None = None,
         config: StudentConfig,
         seed: int,
         items: Float[Tensor, "items d"] | None = None,
     ) -> None:
-        """Begin; `items` is the factor to stand on, which then stays as it is."""
+        """Begin; `items` is the factor to stand on, which then stays as it is.
+
+        Sequences of items that are `given` are read in place of those of a summary, which has queries.
+        """
+        if (queries is None) != (given is not None):
+            raise ValueError("expected either the queries of a summary or the items of given sequences")
+        if given is not None and labeller is None:
+            raise ValueError("given sequences are read with labels: expected a labeller")
         if (labeller is None) != (config.targets == "summary"):
             raise ValueError(
                 f"targets {config.targets!r} {'need a' if labeller is None else 'have no use for a'} labeller"
             )
         self.queries = queries
+        self.given = given
         self.keys = keys
         self.learner = learner
         self.labeller = labeller
@@ -92,7 +102,7 @@ class StudentTraining:
         self._optimizer = torch.optim.Adam(learned, lr=config.lr, fused=True)
         self._taken = 0
         self._drawn: Int[Tensor, "mu zeta draws"] | None = None
-        if config.inputs == "drawn":
+        if queries is not None and config.inputs == "drawn":
             self._drawn = draw_items(queries, keys, _DRAWS, generator=self._generator)
 
     @property
@@ -111,8 +121,9 @@ class StudentTraining:
         Raises:
             DivergedError: a loss is not finite.
         """
-        users, length = self.queries.shape[:2]
-        sampler = BatchSampler(self._objective(), users, length, self.config.batch_of(users))
+        users, length = self._shape()
+        lengths = None if self.given is None else self.given.lengths
+        sampler = BatchSampler(self._objective(), users, length, self.config.batch_of(users), lengths=lengths)
         total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
         for batch in sampler.draw(steps, learners=1, generator=self._generator):
             loss = self._loss(batch)
@@ -127,6 +138,12 @@ class StudentTraining:
                 f"the loss was {float(total)} at step {self._taken}: lower the learning rate {self.config.lr}"
             )
 
+    def _shape(self) -> tuple[int, int]:
+        """Return the number of users to read, and of their steps."""
+        read = self.queries if self.given is None else self.given.items
+        assert read is not None
+        return read.shape[0], read.shape[1]
+
     def _objective(self) -> Objective:
         """A masked labeller cannot predict all steps at once, so it decides which ones are supervised."""
         if self.labeller is not None and isinstance(self.labeller.learner.objective, MaskedItem):
@@ -135,10 +152,9 @@ class StudentTraining:
 
     def _loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Cross-entropy of the steps that the batch asks for."""
-        queries = self.queries[batch.users[0]]  # (batch, zeta, k)
-        drawn = None if self._drawn is None else self._draw(self._drawn[batch.users[0]])
-        keys = self.keys
-        read = soft_embedding(queries, keys, self._items) if drawn is None else self._items[drawn]
+        users, keys = batch.users[0], self.keys
+        items = self._items_of(users)
+        read = self._read(users, items, self._items)
         outputs = self.learner(
             self._parameters,
             read[None],
@@ -147,11 +163,12 @@ class StudentTraining:
             dropout=self._dropout,
         )
         if self.labeller is None:
-            targets = steps_at(queries[None], batch.positions)
+            assert self.queries is not None
+            targets = steps_at(self.queries[users][None], batch.positions)
         else:
             keys = self.labeller.items
             with torch.no_grad():
-                known = soft_embedding(queries, self.keys, keys) if drawn is None else keys[drawn]
+                known = self._read(users, items, keys)
                 targets = self.labeller.learner(
                     self.labeller.parameters, known[None], batch.positions, lengths=batch.lengths
                 )
@@ -161,6 +178,24 @@ class StudentTraining:
         return soft_cross_entropy(
             outputs.flatten(0, -2), self._items, queries=targets.flatten(0, -2), keys=keys
         )
+
+    def _items_of(self, users: Int[Tensor, " batch"]) -> Int[Tensor, "batch zeta"] | None:
+        """Return the items that are read; None: mixtures of all of them."""
+        if self.given is not None:
+            return self.given.items[users]
+        return None if self._drawn is None else self._draw(self._drawn[users])
+
+    def _read(
+        self,
+        users: Int[Tensor, " batch"],
+        items: Int[Tensor, "batch zeta"] | None,
+        values: Float[Tensor, "items d"],
+    ) -> Float[Tensor, "batch zeta d"]:
+        """Embed what these users hold."""
+        if items is not None:
+            return values[items]
+        assert self.queries is not None
+        return soft_embedding(self.queries[users], self.keys, values)
 
     def _draw(self, drawn: Int[Tensor, "batch zeta draws"]) -> Int[Tensor, "batch zeta"]:
         """Choose one of the draws of each step."""

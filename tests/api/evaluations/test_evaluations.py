@@ -38,6 +38,7 @@ RESULT: dict[str, Any] = {
         "sasrec": {"random": {"ndcg@10": {"difference": 0.01, "low": -0.01, "high": 0.03, "disjoint": False}}}
     },
     "diverged": {"sasrec": ["longest"]},
+    "unavailable": ["teacher"],
     "seconds": {"sasrec": {"summary": 1.5}},
     "timing": {},
     "trend": None,

@@ -39,7 +39,11 @@ def test_a_stopped_source_is_another_one_stopped_earlier() -> None:
     stopped = [source for source in SOURCES if source.stopped]
     assert stopped
     for source in stopped:
-        (whole,) = (other for other in SOURCES if other.trains_on == source.trains_on and not other.stopped)
+        (whole,) = (
+            other
+            for other in SOURCES
+            if other.trains_on == source.trains_on and not other.stopped and not other.labelled
+        )
         assert whole.role == source.role
 
 
@@ -53,8 +57,31 @@ def test_an_evaluation_has_what_its_figures_need_and_nothing_that_takes_as_long_
         "random",
         "random_stopped",
         "longest",
+        "random_labelled",
+        "random_labelled_long",
+        "sampled_labelled",
+        "sampled_labelled_long",
+        "tokens_labelled",
+        "tokens_labelled_long",
+        "teacher",
         "popularity",
     }
+
+
+def test_all_are_every_source() -> None:
+    asked = EvaluationSpec.model_validate({"sources": "all"})
+    assert asked.sources == tuple(source.name for source in SOURCES)
+    with pytest.raises(ValidationError):
+        EvaluationSpec.model_validate({"sources": "most"})
+    shape = EvaluationSpec.model_json_schema()["properties"]["sources"]
+    assert {"const": "all", "type": "string"} in shape["anyOf"]
+
+
+def test_labelled_rivals_differ_by_material_budget_and_training() -> None:
+    labelled = [source for source in SOURCES if source.labelled]
+    assert len({(row.trains_on, row.budget, row.steps, row.own_embedding) for row in labelled}) == 3 * 2 * 3
+    assert all(source.role == "rival" and source.needs_teacher for source in labelled)
+    assert {source.budget for source in labelled if source.in_evaluations} == {"rows"}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +91,8 @@ def test_an_evaluation_has_what_its_figures_need_and_nothing_that_takes_as_long_
         ("summary_untaught", []),
         ("summary_own_embedding", [DISTILLED, SAME_KIND, OTHER_KIND, OTHER_WIDTH]),
         ("random", []),
+        ("random_labelled", []),
+        ("tokens_labelled_bytes_own_embedding", [DISTILLED, SAME_KIND, OTHER_KIND, OTHER_WIDTH]),
     ],
 )
 def test_students(name: EvaluationSource, students: list[LearnerConfig]) -> None:

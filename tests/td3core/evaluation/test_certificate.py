@@ -35,7 +35,7 @@ def certify(summary: Summary, log: Path) -> tuple[list[Progress], QuickCertifica
 
 def test_it_reports_how_far_it_is(finished_run: DistillationRun, tiny_log: Path) -> None:
     reports, found = certify(finished_run.summary, tiny_log)
-    assert {(report.stage, report.steps) for report in reports} == {("packing", 5)}
+    assert {(report.stage, report.steps) for report in reports} == {("packing", 11)}
     steps = [report.step for report in reports]
     assert steps == sorted(steps)
     assert found.intervals == "seeds and users"
@@ -54,7 +54,13 @@ def test_a_training_that_diverges_is_named_and_leaves_the_rest(
     spec = summary.manifest.spec.model_copy(update={"inner": inner})
     wild = replace(summary, manifest=summary.manifest.model_copy(update={"spec": spec}))
     _, found = certify(wild, tiny_log)
-    assert found.diverged == ("summary", "coreset", "random", "longest")
-    assert set(found.results) == {"full", "floor"}
+    assert set(found.diverged) >= {"summary", "coreset", "random", "longest", "sampled_labelled"}
+    assert {"full", "floor"} <= set(found.results)
     assert found.recovery == {}
     assert found.comparison == {}
+
+
+def test_without_a_teacher_nothing_is_labelled(finished_run: DistillationRun, tiny_log: Path) -> None:
+    reports, found = certify(replace(finished_run.summary, teacher=None), tiny_log)
+    assert reports[0].steps == 5
+    assert set(found.results) == {"full", "summary", "floor", "coreset", "random", "longest"}

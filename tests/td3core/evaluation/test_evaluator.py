@@ -6,7 +6,14 @@ from typing import get_args
 import pytest
 import torch
 
-from td3core.config import SOURCES, EvaluationSource, EvaluationSpec, SummaryConfig, TrendConfig
+from td3core.config import (
+    SOURCE_BY_NAME,
+    SOURCES,
+    EvaluationSource,
+    EvaluationSpec,
+    SummaryConfig,
+    TrendConfig,
+)
 from td3core.data import SupervisedChunks
 from td3core.data.sample import generate_sample_log
 from td3core.data.sequences import build_sequences, leave_last_out
@@ -67,7 +74,8 @@ def test_every_rival_is_compared(result: dict) -> None:
     assert list(rivals) == [source.name for source in SOURCES if source.role == "rival"]
     for rival, found in rivals.items():
         lead = found["ndcg@10"]
-        assert lead["difference"] == pytest.approx(mean["summary"] - mean[rival])
+        own = "_own_embedding" if SOURCE_BY_NAME[rival].own_embedding else ""
+        assert lead["difference"] == pytest.approx(mean[f"summary{own}"] - mean[rival])
         assert lead["low"] <= lead["difference"] <= lead["high"]
         assert lead["disjoint"] is (lead["low"] > 0 or lead["high"] < 0)
     assert result["intervals"] == "seeds and users"

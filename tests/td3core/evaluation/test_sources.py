@@ -1,6 +1,8 @@
 """Each way of training learners, beside the same training put together by hand."""
 
+import itertools
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def split(summary: Summary, tiny_log: Path) -> Split:
 
 def sources_of(summary: Summary, split: Split, /, **spec: Any) -> Sources:
     asked = EvaluationSpec.model_validate({"steps": STEPS, "cutoffs": [10], **spec})
-    return Sources(summary, split, asked, device=CPU, dtype=torch.float32)
+    return Sources(summary, split, asked, spare_bytes=2000, device=CPU, dtype=torch.float32)
 
 
 def end_of(work: Generator[float, None, Trial]) -> tuple[list[float], Trial]:
@@ -147,7 +149,7 @@ def test_learners_with_an_embedding_of_their_own_have_the_width_that_is_asked_fo
 def test_only_what_is_timed_has_a_course(summary: Summary, split: Split) -> None:
     sources = sources_of(summary, split)
     for source in SOURCES:
-        if source.preparation_cost or source.trains_on == "item_counts":
+        if source.preparation_cost or source.trains_on in ("item_counts", "teacher"):
             continue
         found = trial(sources, source.name)
         assert bool(found.curve) == (source.role in ("ceiling", "summary"))
@@ -186,6 +188,79 @@ def test_a_rival_that_diverged_is_named(summary: Summary, split: Split) -> None:
     sources.rivals = {"farzi_small": None}
     with pytest.raises(DivergedError, match="the distillation of farzi_small diverged"):
         trial(sources, "farzi_small")
+
+
+def test_the_teacher_is_scored_as_it_is_in_the_archive(summary: Summary, split: Split) -> None:
+    assert summary.teacher is not None
+    (expected,) = held_out(split, summary).evaluate(
+        build_learner(summary.manifest.spec.learner), summary.teacher, summary.items
+    )
+    sources = sources_of(summary, split)
+    assert trial(sources, "teacher", seed=4).figures == expected
+    assert trial(sources, "teacher", learner=LearnerConfig(kind="gru4rec")).figures == expected
+
+
+def test_labelled_users_are_those_drawn_at_random_told_what_the_teacher_predicts(
+    summary: Summary, split: Split
+) -> None:
+    job = summary.manifest.spec
+    labeller = summary.labeller
+    assert labeller is not None
+    users = random_users(split.train, job.summary.users, np.random.default_rng(3))
+    embeddings, lengths = embed_users(split.train, users, summary.items, length=job.summary.length)
+    targets = torch.zeros_like(embeddings)
+    for user, length in enumerate(lengths.tolist()):
+        for step in range(1, length):
+            before = embeddings[None, user : user + 1, : step + 1]
+            output = labeller.learner(labeller.parameters, before, torch.tensor([[[step]]]))[0, 0, 0]
+            targets[user, step] = (summary.items @ output).softmax(0) @ summary.items
+    learner = build_learner(job.learner)
+    training = EmbeddedTraining(
+        embeddings,
+        targets=targets,
+        items=summary.items,
+        learner=learner,
+        inner=job.inner,
+        steps=STEPS,
+        seed=3,
+        lr_factor=summary.manifest.lr_factor,
+        lengths=lengths,
+    )
+    training.run(STEPS)
+    (expected,) = held_out(split, summary).evaluate(
+        learner, training.parameters, summary.items, history_length=summary.history_length
+    )
+    found = trial(sources_of(summary, split), "random_labelled", seed=3)
+    assert found.figures == pytest.approx(expected)
+    assert found.figures != trial(sources_of(summary, split), "random", seed=3).figures
+
+
+def test_long_trainings_are_long_whatever_the_summary_takes(summary: Summary, split: Split) -> None:
+    short, long = (
+        trial(sources_of(summary, split), name) for name in ("tokens_labelled", "tokens_labelled_long")
+    )
+    other = sources_of(summary, split, steps=2 * STEPS)
+    assert trial(other, "tokens_labelled").figures != short.figures
+    assert trial(other, "tokens_labelled_long").figures == long.figures != short.figures
+
+
+def test_students_of_a_rival_read_its_items_alone(summary: Summary, split: Split) -> None:
+    sources = sources_of(summary, split)
+    names: tuple[EvaluationSource, ...] = (
+        "summary_own_embedding",
+        "random_labelled_own_embedding",
+        "sampled_labelled_own_embedding",
+    )
+    figures = [trial(sources, name).figures for name in names]
+    assert all(one != other for one, other in itertools.combinations(figures, 2))
+
+
+def test_without_a_teacher_there_is_nobody_to_label(summary: Summary, split: Split) -> None:
+    sources = sources_of(replace(summary, teacher=None), split)
+    lacking = {source.name for source in SOURCES if sources.lacks(source.name)}
+    assert lacking == {source.name for source in SOURCES if source.labelled or source.name == "teacher"}
+    with pytest.raises(ValueError, match="the archive has no teacher"):
+        trial(sources, "random_labelled")
 
 
 def test_no_rival_is_distilled_unasked(summary: Summary, split: Split) -> None:
