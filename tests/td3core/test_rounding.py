@@ -47,6 +47,12 @@ def test_a_row_is_a_byte_a_number_and_two_for_its_scale() -> None:
     assert decode(stored)["x"].tolist() == [[127 * scale, -63 * scale, 0.0], [0.0, 0.0, 0.0]]
 
 
+def test_a_tiny_scale_that_is_a_power_of_two_stays() -> None:
+    """Below the normal 16-bit floats, where a larger one would lose a bit each time."""
+    x = torch.tensor([[127.0, 1.0]]) * 2.0**-20
+    assert torch.equal(rounded({"x": x}, "int8")["x"], x)
+
+
 def test_rows_do_not_share_a_scale() -> None:
     x = torch.tensor([[1000.0, 1.0], [0.001, 0.002]])
     found = rounded({"x": x}, "int8")["x"]
