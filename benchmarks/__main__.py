@@ -31,7 +31,7 @@ _LESS = ("--learners", "sasrec", "--no-farzi", "--no-own", "--no-trend")
 _HURRY = 170  # seconds
 _SMOKE_SPEC = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},
-    "teacher": {"max_epochs": 1},
+    "teacher": {"members": 1, "max_epochs": 1},
     "inner": {"steps": 6, "window": 3, "pool_size": 2},
     "outer": {"steps": 2, "validate_every": 1, "validation_learners": 1},
     "certificate": {"learners": 0},

@@ -70,7 +70,7 @@ def run(log: Path, steps: int, data_dir: Path) -> None:
         EmbeddedError: The service could not start.
         ClientError: A request was rejected, or a run failed.
     """
-    spec = {"summary": {"users": 30}, "outer": {"steps": steps}}
+    spec = {"teacher": {"members": 1}, "summary": {"users": 30}, "outer": {"steps": steps}}
     started = time.monotonic()
     OUTPUT_DIR.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

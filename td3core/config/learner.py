@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from td3core.config.base import Config
 from td3core.config.faults import FieldError
 
+_CHEAP_SCORES = 500_000_000  # of a training's epoch
 LearnerKind = Literal["sasrec", "gru4rec", "narm", "bert4rec"]
 
 
@@ -65,13 +66,14 @@ class LearnerConfig(Config):
 class TeacherConfig(Config):
     """Training on the real log: the teacher with its item embedding V, and the full-data ceiling of evaluations."""
 
-    members: int = Field(
-        default=1,
+    members: int | None = Field(
+        default=None,
         ge=1,
         le=16,
         description="Number of trainings whose ensemble the teacher takes over, on sequences that they make up. One "
         "training is a matter of luck, above all on small logs; each member takes the time of a training. 1: the "
-        "teacher is a single training, as the full-data ceiling of evaluations always is.",
+        "teacher is a single training, as the full-data ceiling of evaluations always is. Default: 3 where a training "
+        "is cheap, its interactions times its items being at most 5e8, and 1 otherwise.",
     )
     max_epochs: int = Field(
         default=30,
@@ -107,6 +109,10 @@ class TeacherConfig(Config):
         le=1000,
         description="Stop after this many epochs without a better validation NDCG@10.",
     )
+
+    def members_of(self, *, interactions: int, items: int) -> int:
+        """Number of members for a training split of this size."""
+        return self.members or (3 if interactions * items <= _CHEAP_SCORES else 1)
 
 
 class StudentConfig(Config):

@@ -30,7 +30,7 @@ class TeacherTrainingState:
 
 
 class TeacherTraining:
-    """Trains `config.members` learners on the log and, of more than one, a learner that takes their ensemble over.
+    """Trains as many learners as `config` says and, of more than one, a learner that takes their ensemble over.
 
     Between two reports it can be left for another, fresh one to go on from its `state`.
     """
@@ -50,7 +50,7 @@ class TeacherTraining:
         dtype: torch.dtype,
     ) -> None:
         """Begin; `distinct` sequences of the log have no item twice."""
-        self._config = config
+        self._count = config.members_of(interactions=len(train.items), items=train.n_items)
         self._members: tuple[Trained, ...] = ()
         self._training: LogTraining | None = None
         self._ensemble: EnsembleTraining | None = None
@@ -95,7 +95,7 @@ class TeacherTraining:
         Raises:
             DivergedError: a loss is not finite.
         """
-        count, resumed = self._config.members, self._resumed
+        count, resumed = self._count, self._resumed
         share = 1 / (count + _ENSEMBLE_SHARE) if count > 1 else 1.0
         for number in range(len(self._members), count):
             training = self._member(number)

@@ -14,7 +14,7 @@ from td3core.data.sample import generate_sample_log
 
 TINY = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},
-    "teacher": {"max_epochs": 1},
+    "teacher": {"members": 1, "max_epochs": 1},
     "inner": {"steps": 4, "window": 2, "pool_size": 2},
     "outer": {"steps": 2, "validation_learners": 1},
 }

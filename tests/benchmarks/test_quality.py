@@ -10,7 +10,7 @@ from td3core.data.sample import generate_sample_log
 
 SPEC = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 10},
-    "teacher": {"max_epochs": 2},
+    "teacher": {"members": 1, "max_epochs": 2},
     "inner": {"steps": 10, "window": 5, "pool_size": 2},
     "outer": {"steps": 2, "validation_learners": 1},
 }

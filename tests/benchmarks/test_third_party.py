@@ -20,7 +20,7 @@ from td3core.interactions import filter_log, read_log
 SPEC = JobSpec.model_validate(
     {
         "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 12},
-        "teacher": {"max_epochs": 1},
+        "teacher": {"members": 1, "max_epochs": 1},
         "summary": {"users": 4, "length": 12},
         "inner": {"steps": 4, "window": 2, "pool_size": 2},
         "outer": {"steps": 2, "validation_learners": 1},

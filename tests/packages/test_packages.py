@@ -50,7 +50,7 @@ def distil(log: Path, archive: Path) -> Summary:
     spec = JobSpec.model_validate(
         {
             "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 10},
-            "teacher": {"max_epochs": 1},
+            "teacher": {"members": 1, "max_epochs": 1},
             "summary": {"users": 4, "length": 8},
             "inner": {"steps": 4},
             "outer": {"steps": 2, "validation_learners": 1},

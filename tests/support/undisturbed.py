@@ -15,7 +15,7 @@ def small_spec(seed: int, *, steps: int = 20) -> dict[str, Any]:
     return {
         "seed": seed,
         "learner": {"embedding_size": 8, "inner_size": 16, "max_length": 10},
-        "teacher": {"max_epochs": 2},
+        "teacher": {"members": 1, "max_epochs": 2},
         "summary": {"users": 4, "length": 10},
         "inner": {"steps": 10, "window": 3},
         "outer": {"steps": steps, "validate_every": 10, "validation_learners": 1},

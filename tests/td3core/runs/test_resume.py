@@ -68,7 +68,7 @@ def left_again_and_again(
 @pytest.mark.parametrize(
     ("every", "spec"),
     [
-        (1, changed(teacher={"max_epochs": 3, "batch_size": 64})),
+        (1, changed(teacher={"members": 1, "max_epochs": 3, "batch_size": 64})),
         (4, FARZI_SPEC),
         (4, changed(learner={"kind": "gru4rec"})),
         (4, changed(learner={"kind": "narm"})),

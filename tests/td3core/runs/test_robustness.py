@@ -30,7 +30,7 @@ SOURCES: tuple[EvaluationSource, ...] = (
 )
 SMALL: dict[str, dict[str, Any]] = {
     "learner": {"embedding_size": 8, "inner_size": 8, "max_length": 12, "dropout": 0.1},
-    "teacher": {"max_epochs": 2},
+    "teacher": {"members": 1, "max_epochs": 2},
     "summary": {"users": 6, "length": 8},
     "inner": {"steps": 8, "window": 3, "pool_size": 2},
     "outer": {"steps": 3, "validate_every": 1, "validation_learners": 1},

@@ -135,3 +135,13 @@ def test_progress_rises_to_the_end(split: Split) -> None:
     assert parts == sorted(parts)
     assert parts[0] < 0.1
     assert 1 - 20 / STEPS < parts[-1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "interactions", "items", "members"),
+    [(None, 100_000, 5_000, 3), (None, 100_001, 5_000, 1), (2, 10, 10, 2), (5, 10**8, 10**5, 5)],
+)
+def test_trainings_that_are_cheap_have_members(
+    given: int | None, interactions: int, items: int, members: int
+) -> None:
+    assert TeacherConfig(members=given).members_of(interactions=interactions, items=items) == members
