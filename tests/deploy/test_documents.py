@@ -56,10 +56,10 @@ def anchors(path: Path) -> set[str]:
 def dead_links(path: Path) -> Iterator[str]:
     for target, anchor in LINK.findall(prose(path)):
         linked = (path.parent / target).resolve() if target else path
-        if linked.parent == GENERATED:  # the site's build finds out
-            continue
         if not linked.exists():
             yield target
+        elif linked.parent == GENERATED:  # the site's build knows the anchors
+            continue
         elif anchor and anchor not in anchors(linked):
             yield f"{target}#{anchor}"
 

@@ -8,6 +8,7 @@ import pytest
 from mkdocs.exceptions import Abort
 
 from guide.__main__ import ROOT, build_site
+from guide.reference import WRITERS
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +34,16 @@ def test_every_document_has_a_page(site: Path) -> None:
         path = source.relative_to(ROOT / "docs").with_suffix("")
         page = site / (path.parent if path.name == "index" else path) / "index.html"
         assert page.is_file(), source
-    for name in ("api", "artefact", "cli", "problems", "settings", "spec"):
-        assert (site / "reference" / name / "index.html").is_file()
+
+
+def test_the_reference_stands_in_place_of_the_pages_of_the_repository(site: Path) -> None:
+    committed = {path.stem for path in (ROOT / "docs/reference").glob("*.md")}
+    assert committed == set(WRITERS)
+    for name in committed:
+        assert "This page lists" in (ROOT / f"docs/reference/{name}.md").read_text(encoding="utf-8")
+        page = (site / "reference" / name / "index.html").read_text(encoding="utf-8")
+        assert "This page lists" not in page
+        assert "<h2" in page or "<table" in page
 
 
 def test_pages_load_only_what_is_in_the_site(site: Path) -> None:
