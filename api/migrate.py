@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import structlog
@@ -9,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
@@ -27,8 +30,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     Raises:
         CommandError: The revision does not exist, or the database is newer, which alembic itself ignores.
     """
-    _check(revision)
-    with engine.execution_options(**WRITES).begin() as connection:
+    with _naming_revisions(), engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         config = _config(connection)
         command.upgrade(config, revision)
@@ -48,17 +50,21 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
     Raises:
         CommandError: The revision does not exist, or the database is older.
     """
-    _check(revision)
-    with engine.execution_options(**WRITES).begin() as connection:
+    with _naming_revisions(), engine.execution_options(**WRITES).begin() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
 
 
-def _check(revision: str) -> None:
-    """Reject a revision that this version does not have, naming those that it has."""
-    if revision not in ("base", "head") and not is_known(revision):
+@contextmanager
+def _naming_revisions() -> Iterator[None]:
+    """Add the revisions that this version has to the error for one that it does not have."""
+    try:
+        yield
+    except CommandError as error:
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
         known = ", ".join(sorted(script.revision for script in _scripts().walk_revisions()))
-        raise CommandError(f"the revision {revision!r} does not exist; expected one of base, {known}, head")
+        raise CommandError(f"{error}; this version has base, {known} and head") from error
 
 
 def newest_revision() -> str | None:

@@ -75,6 +75,8 @@ def test_the_command_goes_back_when_it_is_told_to(sqlite_url: str) -> None:
     assert revision_of(sqlite_url) == "0005"
     assert migrate(sqlite_url, "--revision", "0006").returncode == 0
     assert revision_of(sqlite_url) == "0006"
+    assert migrate(sqlite_url, "--down", "--revision=-1").returncode == 0
+    assert revision_of(sqlite_url) == "0005"
 
 
 @pytest.mark.parametrize(
@@ -86,11 +88,11 @@ def test_the_command_goes_back_when_it_is_told_to(sqlite_url: str) -> None:
         (["--down", "--revision", "0007"], "error: Destination 0007 is not a valid downgrade target"),
         (
             ["--revision", "9999"],
-            "error: the revision '9999' does not exist; expected one of base, 0001, 0002,",
+            "error: Can't locate revision identified by '9999'; this version has base, 0001, 0002,",
         ),
         (
             ["--down", "--revision", "0042"],
-            "error: the revision '0042' does not exist; expected one of base, ",
+            "error: Can't locate revision identified by '0042'; this version has base, 0001,",
         ),
     ],
 )
