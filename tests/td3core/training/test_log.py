@@ -110,3 +110,26 @@ def test_masked_learner_is_asked_for_what_is_hidden(generator: torch.Generator, 
         targets.append(chunk[hidden])
     expected = functional.cross_entropy(torch.cat(outputs) @ items.T, torch.cat(targets))
     torch.testing.assert_close(next_item_loss(learner, parameters, items, batch), expected)
+
+
+@pytest.mark.slow
+def test_a_deep_and_wide_learner_learns_at_the_default_rate() -> None:
+    """Without the warm-up and the scaled rate it ends where popularity is."""
+    path = Path(__file__).parents[3] / "examples" / "sample.csv.gz"
+    split = leave_last_out(build_sequences(filter_log(read_log(path, DataConfig()), DataConfig())))
+    learner = build_learner(LearnerConfig(layers=4, embedding_size=128, inner_size=256))
+    task = RankingTask(split, part="valid", max_length=50, cutoffs=(10,), exclude_seen=True, device=CPU)
+    training = LogTraining(
+        learner,
+        split.train,
+        task,
+        config=TeacherConfig(max_epochs=8),
+        dropout=0.2,
+        seed=0,
+        stage="teacher",
+        device=CPU,
+        dtype=torch.float32,
+    )
+    scores = [report.scores["ndcg@10"] for report in training.run() if report.scores]
+    counts = torch.from_numpy(popularity(split.train)).float()
+    assert max(scores) > 1.3 * task.evaluate_scores(counts)["ndcg@10"]
