@@ -49,6 +49,9 @@ def main(
     own: Annotated[
         bool, typer.Option(help="Train learners with an item embedding of their own, too.")
     ] = True,
+    every_rival: Annotated[
+        bool, typer.Option(help="Train on labelled rivals of equal bytes and of own embeddings, too.")
+    ] = False,
     trend: Annotated[
         bool, typer.Option(help="Train eight configurations of learners on summary and log, too.")
     ] = True,
@@ -74,7 +77,9 @@ def main(
             "sources": [
                 source.name
                 for source in SOURCES
-                if (farzi or not source.preparation_cost) and (own or not source.own_embedding)
+                if (farzi or not source.preparation_cost)
+                and (own or not source.own_embedding)
+                and (every_rival or not source.labelled or source.in_evaluations)
             ],
             "trend": _trend(trend_seeds, trend_width) if trend else None,
         },

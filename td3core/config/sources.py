@@ -159,7 +159,6 @@ def _labelled() -> Iterator[Source]:
                 steps=_LONG_STEPS,
                 lr=_LONG_LR,
                 in_evaluations=by_rows,
-                in_certificates=by_rows,
                 cost=2.0,
             )
             yield row(

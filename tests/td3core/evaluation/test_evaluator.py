@@ -261,7 +261,7 @@ def test_a_teacher_of_rivals_that_diverges_leaves_the_others_alone(
             self._parameters.data.fill_(torch.nan)
             return (yield from super().run())
 
-    monkeypatch.setattr("td3core.evaluation.rival.LogTraining", Diverging)
+    monkeypatch.setattr("td3core.training.teacher.LogTraining", Diverging)
     run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
     list(run)
     assert set(run.result["results"]["sasrec"]) == {"floor"}

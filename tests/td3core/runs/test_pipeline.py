@@ -47,7 +47,7 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert manifest.dataset.kept == finished_run.profile
     assert manifest.dataset.given.users == 60
     assert manifest.spec == finished_run.spec
-    assert set(manifest.metrics) == {"teacher", "summary", "certificate"}
+    assert set(manifest.metrics) == {"teacher", "summary", "certificate", "log_parquet_bytes"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
     typed = JobMetrics.model_validate(finished_run.metrics)
     assert typed.model_dump(mode="json", exclude_unset=True) == finished_run.metrics
@@ -57,7 +57,8 @@ def test_the_artefact_holds_a_quick_certificate(archive: Path) -> None:
     metrics = load_summary(archive).manifest.metrics
     certificate = metrics["certificate"]
     results = certificate["results"]
-    assert set(results) == {"full", "summary", "floor", "random", "longest", "coreset"}
+    labelled = {"random_labelled", "sampled_labelled", "tokens_labelled"}
+    assert set(results) == {"full", "summary", "floor", "random", "longest", "coreset"} | labelled
     (teacher,) = results["full"]["ndcg@10"]["values"]
     assert teacher == pytest.approx(metrics["teacher"]["valid_ndcg@10"])
     for source in set(results) - {"full"}:
@@ -65,7 +66,7 @@ def test_the_artefact_holds_a_quick_certificate(archive: Path) -> None:
         assert len(results[source]["ndcg@10"]["values"]) == len(certificate["seeds"]) == 2
     mean = results["summary"]["ndcg@10"]["mean"]
     assert certificate["recovery"]["ndcg@10"]["recovery"] == pytest.approx(mean / teacher)
-    assert set(certificate["comparison"]) == {"random", "longest", "coreset"}
+    assert set(certificate["comparison"]) == {"random", "longest", "coreset"} | labelled
     assert certificate["diverged"] == []
 
 
@@ -73,7 +74,7 @@ def test_without_a_certificate_nothing_is_trained_for_it(tiny_log: Path) -> None
     spec = TINY_SPEC.model_copy(update={"certificate": CertificateConfig(learners=0)})
     run = DistillationRun(tiny_log, spec, device=torch.device("cpu"))
     assert [report.step for report in run if report.stage == "packing"] == [0, 1]
-    assert set(run.summary.manifest.metrics) == {"teacher", "summary"}
+    assert set(run.summary.manifest.metrics) == {"teacher", "summary", "log_parquet_bytes"}
 
 
 def test_seconds_are_told_beside_the_artefact(finished_run: DistillationRun) -> None:

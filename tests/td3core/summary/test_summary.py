@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,31 @@ def test_sequences_longer_than_the_summary_can_be_drawn(summary: Summary) -> Non
 
 
 def test_training_beats_an_untrained_learner_at_the_summary_itself(summary: Summary) -> None:
+    """With the targets of the paper, which are the summary itself."""
+    spec = summary.manifest.spec
+    inner = spec.inner.model_copy(update={"targets": "summary"})
+    manifest = summary.manifest.model_copy(update={"spec": spec.model_copy(update={"inner": inner})})
+    summary = replace(summary, manifest=manifest)
+
     def loss(steps: int) -> float:
         trained = summary.train(steps=steps, seed=1)
         outputs = trained.learner(trained.parameters, summary.expected_embeddings()[None])[0]
         log_predicted = (outputs @ summary.items.T).log_softmax(-1)
         return -float((summary.soft_sequences()[:, 1:] * log_predicted).sum(-1).mean())
+
+    assert loss(60) < loss(0) - 0.01
+
+
+def test_training_comes_closer_to_what_the_teacher_predicts_at_the_summary(summary: Summary) -> None:
+    assert summary.manifest.spec.inner.targets == "teacher"
+    assert summary.labeller is not None
+    inputs = summary.expected_embeddings()
+    labels = (summary.labeller.outputs(inputs) @ summary.items.T).softmax(-1)
+
+    def loss(steps: int) -> float:
+        trained = summary.train(steps=steps, seed=1)
+        outputs = trained.learner(trained.parameters, inputs[None])[0]
+        return -float((labels * (outputs @ summary.items.T).log_softmax(-1)).sum(-1).mean())
 
     assert loss(60) < loss(0) - 0.01
 
