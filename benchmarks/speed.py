@@ -86,6 +86,7 @@ class Problem:
                 supervision=self.loss,
                 positions=self.positions,
                 compile="always" if compiled else "never",
+                targets="summary",  # as in the paper, which the direct formulation follows
             ),
             outer=OuterConfig(alignment=self.alignment, candidates=self.candidates),
             learner=LearnerConfig(embedding_size=self.embedding_size, max_length=self.length),

@@ -35,8 +35,13 @@ def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tm
     )  # at the job's end, its download, the evaluation
     rows = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")]
     compared = ["summary", "floor", "coreset", "coreset_stopped", "random", "random_stopped", "longest"]
-    assert rows[:9] == ["full", *compared, "popularity"]
-    assert rows[9:11] == ["recovery", "lift"]
+    labelled = [
+        f"{what}_labelled{life}" for what in ("random", "sampled", "tokens") for life in ("", "_long")
+    ]
+    sources = ["full", *compared, *labelled, "teacher", "popularity"]
+    assert sorted(rows[: len(sources)]) == sorted(sources)
+    assert rows[:8] == sources[:8]
+    assert rows[len(sources) : len(sources) + 2] == ["recovery", "lift"]
     assert "load_summary('var/demo/summary.zip')" in done.stdout
     assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2)) == 2
     assert list(tmp_path.glob("td3-demo-*")) == []

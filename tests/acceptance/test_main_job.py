@@ -14,8 +14,9 @@ from tests.support.specs import SMALL_SPEC
 
 pytestmark = pytest.mark.acceptance
 
-RIVALS = {"random", "longest", "coreset", "random_stopped", "coreset_stopped"}
-SOURCES = {"full", "summary", "floor", "popularity"} | RIVALS
+LABELLED = {f"{what}_labelled{life}" for what in ("random", "sampled", "tokens") for life in ("", "_long")}
+RIVALS = {"random", "longest", "coreset", "random_stopped", "coreset_stopped"} | LABELLED
+SOURCES = {"full", "summary", "floor", "popularity", "teacher"} | RIVALS
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])

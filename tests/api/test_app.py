@@ -114,6 +114,7 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
         "/v1/evaluations/{evaluation_id}/events",
         "/v1/workers",
         "/healthz",
+        "/metrics",
         "/readyz",
     }
     for path, operations in document["paths"].items():

@@ -64,4 +64,4 @@ def test_whatever_is_documented_under_the_version_is_served_without_it(
 
 def test_what_is_documented_is_versioned_but_for_what_operators_use(settings: Settings) -> None:
     unversioned = {path for path in create_app(settings).openapi()["paths"] if not path.startswith("/v1/")}
-    assert unversioned == {"/", "/healthz", "/readyz"}
+    assert unversioned == {"/", "/healthz", "/metrics", "/readyz"}

@@ -131,6 +131,7 @@ METRICS = {
     "summary": {"valid_ndcg@10": 0.1, "outer_step": 25},
     "certificate": None,
     "stopped": {"reason": "diverged", "detail": "the outer loss was nan"},
+    "log_parquet_bytes": 87_000,
     "seconds": {"teacher": 1.5},
 }
 
