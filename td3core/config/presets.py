@@ -24,7 +24,7 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
             "warm_up": "rat",
         },
         "outer": {
-            "steps": 300,
+            "steps": 750,  # 30 epochs of 25 batches
             "lr": 3e-2,
             "weight_decay": 1e-4,
             "clip": 1.0,

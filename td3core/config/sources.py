@@ -67,7 +67,7 @@ Budget = Literal["rows", "bytes"]
 """How many sequences a rival has: as many as the summary, or as many as fit into the bytes of the archive."""
 
 Taught = Literal["never", "other learners", "always"]
-"""Which learners are trained as students of a labeller, which the summary trains first."""
+"""Which learners are students of the teacher; without one in the archive, of a labeller that the summary trains."""
 
 _TAUGHT_COST = 10.0
 
@@ -183,8 +183,8 @@ SOURCES: tuple[Source, ...] = (
         "summary",
         role="summary",
         trains_on="summary",
-        description="The summary. A learner of another kind than the job's is the student of one of the job's kind, "
-        "which the summary trains first.",
+        description="The summary. A learner of another kind than the job's is a student of the teacher in the "
+        "archive.",
         taught="other learners",
         ceiling="full",
         floor="floor",

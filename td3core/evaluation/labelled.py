@@ -20,20 +20,18 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from td3core.catalogue import draw_sequences, expected_embedding
-from td3core.catalogue.sequences import Logits
 from td3core.config.sources import TrainsOn
 from td3core.data import Histories, Sequences, latest_items, popularity
 from td3core.evaluation.users import random_users
 from td3core.inner import Labeller
-from td3core.ranking import predict_next
+from td3core.training import log_counts, roll_out
 
 _USERS_A_BLOCK = 256
-_NEVER = 1e-9  # the count of what was never seen, which is drawn where nothing else is left
 
 
 class Budget(NamedTuple):
@@ -83,6 +81,10 @@ class Material(NamedTuple):
     distinct: bool
     """Whether no item comes twice in a sequence."""
 
+    def generator(self, seed: int) -> torch.Generator:
+        """Return a fresh one where the items are."""
+        return torch.Generator(self.labeller.items.device).manual_seed(seed)
+
 
 def item_sequences(trains_on: TrainsOn, material: Material, budget: Budget, *, seed: int) -> Histories:
     """Return the sequences of a labelled source.
@@ -115,26 +117,32 @@ def _real(material: Material, budget: Budget, *, seed: int) -> Histories:
     return Histories(latest.items[users, :width].clamp(max=train.n_items - 1), kept)
 
 
-@torch.no_grad()
 def _rolled_out(material: Material, budget: Budget, *, seed: int) -> Histories:
-    train, labeller = material.train, material.labeller
-    items = labeller.items
-    firsts = np.bincount(train.items[train.offsets[:-1][train.lengths > 0]], minlength=len(items))
-    first = _log_counts(firsts, items)
-
-    def logits(rows: slice, drawn: Tensor) -> Tensor:
-        if not drawn.shape[1]:
-            return first.expand(len(drawn), -1)
-        lengths = torch.full((len(drawn),), drawn.shape[1], device=drawn.device)
-        (outputs,) = predict_next(labeller.learner, labeller.parameters, items, Histories(drawn, lengths))
-        return outputs @ items.T
-
-    return _drawn(logits, material, budget, seed=seed)
+    rows, length = _size(material, budget)
+    drawn = roll_out(
+        material.labeller,
+        material.train,
+        rows,
+        length=length,
+        distinct=material.distinct,
+        generator=material.generator(seed),
+    )
+    return _whole(drawn)
 
 
 def _popular(material: Material, budget: Budget, *, seed: int) -> Histories:
-    counts = _log_counts(popularity(material.train), material.labeller.items)
-    return _drawn(lambda rows, drawn: counts.expand(len(drawn), -1), material, budget, seed=seed)
+    rows, length = _size(material, budget)
+    items = material.labeller.items
+    counts = log_counts(torch.from_numpy(popularity(material.train)).to(items))
+    drawn = draw_sequences(
+        lambda _, drawn: counts.expand(len(drawn), -1),
+        rows,
+        length=length,
+        items=len(items),
+        distinct=material.distinct,
+        generator=material.generator(seed),
+    )
+    return _whole(drawn)
 
 
 @torch.no_grad()
@@ -151,17 +159,13 @@ def labels(labeller: Labeller, sequences: Histories) -> Float[Tensor, "users ste
     return found
 
 
-def _drawn(logits: Logits, material: Material, budget: Budget, *, seed: int) -> Histories:
-    items = material.labeller.items
-    length = min(material.length, len(items)) if material.distinct else material.length
-    rows = budget.rows or max(1, int(budget.bytes * 8 / (item_bits(len(items)) * length)))
-    rows = rows if budget.most is None else min(rows, budget.most)
-    generator = torch.Generator(items.device).manual_seed(seed)
-    drawn = draw_sequences(
-        logits, rows, length=length, items=len(items), distinct=material.distinct, generator=generator
-    )
-    return Histories(drawn, torch.full((rows,), length, device=items.device))
+def _size(material: Material, budget: Budget) -> tuple[int, int]:
+    """Return how many sequences are drawn, and their length."""
+    n_items = material.train.n_items
+    length = min(material.length, n_items) if material.distinct else material.length
+    rows = budget.rows or max(1, int(budget.bytes * 8 / (item_bits(n_items) * length)))
+    return rows if budget.most is None else min(rows, budget.most), length
 
 
-def _log_counts(counts: NDArray[np.int64], items: Float[Tensor, "items d3"]) -> Float[Tensor, " items"]:
-    return torch.from_numpy(counts).to(items.device, items.dtype).clamp(min=_NEVER).log()
+def _whole(drawn: Int[Tensor, "sequences length"]) -> Histories:
+    return Histories(drawn, torch.full((len(drawn),), drawn.shape[1], device=drawn.device))

@@ -18,20 +18,18 @@ from torch import Tensor
 
 from td3core.config import (
     SOURCE_BY_NAME,
-    SOURCES,
     EvaluationSource,
     EvaluationSpec,
     InnerConfig,
     LearnerConfig,
     Source,
     StudentConfig,
-    SummaryConfig,
 )
 from td3core.data import Histories, Split, popularity
 from td3core.errors import DivergedError
 from td3core.evaluation.coreset import coreset_users
 from td3core.evaluation.labelled import Budget, Material, item_sequences, labels
-from td3core.evaluation.rival import Rival, as_small, as_wide, distil_rivals
+from td3core.evaluation.rival import Rival, distil_rivals, rival_summaries
 from td3core.evaluation.users import embed_users, longest_users, random_users
 from td3core.inner import Labeller
 from td3core.learners import Learner, build_learner
@@ -116,11 +114,7 @@ class Sources:
             exclude_seen=self.job.data.exclude_seen,
             device=device,
         )
-        self.rival_configs: dict[EvaluationSource, SummaryConfig] = {
-            source.name: self._farzi(source)
-            for source in SOURCES
-            if source.trains_on in ("farzi", "small_farzi") and source.name in spec.sources
-        }
+        self.rival_configs = rival_summaries(spec.sources, self.job, n_items=len(self.summary.items))
         """What is to be distilled for the purpose."""
         self.rivals: dict[EvaluationSource, Rival | None] = {}
         """What learners are trained on of it, once it is distilled; None: that diverged."""
@@ -133,9 +127,14 @@ class Sources:
             self.job,
             self.split.train,
             self._validation,
+            teacher=None if self.labeller is None else self._trained_teacher(self.labeller),
             device=self.device,
             dtype=self.dtype,
         )
+
+    def _trained_teacher(self, labeller: Labeller) -> Trained:
+        (figures,) = self._validation.evaluate(*labeller)
+        return Trained(labeller.items, labeller.parameters, figures[SELECTION_METRIC])
 
     def scored_teacher(self, teacher: Trained) -> Trial:
         """Score the learner and the item factor that the summary comes from."""
@@ -158,7 +157,8 @@ class Sources:
             counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
             return self._trial(self._held_out.ranks_of_scores(counts))
         if row.trains_on == "teacher":
-            return self._as_teacher()
+            (ranks,) = self._held_out.ranks(*self._teacher())
+            return self._trial(ranks)
         if row.trains_on == "log":
             return (yield from self._on_log(config, seed))
         if row.teaches(config, distilled=self.job.learner):
@@ -168,11 +168,6 @@ class Sources:
     def lacks(self, source: EvaluationSource) -> bool:
         """Tell whether the archive has no teacher for it."""
         return SOURCE_BY_NAME[source].needs_teacher and self.labeller is None
-
-    def _as_teacher(self) -> Trial:
-        labeller = self._teacher()
-        (ranks,) = self._held_out.ranks(*labeller)
-        return self._trial(ranks)
 
     def _teacher(self) -> Labeller:
         if self.labeller is None:
@@ -336,16 +331,6 @@ class Sources:
         items, length = self.summary.items, self._lesson.inputs.shape[1]
         embeddings, lengths = embed_users(self.split.train, users, items, length=length)
         return _Sequences(embeddings, items, self.summary.manifest.lr_factor, lengths=lengths)
-
-    def _farzi(self, source: Source) -> SummaryConfig:
-        """Say what is to be distilled for a source."""
-        if source.trains_on == "farzi":
-            return as_wide(self.job.summary)
-        return as_small(
-            self.job.summary,
-            n_items=len(self.summary.items),
-            embedding_size=self.job.learner.embedding_size,
-        )
 
     def _trained(
         self,

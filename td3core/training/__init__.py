@@ -2,6 +2,7 @@
 
 from td3core.training.embeddings import EmbeddedTraining
 from td3core.training.log import LogTraining, LogTrainingState, Trained, predict_targets
+from td3core.training.rollouts import log_counts, roll_out
 from td3core.training.students import StudentTraining, train_labeller
 from td3core.training.teacher import TeacherTraining, TeacherTrainingState
 
@@ -13,6 +14,8 @@ __all__ = [
     "TeacherTraining",
     "TeacherTrainingState",
     "Trained",
+    "log_counts",
     "predict_targets",
+    "roll_out",
     "train_labeller",
 ]

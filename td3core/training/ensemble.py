@@ -10,22 +10,22 @@ Furlanello et al., ICML 2018). It begins with the weights and the item factor of
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from td3core.catalogue import draw_sequences, ensemble_cross_entropy
+from td3core.catalogue import ensemble_cross_entropy
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
-from td3core.data import Histories, Sequences
+from td3core.data import Sequences
 from td3core.errors import DivergedError
 from td3core.inner import Labeller
 from td3core.learners.base import Learner
 from td3core.progress import Progress, Stage
-from td3core.ranking import SELECTION_METRIC, RankingTask, predict_next
+from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.log import Trained
+from td3core.training.rollouts import roll_out
 
 STEPS = 150
 _LR = 3e-3
@@ -85,11 +85,8 @@ class EnsembleTraining:
         self._parameters = self._first.parameters.clone().requires_grad_()
         self._optimizer = torch.optim.Adam([self._items, self._parameters], lr=_LR, fused=True)
         self._course = EnsembleCourse(0, None)
-        firsts = train.items[train.offsets[:-1][train.lengths > 0]]
-        counts = torch.from_numpy(np.bincount(firsts, minlength=train.n_items)).to(items)
-        self._first_items = counts / counts.sum()
-        length = self._learner.max_length
-        self._length = min(length, train.n_items) if distinct else length
+        self._train = train
+        self._length = min(learner.max_length, train.n_items) if distinct else learner.max_length
         self._distinct = distinct
         self._rollouts: Int[Tensor, "sequences length"] | None = None
 
@@ -122,14 +119,28 @@ class EnsembleTraining:
             DivergedError: a loss is not finite.
         """
         if self._rollouts is None:
-            self._rollouts = torch.cat([self._roll_out(member) for member in self._members])
+            each = -(-_ROLLOUTS // len(self._members))
+            self._rollouts = torch.cat(
+                [
+                    roll_out(
+                        member,
+                        self._train,
+                        each,
+                        length=self._length,
+                        distinct=self._distinct,
+                        generator=self._generator,
+                    )
+                    for member in self._members
+                ]
+            )
         for step in range(self._course.step, STEPS):
             loss = self._step(self._rollouts, step)
             best = self._course.best
             if (step + 1) % _VALIDATE_EVERY == 0:
                 if not torch.isfinite(loss):
                     raise DivergedError(
-                        f"the loss of the ensemble's learner was {float(loss)} at step {step + 1}"
+                        f"the loss of the learner that takes the ensemble over was {float(loss)} at step {step + 1}: "
+                        "set teacher.members to 1"
                     )
                 best = self._validated(best)
             self._course = EnsembleCourse(step + 1, best)
@@ -138,27 +149,6 @@ class EnsembleTraining:
                 yield Progress(self._stage, step + 1, STEPS, {"train": float(loss)}, scores)
         assert self._course.best is not None
         return self._course.best
-
-    @torch.no_grad()
-    def _roll_out(self, member: Labeller) -> Int[Tensor, "sequences length"]:
-        """Sample each next item as the member predicts it, after first items as often as they are first in the log."""
-
-        def logits(rows: slice, drawn: Int[Tensor, "sequences drawn"]) -> Float[Tensor, "sequences items"]:
-            if not drawn.shape[1]:
-                return self._first_items.clamp_min(1e-12).log().expand(rows.stop - rows.start, -1)
-            lengths = torch.full((len(drawn),), drawn.shape[1], device=drawn.device)
-            histories = Histories(drawn, lengths)
-            (outputs,) = predict_next(member.learner, member.parameters, member.items, histories)
-            return outputs @ member.items.T
-
-        return draw_sequences(
-            logits,
-            -(-_ROLLOUTS // len(self._members)),
-            length=self._length,
-            items=len(member.items),
-            distinct=self._distinct,
-            generator=self._generator,
-        )
 
     def _step(self, rollouts: Int[Tensor, "sequences length"], step: int) -> Float[Tensor, ""]:
         """Take one step; return the loss."""

@@ -26,7 +26,7 @@ from td3core.progress import Progress
 from td3core.results.evaluation import EvaluationResult
 from td3core.runs.distillation import DistillationRun
 from td3core.runs.evaluation import EvaluationRun
-from td3core.summary.artifact import load_summary
+from td3core.summary.artifact import load_summary, save_summary
 from td3core.training import LogTraining, Trained
 from tests.support.specs import TINY_SPEC
 
@@ -244,7 +244,7 @@ def test_a_rival_that_diverges_leaves_the_others_alone(
 
     monkeypatch.setattr(Distillation, "real_batch", poisoned)
     monkeypatch.setattr(
-        "td3core.evaluation.sources.as_small",
+        "td3core.evaluation.rival.as_small",
         lambda size, **_: SummaryConfig(kind="farzi", users=size.users, length=size.length, rank=1),
     )
     run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
@@ -253,16 +253,32 @@ def test_a_rival_that_diverges_leaves_the_others_alone(
     assert run.result["diverged"] == {"sasrec": ["farzi_small"]}
 
 
-def test_a_teacher_of_rivals_that_diverges_leaves_the_others_alone(
+def test_rivals_come_from_the_teacher_in_the_archive(
     archive: Path, tiny_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("another teacher is trained")
+
+    monkeypatch.setattr("td3core.evaluation.rival.TeacherTraining", never)
+    run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi"))
+    list(run)
+    assert set(run.result["results"]["sasrec"]) == {"floor", "farzi"}
+
+
+def test_a_teacher_of_rivals_that_diverges_leaves_the_others_alone(
+    archive: Path, tiny_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is trained where the archive has none."""
+    without = tmp_path / "without.zip"
+    save_summary(replace(load_summary(archive), teacher=None), without)
+
     class Diverging(LogTraining):
         def run(self) -> Generator[Progress, None, Trained]:
             self._parameters.data.fill_(torch.nan)
             return (yield from super().run())
 
     monkeypatch.setattr("td3core.training.teacher.LogTraining", Diverging)
-    run = evaluation(archive, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
+    run = evaluation(without, tiny_log, seeds=1, steps=5, sources=("floor", "farzi_small", "farzi"))
     list(run)
     assert set(run.result["results"]["sasrec"]) == {"floor"}
     assert run.result["diverged"] == {"sasrec": ["farzi", "farzi_small"]}

@@ -114,7 +114,7 @@ def test_masked_learner_is_asked_for_what_is_hidden(generator: torch.Generator, 
 
 @pytest.mark.slow
 def test_a_deep_and_wide_learner_learns_at_the_default_rate() -> None:
-    """Without the warm-up and the scaled rate it ends where popularity is."""
+    """At the full rate, from the first step on, it ends where popularity is."""
     path = Path(__file__).parents[3] / "examples" / "sample.csv.gz"
     split = leave_last_out(build_sequences(filter_log(read_log(path, DataConfig()), DataConfig())))
     learner = build_learner(LearnerConfig(layers=4, embedding_size=128, inner_size=256))
@@ -133,3 +133,34 @@ def test_a_deep_and_wide_learner_learns_at_the_default_rate() -> None:
     scores = [report.scores["ndcg@10"] for report in training.run() if report.scores]
     counts = torch.from_numpy(popularity(split.train)).float()
     assert max(scores) > 1.3 * task.evaluate_scores(counts)["ndcg@10"]
+
+
+@pytest.mark.parametrize(
+    ("options", "layers", "scale"),
+    [({}, 1, 1.0), ({}, 4, 1.0), ({}, 16, 0.5), ({"scale_lr": False}, 16, 1.0), ({"warm_up": 0.0}, 1, None)],
+)
+def test_the_learning_rate_rises_and_is_lower_for_large_learners(
+    split: Split, options: dict, layers: int, scale: float | None
+) -> None:
+    """By hand: over two epochs to lr sqrt(64 / (16 x layers)); the cosine falls from epoch to epoch alone."""
+    training = LogTraining(
+        SASRec(embedding_size=16, layers=layers, heads=1, inner_size=8, max_length=20),
+        split.train,
+        RankingTask(split, part="valid", max_length=20, cutoffs=(10,), exclude_seen=True, device=CPU),
+        config=TeacherConfig(max_epochs=2, batch_size=64, lr=0.004, **options),
+        dropout=0.0,
+        seed=0,
+        stage="teacher",
+        device=CPU,
+        dtype=torch.float32,
+    )
+    work = training.run()
+    first, second = (
+        (next(work), training._optimizer.param_groups[0]["lr"])[1] for _ in range(2)
+    )  # after steps 1 and 11
+    if scale is None:
+        assert (first, second) == (0.004, 0.004)
+    else:
+        steps = training._course.epoch_steps
+        assert first == pytest.approx(scale * 0.004 * 1 / (2 * steps))
+        assert second == pytest.approx(scale * 0.004 * 11 / (2 * steps))
