@@ -10,8 +10,8 @@ RIVALS_STAMP := $(RIVALS_VENV)/.installed
 GUIDE := api/static/guide/index.html
 GUIDE_SOURCES := mkdocs.yml $(shell find docs guide api embedded td3client td3core worker \
   -path api/static -prune -o -name '*.md' -o -name '*.svg' -o -name '*.py')
-# Two cores are assumed; one torch thread a process, or the processes take turns on them.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+# Two cores are assumed, and a third process, because many tests wait for servers; one torch thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve docs test coverage chaos check lint client-types bench third-party rivals clean
