@@ -9,7 +9,7 @@ from rich.table import Table
 from td3client.display import duration, kilobytes, size_beside_log
 from td3client.resources import Comparison, Evaluation, RankAgreement, Recovery, Size, Spread, Timing, Trend
 
-Share = Literal["recovery", "low", "high", "lift_recovery"]
+Share = Literal["recovery", "low", "high", "lift_recovery", "teacher_recovery"]
 
 
 def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableType]:
@@ -57,12 +57,17 @@ def _learner_table(
     for source in sources:
         table.add_row(source, *(_spread(sources[source].get(metric)) for metric in metrics))
     table.add_section()
-    rows: tuple[tuple[Share, str], ...] = (("recovery", "recovery"), ("lift_recovery", "lift recovery"))
-    for key, label in rows:
-        table.add_row(label, *(_share(recovery.get(metric), key) for metric in metrics), style="bold")
-    if own_recovery:
-        shares = (_share(own_recovery.get(metric), "recovery") for metric in metrics)
-        table.add_row("own recovery", *shares, style="bold")
+    rows: tuple[tuple[Mapping[str, Recovery], Share, str], ...] = (
+        (recovery, "recovery", "recovery"),
+        (recovery, "lift_recovery", "lift recovery"),
+        (recovery, "teacher_recovery", "recovery of teacher"),
+        (own_recovery, "recovery", "own recovery"),
+        (own_recovery, "teacher_recovery", "own rec. of teacher"),
+    )
+    for found, key, label in rows:
+        shares = [_share(found.get(metric), key) for metric in metrics]
+        if any(shares):
+            table.add_row(label, *shares, style="bold")
     return table
 
 

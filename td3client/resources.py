@@ -268,6 +268,15 @@ class Recovery(TypedDict):
     """Lower end of the 95% interval of `lift_recovery`; null where it has no end."""
     lift_high: NotRequired[float | None]
     """Upper end of that interval."""
+    teacher_recovery: NotRequired[float | None]
+    """summary / teacher: of the one learner that labels the summary, which took over the ensemble where
+    the job has `teacher.members`; `recovery` is of the mean single training. Null without the source
+    `teacher`.
+    """
+    teacher_low: NotRequired[float | None]
+    """Lower end of the 95% interval of `teacher_recovery`; null where it has no end."""
+    teacher_high: NotRequired[float | None]
+    """Upper end of that interval."""
 
 
 class RunError(TypedDict):

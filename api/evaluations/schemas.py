@@ -130,6 +130,9 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
                 "lift_recovery": 0.878,
                 "lift_low": 0.802,
                 "lift_high": 0.961,
+                "teacher_recovery": None,
+                "teacher_low": None,
+                "teacher_high": None,
             }
         }
     },

@@ -28,16 +28,21 @@ def spreads(estimates: Estimates) -> dict[str, Spread]:
 def recoveries(
     by_source: Mapping[str, Estimates], summary: EvaluationSource = "summary"
 ) -> dict[str, Recovery]:
-    """Set a source of role summary against its ceiling and its floor, metric by metric.
+    """Set a source of role summary against its ceiling, its floor and the teacher, metric by metric.
 
-    Empty without its ceiling, or itself; a source may have no floor.
+    Empty without its ceiling, or itself; a source may have no floor, and an evaluation no teacher.
     """
     row = SOURCE_BY_NAME[summary]
     if row.ceiling is None or not {summary, row.ceiling} <= by_source.keys():
         return {}
     ours, ceiling = by_source[summary], by_source[row.ceiling]
     floor: Estimates = {} if row.floor is None else by_source.get(row.floor, {})
-    return {name: _recovery(ours[name], ceiling[name], floor.get(name)) for name in ours if name in ceiling}
+    teacher: Estimates = by_source.get("teacher", {})
+    return {
+        name: _recovery(ours[name], ceiling[name], floor.get(name), teacher.get(name))
+        for name in ours
+        if name in ceiling
+    }
 
 
 def comparisons(
@@ -69,7 +74,9 @@ def _spread(values: Sequence[float], ends: Interval | None) -> Spread:
     )
 
 
-def _recovery(summary: Estimate, full: Estimate, floor: Estimate | None) -> Recovery:
+def _recovery(
+    summary: Estimate, full: Estimate, floor: Estimate | None, teacher: Estimate | None
+) -> Recovery:
     ends = _ratio_interval(summary.draws, full.draws)
     lift = lift_ends = None
     if floor is not None:
@@ -77,6 +84,8 @@ def _recovery(summary: Estimate, full: Estimate, floor: Estimate | None) -> Reco
         lift_ends = _ratio_interval(summary.draws - floor.draws, full.draws - floor.draws)
     if lift is None:
         lift_ends = None
+    of_teacher = None if teacher is None else _ratio(summary.mean, teacher.mean)
+    teacher_ends = None if teacher is None else _ratio_interval(summary.draws, teacher.draws)
     return Recovery(
         recovery=_ratio(summary.mean, full.mean),
         low=ends and ends.low,
@@ -84,6 +93,9 @@ def _recovery(summary: Estimate, full: Estimate, floor: Estimate | None) -> Reco
         lift_recovery=lift,
         lift_low=lift_ends and lift_ends.low,
         lift_high=lift_ends and lift_ends.high,
+        teacher_recovery=of_teacher,
+        teacher_low=teacher_ends and teacher_ends.low,
+        teacher_high=teacher_ends and teacher_ends.high,
     )
 
 

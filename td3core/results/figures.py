@@ -56,6 +56,16 @@ class Recovery(Result):
         description="Lower end of the 95% interval of `lift_recovery`; null where it has no end.",
     )
     lift_high: float | None = Field(default=None, description="Upper end of that interval.")
+    teacher_recovery: float | None = Field(
+        default=None,
+        description="summary / teacher: of the one learner that labels the summary, which took over the ensemble where "
+        "the job has `teacher.members`; `recovery` is of the mean single training. Null without the source `teacher`.",
+    )
+    teacher_low: float | None = Field(
+        default=None,
+        description="Lower end of the 95% interval of `teacher_recovery`; null where it has no end.",
+    )
+    teacher_high: float | None = Field(default=None, description="Upper end of that interval.")
 
 
 class Comparison(Result):

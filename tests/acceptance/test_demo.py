@@ -41,7 +41,11 @@ def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tm
     sources = ["full", *compared, *labelled, "teacher", "popularity"]
     assert sorted(rows[: len(sources)]) == sorted(sources)
     assert rows[:8] == sources[:8]
-    assert rows[len(sources) : len(sources) + 2] == ["recovery", "lift"]
+    assert rows[len(sources) : len(sources) + 3] == [
+        "recovery",
+        "lift",
+        "recovery",
+    ]  # the last of the teacher
     assert "load_summary('var/demo/summary.zip')" in done.stdout
     assert len(load_summary(tmp_path / "var/demo/summary.zip").sample(2)) == 2
     assert list(tmp_path.glob("td3-demo-*")) == []

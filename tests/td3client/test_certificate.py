@@ -103,6 +103,22 @@ def test_learners_with_an_embedding_of_their_own_have_a_recovery_of_their_own() 
     assert not any(line.startswith("own") for line in printed(minimal(own_recovery={"sasrec": {}})))
 
 
+def test_recovery_of_the_teacher_stands_below_that_of_single_trainings() -> None:
+    found = {"recovery": 0.97, "low": None, "high": None, "lift_recovery": 0.9}
+    shared = {"sasrec": {"ndcg@10": {**found, "teacher_recovery": 0.94}}}
+    own = {"sasrec": {"ndcg@10": {**found, "lift_recovery": None, "teacher_recovery": 0.99}}}
+    lines = printed(minimal(recovery=shared, own_recovery=own))
+    rows = [
+        "recovery | 0.970",
+        "lift recovery | 0.900",
+        "recovery of teacher | 0.940",
+        "own recovery | 0.970",
+        "own rec. of teacher | 0.990",
+    ]
+    first = lines.index(rows[0])
+    assert lines[first : first + len(rows)] == rows
+
+
 def test_what_diverged_is_named() -> None:
     lines = printed(minimal(diverged={"sasrec": ["random", "longest"]}))
     assert lines[-1] == "sasrec: training diverged on random, longest"

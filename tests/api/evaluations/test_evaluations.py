@@ -30,6 +30,9 @@ RESULT: dict[str, Any] = {
                 "lift_recovery": 0.8,
                 "lift_low": None,
                 "lift_high": None,
+                "teacher_recovery": 0.85,
+                "teacher_low": 0.8,
+                "teacher_high": 0.9,
             }
         }
     },

@@ -180,6 +180,7 @@ def test_recovery_is_set_against_ceiling_and_floor(result: dict) -> None:
     assert found["recovery"] == pytest.approx(mean["summary"] / mean["full"])
     own = result["own_recovery"]["sasrec"]["ndcg@10"]["recovery"]
     assert own == pytest.approx(mean["summary_own_embedding"] / mean["full_own_embedding"])
+    assert found["teacher_recovery"] == pytest.approx(mean["summary"] / mean["teacher"])
     lift = (mean["summary"] - mean["floor"]) / (mean["full"] - mean["floor"])
     assert found["lift_recovery"] == pytest.approx(lift)
 

@@ -45,6 +45,26 @@ def test_recovery_by_hand() -> None:
     assert (found.lift_high, found.lift_low) == pytest.approx((0.0305 / 0.031, 0.0495 / 0.069), abs=5e-4)
 
 
+def test_recovery_of_the_teacher_is_paired_with_it_draw_by_draw() -> None:
+    figures = {
+        "full": {"a": estimate([0.10, 0.12])},
+        "summary": {"a": estimate([0.09, 0.11], half=0.01)},
+        "full_own_embedding": {"a": estimate([0.10])},
+        "summary_own_embedding": {"a": estimate([0.12], half=0.02)},
+        "teacher": {"a": estimate([0.125], half=0.025)},
+    }
+    found = recoveries(figures)["a"]
+    assert found.teacher_recovery == pytest.approx(0.8)
+    assert (found.teacher_low, found.teacher_high) == pytest.approx(
+        (0.1095 / 0.14875, 0.0905 / 0.10125), abs=2e-4
+    )
+    own = recoveries(figures, "summary_own_embedding")["a"]
+    assert own.teacher_recovery == pytest.approx(0.96)
+    del figures["teacher"]
+    without = recoveries(figures)["a"]
+    assert (without.teacher_recovery, without.teacher_low, without.teacher_high) == (None, None, None)
+
+
 @given(
     st.fixed_dictionaries(
         {
