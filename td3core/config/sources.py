@@ -61,7 +61,7 @@ TrainsOn = Literal[
     "teacher",
     "item_counts",
 ]
-"""What a source is made of; `td3core.evaluation.sources` makes it."""
+"""What a source is made of; `td3core.evaluation.sequences` makes it."""
 
 Budget = Literal["rows", "bytes"]
 """How many sequences a rival has: as many as the summary, or as many as fit into the bytes of the archive."""

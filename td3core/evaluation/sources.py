@@ -12,25 +12,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32
-from numpy.typing import NDArray
+from jaxtyping import Float, Int32
 from torch import Tensor
 
 from td3core.config import (
     SOURCE_BY_NAME,
     EvaluationSource,
     EvaluationSpec,
-    InnerConfig,
     LearnerConfig,
     Source,
     StudentConfig,
 )
-from td3core.data import Histories, Split, popularity
+from td3core.data import Split, popularity
 from td3core.errors import DivergedError
-from td3core.evaluation.coreset import coreset_users
-from td3core.evaluation.labelled import Budget, Material, item_sequences, labels
 from td3core.evaluation.rival import Rival, distil_rivals, rival_summaries
-from td3core.evaluation.users import embed_users, longest_users, random_users
+from td3core.evaluation.sequences import EmbeddedSequences, SourceSequences
 from td3core.inner import Labeller
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
@@ -55,19 +51,6 @@ class Trial(NamedTuple):
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
 
 
-class _Sequences(NamedTuple):
-    """Embedded sequences that learners are trained on, and what belongs to them."""
-
-    embeddings: Float[Tensor, "users steps d3"]
-    items: Float[Tensor, "items d3"]
-    lr_factor: float
-    """On the learning rate."""
-    targets: Float[Tensor, "users steps d3"] | None = None
-    """Expected embeddings of what is to be predicted; None: the sequences themselves."""
-    lengths: Int[Tensor, " users"] | None = None
-    """How many steps of each are no padding; None: all."""
-
-
 class Sources:
     """Everything that learners are trained on in one evaluation."""
 
@@ -84,7 +67,6 @@ class Sources:
         """Prepare; `spare_bytes` are those of the archive that a rival may fill (see `labelled`)."""
         self.summary = summary.to(device, dtype)
         self.labeller = self.summary.labeller
-        self.spare_bytes = spare_bytes
         self.split = split
         self.device = device
         self.dtype = dtype
@@ -95,7 +77,9 @@ class Sources:
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen
         watch = Stopwatch(device)
         watch.start()
-        self._lesson = self.summary.lesson()
+        self._sequences = SourceSequences(
+            self.summary, split.train, steps=self.steps, spare_bytes=spare_bytes
+        )
         watch.stop()
         self._lesson_seconds = watch.seconds
         self._held_out = RankingTask(
@@ -143,9 +127,11 @@ class Sources:
         return self._trial(ranks)
 
     def trial(
-        self, config: LearnerConfig, source: EvaluationSource, seed: int
+        self, config: LearnerConfig, source: EvaluationSource, seed: int, *, sequences: int | None = None
     ) -> Generator[float, None, Trial]:
         """Train a fresh learner and score it, yielding the fraction done.
+
+        A labelled rival may be given a number of `sequences` other than that of the table.
 
         Raises:
             DivergedError: a loss or a score is not finite, or was not when a rival was distilled.
@@ -157,22 +143,17 @@ class Sources:
             counts = torch.from_numpy(popularity(self.split.train)).to(self.device, self.dtype)
             return self._trial(self._held_out.ranks_of_scores(counts))
         if row.trains_on == "teacher":
-            (ranks,) = self._held_out.ranks(*self._teacher())
+            (ranks,) = self._held_out.ranks(*self._sequences.teacher())
             return self._trial(ranks)
         if row.trains_on == "log":
             return (yield from self._on_log(config, seed))
         if row.teaches(config, distilled=self.job.learner):
-            return (yield from self._as_student(config, row, seed))
-        return (yield from self._on_sequences(config, row, seed))
+            return (yield from self._as_student(config, row, seed, sequences))
+        return (yield from self._on_sequences(config, row, seed, sequences))
 
     def lacks(self, source: EvaluationSource) -> bool:
         """Tell whether the archive has no teacher for it."""
         return SOURCE_BY_NAME[source].needs_teacher and self.labeller is None
-
-    def _teacher(self) -> Labeller:
-        if self.labeller is None:
-            raise ValueError("the archive has no teacher, as those of format 1: there is nobody to label")
-        return self.labeller
 
     def _on_log(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
@@ -191,12 +172,14 @@ class Sources:
         (ranks,) = self._held_out.ranks(learner, trained.parameters, trained.items)
         return self._trial(ranks, trained.curve[-1].seconds, trained.curve)
 
-    def _as_student(self, config: LearnerConfig, source: Source, seed: int) -> Generator[float, None, Trial]:
+    def _as_student(
+        self, config: LearnerConfig, source: Source, seed: int, sequences: int | None
+    ) -> Generator[float, None, Trial]:
         learner = build_learner(config)
         watch = Stopwatch(self.device)
         watch.start()
         if source.labelled:
-            training = self._student_of_given(learner, source, seed)
+            training = self._student_of_given(learner, source, seed, sequences)
         else:
             training = self.summary.student_training(
                 learner,
@@ -218,27 +201,28 @@ class Sources:
             )
         return self._scored(learner, training.parameters, training.items, watch.seconds, curve)
 
-    def _student_of_given(self, learner: Learner, source: Source, seed: int) -> StudentTraining:
-        """Start the training of a student on a rival: as long as on the summary, and on as many sequences a step."""
-        batch = StudentConfig().batch_of(self._lesson.inputs.shape[0])
-        config = StudentConfig(batch_users=batch)
-        most = batch * config.steps * learner.objective.passes
+    def _student_of_given(
+        self, learner: Learner, source: Source, seed: int, sequences: int | None
+    ) -> StudentTraining:
+        """Start the training of a student on a labelled rival."""
+        config = self._sequences.student(sequences)
+        most = self._sequences.student_batch * config.steps * learner.objective.passes
         return StudentTraining(
             None,
             self.summary.items,
             learner=learner,
-            labeller=self._teacher(),
-            given=self._item_sequences(source, seed, most),
+            labeller=self._sequences.teacher(),
+            given=self._sequences.items_of(source, seed, most=most, sequences=sequences),
             config=config,
             seed=seed,
         )
 
     def _on_sequences(
-        self, config: LearnerConfig, source: Source, seed: int
+        self, config: LearnerConfig, source: Source, seed: int, count: int | None
     ) -> Generator[float, None, Trial]:
         learner = build_learner(config)
-        inner, steps = self._inner(source)
-        sequences = self._sequences(source, seed)
+        inner, steps = self._sequences.inner(source, count)
+        sequences = self._made(source, seed, count)
         training = EmbeddedTraining(
             sequences.embeddings,
             targets=sequences.targets,
@@ -261,76 +245,18 @@ class Sources:
             curve = (CurvePoint(seconds, self._validated(learner, parameters, sequences.items)),)
         return self._scored(learner, parameters, sequences.items, seconds, curve)
 
-    def _sequences(self, source: Source, seed: int) -> _Sequences:
+    def _made(self, source: Source, seed: int, count: int | None) -> EmbeddedSequences:
         """Return what a source has to train on.
 
         Raises:
             DivergedError: the distillation of a rival did.
         """
-        if source.labelled:
-            return self._labelled(source, seed)
-        train, (users, steps) = self.split.train, self._lesson.inputs.shape[:2]
-        users = min(users, train.n_users)
-        match source.trains_on:
-            case "farzi" | "small_farzi":
-                rival = self.rivals[source.name]
-                if rival is None:
-                    raise DivergedError(f"the distillation of {source.name} diverged")
-                return _Sequences(*rival)
-            case "coreset_users":
-                return self._embedded(coreset_users(train, users, self.summary.items, length=steps))
-            case "random_users":
-                return self._embedded(random_users(train, users, np.random.default_rng(seed)))
-            case "longest_users":
-                return self._embedded(longest_users(train, users))
-            case "summary" | "nothing":
-                return _Sequences(
-                    self._lesson.inputs,
-                    self.summary.items,
-                    self.summary.manifest.lr_factor,
-                    self._lesson.targets,
-                )
-            case "log" | "item_counts" | "teacher" | "sampled_sequences" | "popular_tokens":
-                raise ValueError(f"{source.name} trains on no embedded sequences")
-
-    def _item_sequences(self, source: Source, seed: int, most: int) -> Histories:
-        """Return the items of a labelled rival, no more sequences than a training reads."""
-        users, length = self._lesson.inputs.shape[:2]
-        if source.budget == "rows":
-            budget = Budget(rows=users, most=most)
-        elif self.spare_bytes is None:
-            raise ValueError(f"{source.name} is as large as the archive: expected `spare_bytes`")
-        else:
-            budget = Budget(bytes=self.spare_bytes, most=most)
-        material = Material(self.split.train, self._teacher(), length, self.job.data.exclude_seen)
-        return item_sequences(source.trains_on, material, budget, seed=seed)
-
-    def _labelled(self, source: Source, seed: int) -> _Sequences:
-        inner, steps = self._inner(source)
-        most = steps * inner.batch_of(self.split.train.n_users)
-        sequences = self._item_sequences(source, seed, most)
-        items = self.summary.items
-        return _Sequences(
-            items[sequences.items],
-            items,
-            self.summary.manifest.lr_factor if source.lr is None else 1.0,
-            labels(self._teacher(), sequences),
-            sequences.lengths,
-        )
-
-    def _inner(self, source: Source) -> tuple[InnerConfig, int]:
-        """Return how a source is trained on, and for how many steps."""
-        inner = self.job.inner
-        if source.steps is None or source.lr is None:
-            return inner, self.steps
-        update = {"steps": source.steps, "lr": source.lr, "optimizer": "adam", "schedule": "cosine"}
-        return inner.model_copy(update=update), source.steps
-
-    def _embedded(self, users: NDArray[np.int64]) -> _Sequences:
-        """Return real users as the summary's synthetic ones are: as long, on the same item factor."""
-        items, length = self.summary.items, self._lesson.inputs.shape[1]
-        embeddings, lengths = embed_users(self.split.train, users, items, length=length)
-        return _Sequences(embeddings, items, self.summary.manifest.lr_factor, lengths=lengths)
+        if source.name not in self.rival_configs:
+            return self._sequences.embedded(source, seed, count)
+        rival = self.rivals[source.name]
+        if rival is None:
+            raise DivergedError(f"the distillation of {source.name} diverged")
+        return EmbeddedSequences(*rival)
 
     def _trained(
         self,

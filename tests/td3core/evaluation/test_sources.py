@@ -265,3 +265,14 @@ def test_without_a_teacher_there_is_nobody_to_label(summary: Summary, split: Spl
 
 def test_no_rival_is_distilled_unasked(summary: Summary, split: Split) -> None:
     assert sources_of(summary, split).rival_configs == {}
+
+
+def test_labelled_rivals_may_be_given_a_number_of_sequences(summary: Summary, split: Split) -> None:
+    sources = sources_of(summary, split)
+    for source in ("random_labelled", "random_labelled_long", "random_labelled_own_embedding"):
+        rows, few, all_of_them = (
+            end_of(sources.trial(sources.job.learner, source, 1, sequences=count))[1].figures
+            for count in (summary.factors.shape[0], 1, split.train.n_users)
+        )
+        assert rows == trial(sources, source, 1).figures
+        assert few != rows != all_of_them
