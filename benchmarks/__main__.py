@@ -45,6 +45,8 @@ class Measurement(NamedTuple):
     module: str
     arguments: tuple[str, ...]
     holds: str
+    resumes: bool = False
+    """Whether it goes on with a file that is there."""
 
 
 def main(
@@ -55,7 +57,8 @@ def main(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the figures and plots.")] = Path(
         "build/bench"
     ),
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch, of each process.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Logs whose quality is measured side by side.")] = 1,
     missing: Annotated[bool, typer.Option("--missing", help="Leave alone what has a file already.")] = False,
     quick: Annotated[
         bool,
@@ -65,13 +68,15 @@ def main(
     """Run each measurement in a process of its own, one after the other, and go on if one fails."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = logs or [_SAMPLE]
-    measurements = _smoke(chosen[0], out) if quick else _measurements(chosen, out)
+    measurements = _smoke(chosen[0], out) if quick else _measurements(chosen, out, processes)
     failed: list[str] = []
     for measurement in measurements:
         file = out / measurement.file
-        if missing and file.exists():
+        if missing and file.exists() and not measurement.resumes:
             continue
         arguments = (*measurement.arguments, "--threads", str(threads), "--json", str(file))
+        if measurement.resumes and not missing:
+            arguments += ("--again",)
         if not _run(measurement.module, *arguments):
             failed.append(measurement.file)
     if not quick and not _THIRD_PARTY.exists():
@@ -87,7 +92,7 @@ def main(
         raise typer.Exit(1)
 
 
-def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
+def _measurements(logs: list[Path], out: Path, processes: int) -> list[Measurement]:
     found = [
         Measurement(
             f"speed-{loss}-{items}.json",
@@ -106,45 +111,28 @@ def _measurements(logs: list[Path], out: Path) -> list[Measurement]:
             "sweep.json", "benchmarks.sweep", (), "an outer step against items, users, length, window"
         )
     )
-    for log in logs:
-        name = log.name.partition(".")[0]
-        summary = out / f"summary-{name}-60x50.zip"
-        for users, options, what in (
-            (10, _LESS, "SASRec alone"),
-            (30, ("--no-own", "--no-trend"), "four learners and all rivals"),
-            (60, ("--summary", str(summary)), "every row"),
-        ):
-            found.append(
-                Measurement(
-                    f"quality-{name}-{users}x50.json",
-                    "benchmarks.quality",
-                    (str(log), "--users", str(users), "--length", "50", *options),
-                    f"the certificate of a summary of {users} x 50 of {log.name}: {what}",
-                )
-            )
-        found.append(
-            Measurement(
-                f"quality-{name}-{_HURRY}s.json",
-                "benchmarks.quality",
-                (
-                    str(log),
-                    "--users",
-                    "60",
-                    "--length",
-                    "50",
-                    *_LESS,
-                    "--spec",
-                    json.dumps({"stop": {"seconds": _HURRY}}),
-                ),
-                f"what {_HURRY} s give on {log.name}, teacher included",
-            )
-        )
-        if _THIRD_PARTY.exists():
+    summaries = out / "summaries-60x50"
+    hurry = ("--users", "60", *_LESS, "--spec", json.dumps({"stop": {"seconds": _HURRY}}))
+    for name, options, what in (
+        ("10x50", ("--users", "10", *_LESS), "summaries of 10 x 50: SASRec alone"),
+        ("30x50", ("--users", "30", "--no-own", "--no-trend"), "summaries of 30 x 50: four learners"),
+        (
+            "60x50",
+            ("--users", "60", "--every-rival", "--summaries", str(summaries)),
+            "summaries of 60 x 50: every row",
+        ),
+        (f"{_HURRY}s", hurry, f"what {_HURRY} s give, teacher included"),
+    ):
+        arguments = (*map(str, logs), "--length", "50", *options, "--processes", str(processes))
+        found.append(Measurement(f"quality-{name}.json", "benchmarks.quality", arguments, what, resumes=True))
+    if _THIRD_PARTY.exists():
+        for log in logs:
+            name = log.name.partition(".")[0]
             found.append(
                 Measurement(
                     f"third-party-{name}.json",
                     "benchmarks.third_party",
-                    (str(log), "--summary", str(summary)),
+                    (str(log), "--summary", str(summaries / f"{name}.zip")),
                     f"RecTools' SASRec on sequences sampled from the summary of 60 x 50 of {log.name}",
                 )
             )
@@ -168,9 +156,10 @@ def _smoke(log: Path, out: Path) -> list[Measurement]:
             "benchmarks.quality",
             (
                 str(log), "--users", "4", "--length", "6", "--seeds", "2", *_LESS, "--spec", json.dumps(_SMOKE_SPEC),
-                "--summary", str(out / "summary.zip"),
+                "--summaries", str(out / "summaries"),
             ),
             f"the certificate of a summary of {log.name}",
+            resumes=True,
         ),
     ]  # fmt: skip
 

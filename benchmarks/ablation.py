@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bars import follow
 from benchmarks.machine import surroundings
-from benchmarks.quality import follow
 from td3core.config import JobSpec
 from td3core.data.sequences import Sequences, build_sequences, leave_last_out
 from td3core.errors import DivergedError, Td3Error
@@ -160,7 +160,7 @@ def prepare(log: Path, job: JobSpec) -> Ground:
     def kept():
         found.append((yield from training.run()))
 
-    follow(kept())
+    follow(kept(), console)
     return Ground(learner, split.train, found[0], tasks)
 
 
@@ -172,7 +172,7 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
     started = time.monotonic()
     diverged = None
     try:
-        follow(run)
+        follow(run, console)
     except DivergedError as error:
         diverged = str(error)
     seconds = time.monotonic() - started

@@ -14,7 +14,7 @@ from matplotlib import rc_context  # pyright: ignore[reportMissingImports]
 from matplotlib.figure import Figure  # pyright: ignore[reportMissingImports]
 from matplotlib.ticker import NullFormatter, ScalarFormatter  # pyright: ignore[reportMissingImports]
 
-from benchmarks.quality import VALIDATED
+from benchmarks.quality.measurement import VALIDATED
 from benchmarks.sweep import AXES, SWEPT
 
 LABELS = {"ours": "ours, every item", "sampled": "ours, candidates", "direct": "direct"}
@@ -35,7 +35,8 @@ def main(
     by_log: dict[str, list[Report]] = defaultdict(list)
     for report in reports:
         if report.get("benchmark") == "quality":
-            by_log[report["log"]].append(report)
+            for log, certificate in report["logs"].items():
+                by_log[log].append(certificate)
     for log, certificates in by_log.items():
         name = log.partition(".")[0]
         if any(_unhurried(report) for report in certificates):

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.quality import follow
+from benchmarks.bars import follow
 from benchmarks.third_party.sources import Items, Source, cut, source_sequences
 from td3core import DistillationRun, Summary, load_summary
 from td3core.config import JobSpec
@@ -136,7 +136,7 @@ def main(
 def distilled(log: Path) -> Summary:
     """Distil with the default spec."""
     run = DistillationRun(log, JobSpec(), log_name=log.name, device=torch.device("cpu"))
-    follow(run)
+    follow(run, console)
     return run.summary
 
 

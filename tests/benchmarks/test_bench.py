@@ -107,13 +107,15 @@ def test_the_same_figures_give_the_same_plots(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text(json.dumps(report))
     for seconds in (None, 170.0):
         certificate = {
-            "benchmark": "quality", "log": "small.csv", "split": "test", "threads": 1, "load": 0.5,
+            "split": "test", "threads": 1, "load": 0.5,
             "spec": {"summary": {"users": 4, "length": 6}, "stop": {"seconds": seconds}},
             "recovery": {"sasrec": {"ndcg@10": {"recovery": 0.9, "low": None, "high": None}}},
             "job": {"teacher": {"valid_ndcg@10": 0.1}},
             "curve": [{"seconds": 3.0, "outer_step": 25, "ndcg@10": 0.08}],
         }  # fmt: skip
-        (tmp_path / f"quality-{seconds}.json").write_text(json.dumps(certificate))
+        (tmp_path / f"quality-{seconds}.json").write_text(
+            json.dumps({"benchmark": "quality", "logs": {"small.csv": certificate}})
+        )
     drawn = []
     for name in ("once", "again"):
         done = run(plots.main, str(tmp_path), str(tmp_path / name))

@@ -5,7 +5,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from benchmarks import quality
+from benchmarks.quality import __main__ as quality
 from td3core.data.sample import generate_sample_log
 
 SPEC = {
@@ -34,7 +34,7 @@ def test_every_row_is_printed_and_written(log: Path, tmp_path: Path) -> None:
     size = ["--users", "4", "--length", "6", "--seeds", "2"]
     done = run(str(log), *size, "--spec", json.dumps(SPEC), "--json", str(out))
     assert done.exit_code == 0, done.output
-    report = json.loads(out.read_text())
+    report = json.loads(out.read_text())["logs"]["log.csv"]
     assert set(report["results"]) == {"sasrec", "gru4rec", "narm", "bert4rec"}
     for sources in report["results"].values():
         assert {"full", "summary", "floor", "random", "longest", "coreset", "farzi"} <= set(sources)
@@ -63,7 +63,7 @@ def test_parts_can_be_left_out(log: Path, tmp_path: Path) -> None:
     less = ["--learners", "narm", "--no-farzi", "--no-trend", "--seeds", "1", "--length", "6", "--users", "4"]
     done = run(str(log), *less, "--spec", json.dumps(SPEC), "--json", str(out))
     assert done.exit_code == 0, done.output
-    report = json.loads(out.read_text())
+    report = json.loads(out.read_text())["logs"]["log.csv"]
     assert set(report["results"]) == {"narm"}
     assert "farzi" not in report["results"]["narm"]
     assert report["trend"] is None
@@ -75,7 +75,7 @@ def test_a_trend_over_widths(log: Path, tmp_path: Path) -> None:
     widths = ["--trend-width", "4", "--trend-width", "8"]
     done = run(str(log), *less, *widths, "--spec", json.dumps(SPEC), "--json", str(out))
     assert done.exit_code == 0, done.output
-    rows = json.loads(out.read_text())["trend"]["configurations"]
+    rows = json.loads(out.read_text())["logs"]["log.csv"]["trend"]["configurations"]
     assert len({(row["learner"], row["embedding_size"]) for row in rows}) == len(rows) == 8
 
 
@@ -85,7 +85,7 @@ def test_a_trend_over_widths(log: Path, tmp_path: Path) -> None:
         ("--learners", "sasrec,gpt", "learners"),
         ("--spec", '{"inner": {"steps": 0}}', "inner.steps"),
         ("--spec", "{nonsense", "property name"),
-        ("--spec", "[1]", "get"),
+        ("--spec", "[1]", "an object of JSON"),
     ],
 )
 def test_what_cannot_be_asked_for_is_named(log: Path, option: str, value: str, named: str) -> None:
