@@ -8,6 +8,10 @@ import polars as pl
 from td3core.data.sequences import Sequences
 
 _LEVEL = 19  # of zstd: the highest that takes no more memory to read
+_MANY_ROWS = 1_000_000
+_LEVEL_OF_MANY = (
+    9  # an eighth of the time for 3 to 10% more bytes, of a file that is far larger than any summary
+)
 
 
 def parquet_bytes(sequences: Sequences) -> int:
@@ -19,7 +23,8 @@ def parquet_bytes(sequences: Sequences) -> int:
     users = np.repeat(np.arange(sequences.n_users, dtype=np.uint32), sequences.lengths)
     items = sequences.item_ids.gather(sequences.items)
     file = io.BytesIO()
+    level = _LEVEL if len(items) <= _MANY_ROWS else _LEVEL_OF_MANY
     pl.DataFrame({"user": users, "item": items}).write_parquet(
-        file, compression_level=_LEVEL, statistics=False
+        file, compression_level=level, statistics=False
     )
     return file.tell()

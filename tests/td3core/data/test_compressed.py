@@ -4,8 +4,9 @@ import io
 
 import numpy as np
 import polars as pl
+import pytest
 
-from td3core.data import Sequences, build_sequences, parquet_bytes
+from td3core.data import Sequences, build_sequences, compressed, parquet_bytes
 from td3core.interactions import InteractionLog
 
 
@@ -38,3 +39,12 @@ def test_it_does_not_depend_on_the_order_of_users_rows_in_the_file() -> None:
     by_step = [rows[user * 30 + step] for step in range(30) for user in range(20)]
     first, other = parquet_bytes(log_of(rows)), parquet_bytes(log_of(by_step))
     assert abs(first - other) < 0.1 * first  # items are numbered otherwise
+
+
+def test_a_log_of_many_rows_takes_little_more_for_the_time_it_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = log_of(walk(users=200, length=100, items=256))
+    careful = parquet_bytes(log)
+    monkeypatch.setattr(compressed, "_MANY_ROWS", 19_999)
+    assert careful < parquet_bytes(log) < 1.15 * careful
+    monkeypatch.setattr(compressed, "_MANY_ROWS", 20_000)
+    assert parquet_bytes(log) == careful

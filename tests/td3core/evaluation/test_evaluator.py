@@ -107,6 +107,25 @@ def test_size_and_time_are_told(
     assert result["trend"] is None
 
 
+def test_the_compressed_log_is_measured_only_where_the_archive_does_not_say(
+    finished_run: DistillationRun, tiny_log: Path, tmp_path: Path
+) -> None:
+    measured = finished_run.metrics["log_parquet_bytes"]
+    other = tmp_path / "other.csv"
+    other.write_bytes(tiny_log.read_bytes() + b"\n")  # the same interactions, but another file
+    for said, log, expected in (
+        (measured + 1, tiny_log, measured + 1),
+        (measured + 1, other, measured),
+        (None, tiny_log, measured),
+    ):
+        archive = tmp_path / "summary.zip"
+        save_summary(finished_run.summary.with_metrics(log_parquet_bytes=said), archive)
+        run = evaluation(archive, log, seeds=1, sources=("floor",))
+        for _ in run:
+            pass
+        assert run.result["size"]["log_parquet_bytes"] == expected
+
+
 def test_trend_trains_each_configuration_on_both_and_takes_over_what_was_trained(
     archive: Path, tiny_log: Path
 ) -> None:
