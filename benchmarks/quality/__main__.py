@@ -23,13 +23,10 @@ from benchmarks.quality.request import (
     read_settings,
 )
 from benchmarks.quality.store import Store
-from benchmarks.quality.table import overview, timings
+from benchmarks.quality.table import WIDTH, overview, timings
 from td3client.certificate import certificate
 from td3client.resources import Evaluation
 from td3core.config import SOURCES, LearnerKind
-
-WIDTH = 160
-"""Characters of a line elsewhere than on a terminal."""
 
 console = Console(soft_wrap=True, highlight=False)
 if not console.is_terminal:

@@ -10,6 +10,9 @@ from benchmarks.quality.request import Document
 from td3client.display import duration
 from td3core.config import SOURCE_BY_NAME
 
+WIDTH = 160
+"""Characters of a line elsewhere than on a terminal."""
+
 OWN_EMBEDDING = "_own_embedding"
 
 
