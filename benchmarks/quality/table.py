@@ -10,7 +10,7 @@ from benchmarks.quality.request import Document
 from td3client.display import duration
 from td3core.config import SOURCE_BY_NAME
 
-WIDTH = 160
+WIDTH = 180
 """Characters of a line elsewhere than on a terminal."""
 
 OWN_EMBEDDING = "_own_embedding"
@@ -31,23 +31,24 @@ class Rival(NamedTuple):
 
 
 def overview(reports: Mapping[str, Document]) -> Table:
-    """Return the table, a row a log."""
+    """Return the table, a row a log; it tells what summaries are worth in real users where that was measured."""
+    worth = any(report.get("worth") for report in reports.values())
+    rival = "strongest rival\nNDCG@10\nlead of the summary\napart of all rivals"
     table = Table(
-        "log\nusers x items, interactions",
-        "full\nteacher",
-        "summary\nfloor",
-        "recovery\n95%",
-        "lift\nrecovery",
-        "strongest rival\nNDCG@10, lead of the summary",
-        "own embedding\nfull",
-        "strongest rival\nNDCG@10, lead of the summary",
-        "bytes\n/ Parquet",
-        "to the\nsummary",
-        title="NDCG@10 on each log; apart: zero lies outside the 95% interval over seeds and users",
+        "log\nusers x items\ninteractions",
+        "full\nteacher\nsummary\nfloor",
+        "recovery\n95%\nof the teacher\nlift recovery",
+        rival,
+        "own\nembedding\nfull\nsummary",
+        "recovery\n95%\nof the teacher",
+        rival,
+        *(["worth in\nlabelled users\nshared factor\nown embedding"] if worth else []),
+        "bytes /\nParquet\nlog to\nsummary",
+        title="NDCG@10 by log; apart: zero lies outside the 95% interval of the lead, over seeds and users",
         show_lines=True,
     )
     for log, report in reports.items():
-        table.add_row(*_cells(log, report))
+        table.add_row(*_cells(log, report, worth=worth))
     return table
 
 
@@ -95,20 +96,23 @@ def strongest_rival(report: Mapping[str, Any], *, own_embedding: bool) -> Rival 
     )
 
 
-def _cells(log: str, report: Document) -> Iterator[str]:
+def _cells(log: str, report: Document, *, worth: bool) -> Iterator[str]:
     profile, size, learner = report["profile"], report["size"], learner_of(report)
     recovery = report["recovery"][learner].get(VALIDATED) or {}
     own = report["own_recovery"][learner].get(VALIDATED) or {}
-    yield f"{log}\n{profile['users']:,} x {profile['items']:,}, {profile['interactions']:,}"
-    yield f"{_mean(report, 'full')}\n{_mean(report, 'teacher')}"
-    yield f"{_mean(report, 'summary')}\n{_mean(report, 'floor')}"
-    yield _share(recovery)
-    yield "" if recovery.get("lift_recovery") is None else f"{recovery['lift_recovery']:.3f}"
+    yield f"{log}\n{profile['users']:,} x {profile['items']:,}\n{profile['interactions']:,}"
+    yield "\n".join(_mean(report, source) for source in ("full", "teacher", "summary", "floor"))
+    yield f"{_recovery(recovery)}\n{_number(recovery.get('lift_recovery'))}"
     yield _rival(strongest_rival(report, own_embedding=False))
-    yield f"{_mean(report, 'summary' + OWN_EMBEDDING)} {_short(own)}\n{_mean(report, 'full' + OWN_EMBEDDING)}"
+    yield "\n\n" + "\n".join(_mean(report, f"{source}{OWN_EMBEDDING}") for source in ("full", "summary"))
+    yield _recovery(own)
     yield _rival(strongest_rival(report, own_embedding=True))
-    yield f"{size['summary_bytes'] / size['log_parquet_bytes']:.3f}"
-    yield duration(report["job_seconds"])
+    if worth:
+        found = (report.get("worth") or {}).get(learner, {})
+        yield "\n\n" + "\n".join(
+            _worth(found.get(source)) for source in ("summary", f"summary{OWN_EMBEDDING}")
+        )
+    yield f"{size['summary_bytes'] / size['log_parquet_bytes']:.3f}\n\n{duration(report['job_seconds'])}"
 
 
 def _timings(reports: Mapping[str, Document]) -> Iterator[tuple[str, ...]]:
@@ -131,16 +135,23 @@ def _mean(report: Mapping[str, Any], source: str) -> str:
     return "" if figures is None else f"{figures[VALIDATED]['mean']:.4f}"
 
 
-def _share(recovery: Mapping[str, Any]) -> str:
-    share, low, high = (recovery.get(key) for key in ("recovery", "low", "high"))
-    if share is None:
+def _recovery(recovery: Mapping[str, Any]) -> str:
+    low, high = recovery.get("low"), recovery.get("high")
+    ends = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return f"{_number(recovery.get('recovery'))}\n{ends}\n{_number(recovery.get('teacher_recovery'))}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _worth(worth: Mapping[str, Any] | None) -> str:
+    if worth is None:
         return ""
-    return f"{share:.3f}" + ("" if low is None or high is None else f"\n{low:.3f} to {high:.3f}")
-
-
-def _short(recovery: Mapping[str, Any]) -> str:
-    share = recovery.get("recovery")
-    return "" if share is None else f"({share:.3f})"
+    if worth["users"] is None:
+        last = worth["curve"][-1]["users"]
+        return f"more than {'all ' if last == worth['log_users'] else ''}{last:,}"
+    return f"{worth['users']:,.0f}, {worth['times_rows']:.1f} x rows"
 
 
 def _rival(rival: Rival | None) -> str:
@@ -148,7 +159,6 @@ def _rival(rival: Rival | None) -> str:
         return ""
     apart = {True: ", apart", False: ", not apart", None: ""}[rival.apart]
     return (
-        f"{rival.name.removesuffix(OWN_EMBEDDING)}\n"
-        f"{rival.mean:.4f}, {rival.lead:+.4f}{apart}\n"
-        f"ahead of {rival.ahead}, behind {rival.behind}, of {rival.rivals}"
+        f"{rival.name.removesuffix(OWN_EMBEDDING)}\n{rival.mean:.4f}\n{rival.lead:+.4f}{apart}\n"
+        f"{rival.ahead} ahead, {rival.behind} behind, of {rival.rivals}"
     )

@@ -21,7 +21,6 @@ from benchmarks.quality.request import (
     name_of,
     read_settings,
 )
-from benchmarks.quality.table import strongest_rival
 from td3core.data.sample import generate_sample_log
 
 SPEC = {
@@ -199,32 +198,6 @@ def test_jobs_that_are_timed_beside_are_what_they_are_called(tmp_path: Path) -> 
     assert old["job_seconds"] > single["job_seconds"] > 0
     for words in ("as asked for", "single teacher", "old default"):
         assert words in done.output
-
-
-def test_the_strongest_rival_is_the_one_with_the_highest_mean_of_its_kind() -> None:
-    def compared(difference: float, disjoint: bool) -> dict[str, Any]:
-        return {"ndcg@10": {"difference": difference, "low": None, "high": None, "disjoint": disjoint}}
-
-    rows = {"random": 0.10, "longest": 0.12, "coreset": 0.07, "random_labelled_own_embedding": 0.20}
-    report = {
-        "spec": {"learner": {"kind": "sasrec"}},
-        "results": {"sasrec": {name: {"ndcg@10": {"mean": mean}} for name, mean in rows.items()}},
-        "comparison": {
-            "sasrec": {
-                "random": compared(0.01, False),
-                "longest": compared(-0.01, True),
-                "coreset": compared(0.04, True),
-                "random_labelled_own_embedding": compared(0.03, True),
-            }
-        },
-    }
-    shared = strongest_rival(report, own_embedding=False)
-    assert shared == ("longest", 0.12, -0.01, True, 1, 1, 3)
-    assert strongest_rival(report, own_embedding=True) == (
-        "random_labelled_own_embedding", 0.20, 0.03, True, 1, 0, 1,
-    )  # fmt: skip
-    del report["comparison"]["sasrec"]["random_labelled_own_embedding"]
-    assert strongest_rival(report, own_embedding=True) is None
 
 
 @pytest.mark.parametrize(
