@@ -7,7 +7,17 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from td3client.display import duration, kilobytes, size_beside_log
-from td3client.resources import Comparison, Evaluation, RankAgreement, Recovery, Size, Spread, Timing, Trend
+from td3client.resources import (
+    Comparison,
+    Evaluation,
+    RankAgreement,
+    Recovery,
+    Size,
+    Spread,
+    Timing,
+    Trend,
+    Worth,
+)
 
 Share = Literal["recovery", "low", "high", "lift_recovery", "teacher_recovery"]
 
@@ -24,6 +34,8 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
         parts.append(_learner_table(learner, sources, recovery, own, cutoff, over))
         if rivals:
             parts.append(_rivals(learner, rivals, f"ndcg@{cutoff}"))
+        worth = (evaluation.get("worth") or {}).get(learner, {})
+        parts += [_worth(learner, source, found) for source, found in worth.items()]
         if lost := (evaluation.get("diverged") or {}).get(learner):
             parts.append(f"{learner}: training diverged on {', '.join(lost)}")
     if missing := evaluation.get("unavailable"):
@@ -83,6 +95,34 @@ def _rivals(learner: str, rivals: Mapping[str, Mapping[str, Comparison]], metric
             ends = "" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
             table.add_row(rival, f"{found['difference']:+.4f}", ends, words[found["disjoint"]])
     return table
+
+
+def _worth(learner: str, source: str, worth: Worth) -> str:
+    """How many labelled real users the summary is worth, and where it stands beside what labels it."""
+    metric, lead = worth["metric"].upper(), worth["lead_over_teacher"]
+    stands = "level with" if not lead["disjoint"] else "ahead of" if lead["difference"] > 0 else "behind"
+    return (
+        f"{learner}, {source}: worth {_real_users(worth)}; its {metric} of {worth['summary']['mean']:.4f} is {stands} "
+        f"the {worth['teacher']['mean']:.4f} of the teacher"
+    )
+
+
+def _real_users(worth: Worth) -> str:
+    if not worth["curve"]:
+        return "an unknown number of real users, since every training on them diverged"
+    rows, least, most = worth["rows"], worth["curve"][0]["users"], worth["curve"][-1]["users"]
+    users, who = worth["users"], "real users with the teacher's labels"
+    if users is None:
+        tried = f"all {most}" if most == worth["log_users"] else f"{most} of the {worth['log_users']}"
+        found = f"more than {tried} {who}, {most / rows:.1f} times its {rows} rows"
+    elif users <= least:
+        found = f"at most {least} {who}, for {rows} rows"
+    else:
+        found = f"{users:.0f} {who}, {users / rows:.1f} times its {rows} rows"
+    low, high = (
+        f"more than {most}" if end is None else f"{end:.0f}" for end in (worth["low"], worth["high"])
+    )
+    return f"{found} (95% interval {low} to {high})"
 
 
 def _matrix(evaluation: Evaluation, cutoff: int) -> Table:

@@ -108,10 +108,17 @@ class Evaluation(Run):
     """The summary against each rival, by learner, rival and metric. Both are trained alike: for learners
     of another kind than the job's it is `summary_untaught` that is compared.
     """
+    worth: dict[str, dict[str, Worth]] | None
+    """How many labelled real users each summary is worth, by learner and source: `summary`
+    (`summary_untaught` for learners of another kind than the job's) and `summary_own_embedding`. Empty
+    unless the spec asks for it.
+    """
     diverged: dict[str, list[str]] | None
     """By learner, the sources that are left out because the training of a learner on them diverged."""
     unavailable: list[str] | None
-    """Sources that are left out because the archive has no teacher, as those of releases before 0.2.0."""
+    """Sources that are left out because the archive has no teacher, as those of releases before 0.2.0, and
+    `worth` if it was asked for.
+    """
     seconds: dict[str, dict[str, float]] | None
     """Mean seconds of training by learner and source, without validations."""
     timing: dict[str, Timing] | None
@@ -445,3 +452,54 @@ class Workers(TypedDict):
 
     items: list[Worker]
     """The workers."""
+
+
+class Worth(TypedDict):
+    """How many real users with the teacher's labels are as good to train on as the summary."""
+
+    metric: str
+    """The metric that is compared, such as `ndcg@10`."""
+    summary: Spread
+    """What learners trained on the summary reach."""
+    teacher: Spread
+    """What the teacher reaches, which labels both the summary and the real users; its interval is over
+    users alone.
+    """
+    lead_over_teacher: Comparison
+    """The summary against the teacher: where the two are not `disjoint`, the summary is level with what
+    labels it, and no number of labelled users would be worth more.
+    """
+    rows: int
+    """Synthetic users in the summary."""
+    log_users: int
+    """Real users in the log after the filters."""
+    users: float | None
+    """How many labelled real users the summary is worth, between two points of `curve` on a logarithmic
+    scale; if the first point is already as good, its number of users, and the summary is worth at most
+    that. Null: more than the last point has.
+    """
+    low: float | None
+    """Lower end of the 95% interval of `users`, which are read anew from the same points for each resample
+    of seeds and users; null as there.
+    """
+    high: float | None
+    """Upper end of that interval; null as there."""
+    times_rows: float | None
+    """users / rows; null where `users` is."""
+    curve: list[WorthPoint]
+    """What was tried: as many users as the summary has rows, then twice as many each time, up to all users
+    of the log or 65,536, until they are as good. Numbers on which every training diverged are left out.
+    """
+
+
+class WorthPoint(TypedDict):
+    """Learners trained on so many real users with the teacher's labels."""
+
+    users: int
+    """How many real users; each learner has others, drawn uniformly."""
+    source: str
+    """As which source they were trained on: the stronger of `random_labelled` and `random_labelled_long`,
+    or `random_labelled_own_embedding`; for more steps where it takes more to read each user once.
+    """
+    figure: Spread
+    """What the learners reach."""

@@ -18,6 +18,7 @@ from td3core.results import (
     Spread,
     Timing,
     Trend,
+    Worth,
     current_format,
 )
 
@@ -50,6 +51,7 @@ class EvaluationOut(RunOut):
     recovery: Stored[dict[str, dict[str, Recovery]]] = _part("recovery")
     own_recovery: Stored[dict[str, dict[str, Recovery]]] = _part("own_recovery")
     comparison: Stored[dict[str, dict[str, dict[str, Comparison]]]] = _part("comparison")
+    worth: Stored[dict[str, dict[str, Worth]]] = _part("worth")
     diverged: Stored[dict[str, tuple[str, ...]]] = _part("diverged")
     unavailable: Stored[tuple[str, ...]] = _part("unavailable")
     seconds: Stored[dict[str, dict[str, float]]] = _part("seconds")
@@ -69,7 +71,7 @@ class EvaluationOut(RunOut):
         links = {"self": here, "events": f"{here}/events", "job": f"{base}/jobs/{evaluation.job_id}"}
         if not evaluation.state.ended:
             links["cancel"] = f"{here}/cancel"
-        result = current_format(evaluation.result or {})
+        result = {} if evaluation.result is None else current_format(evaluation.result)
         return cls(
             **run_fields(evaluation),
             job_id=evaluation.job_id,
@@ -142,6 +144,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
             "coreset": {"ndcg@10": {"difference": 0.024, "low": 0.016, "high": 0.032, "disjoint": True}}
         }
     },
+    "worth": {},
     "diverged": {"sasrec": []},
     "unavailable": [],
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
@@ -190,6 +193,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "recovery": None,
     "own_recovery": None,
     "comparison": None,
+    "worth": None,
     "diverged": None,
     "unavailable": None,
     "seconds": None,

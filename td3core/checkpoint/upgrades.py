@@ -85,10 +85,14 @@ def _name_points(curved: Document) -> None:
 
 
 def _from_3(stored: Document) -> Document:
-    """Trainings of an evaluation keep the rank of every user: those that did not are done again."""
+    """Trainings of an evaluation keep the rank of every user: those that did not are done again.
+
+    An evaluation has trainings on labelled users, of which there were none.
+    """
     work = stored["work"] or {}
     if "trials" in work:
         work["trials"] = []
+        work["labelled"] = []
     return stored
 
 

@@ -1,8 +1,8 @@
 """The spec of an evaluation, and the configuration of the quick certificate."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from td3core.config.base import Config
 from td3core.config.faults import FieldError
@@ -114,6 +114,13 @@ class EvaluationSpec(Config):
         description="Also measure how well the summary ranks learner configurations, by training each of them on the "
         "summary and on the log. Null: do not, which saves much time.",
     )
+    worth: bool = Field(
+        default=False,
+        description="Also measure how many real users with the teacher's labels the summary is worth, of `summary` "
+        "(`summary_untaught` for learners of another kind than the job's) and of `summary_own_embedding`, as far as "
+        "`sources` has them. Learners are trained on as many users as the summary has rows, on twice as many, and so "
+        "on, until they are as good or there are no more, which can take longer than all else.",
+    )
     protocol: Literal["full", "uni100"] = Field(
         default="full",
         description="`full`: rank the held-out item among all items. `uni100`: rank it among 100 unseen items, sampled "
@@ -139,3 +146,12 @@ class EvaluationSpec(Config):
         description="Number of training steps on the summary and on real users. Default: `inner.steps` of the job. "
         "Students of another learner take a fixed number of steps instead.",
     )
+
+    @model_validator(mode="after")
+    def _worth_is_of_a_summary(self) -> Self:
+        summaries = [source.name for source in SOURCES if source.role == "summary"]
+        if self.worth and not set(summaries) & set(self.sources):
+            raise FieldError(
+                self.worth, field="worth", reason=f"needs one of the sources {', '.join(summaries)}"
+            )
+        return self

@@ -76,10 +76,16 @@ def estimates(
 
 def interval(draws: NDArray[np.float64]) -> Interval | None:
     """Return where 95 of 100 draws lie; None if that has no end."""
+    ends = ends_of(draws)
+    return ends if np.isfinite(ends).all() else None
+
+
+def ends_of(draws: NDArray[np.float64]) -> Interval:
+    """Return between which ends 95 of 100 draws lie; either may be infinite."""
     tail = (1 - CONFIDENCE) / 2
-    low = float(np.quantile(draws, tail, method="lower"))
-    high = float(np.quantile(draws, 1 - tail, method="higher"))
-    return Interval(low, high) if np.isfinite(low) and np.isfinite(high) else None
+    return Interval(
+        float(np.quantile(draws, tail, method="lower")), float(np.quantile(draws, 1 - tail, method="higher"))
+    )
 
 
 def _by_users(figures: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,8 @@ from itertools import product
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Int32
+from torch import Tensor
 
 from td3core.config import SOURCE_BY_NAME, SOURCES, EvaluationSource, EvaluationSpec, LearnerConfig
 from td3core.data import Split
@@ -21,9 +23,10 @@ from td3core.evaluation.rival import Rival
 from td3core.evaluation.sources import Sources, Trial
 from td3core.evaluation.timing import compare_seconds
 from td3core.evaluation.trend import configurations, trend_of
+from td3core.evaluation.worth import Reading, WorthSearch
 from td3core.progress import Progress, relay
 from td3core.ranking import Figures
-from td3core.results import EvaluationResult, Size, Timing, Trend
+from td3core.results import EvaluationResult, Size, Timing, Trend, Worth
 from td3core.summary import Summary
 
 
@@ -43,6 +46,8 @@ class EvaluatorState:
     """None for one whose distillation diverged."""
     trials: tuple[Trial | None, ...]
     """In the order in which they are made; None for one that diverged."""
+    labelled: tuple[Trial | None, ...]
+    """Those on labelled users that the worth of the summary is read from, in the same way."""
 
 
 class Evaluator:
@@ -70,6 +75,9 @@ class Evaluator:
                 f"the archive has no teacher, as those of format 1: {', '.join(spec.sources)} cannot be made of it"
             )
         self._units = list(dict.fromkeys((*self._compared(), *self._trend_units())))
+        self._worth = WorthSearch(
+            self._sources, self._readings(), seeds=self._seeds(spec.seeds), learner=self.learner
+        )
         self._trials: dict[_Unit, Trial] = {}
         self._diverged: set[tuple[LearnerConfig, EvaluationSource]] = set()
         self._done = 0
@@ -78,11 +86,16 @@ class Evaluator:
     def state(self) -> EvaluatorState:
         """Return the trainings that have come to their end."""
         done = self._units[: self._done]
-        return EvaluatorState(self._sources.rivals, tuple(self._trials.get(unit) for unit in done))
+        return EvaluatorState(
+            self._sources.rivals,
+            tuple(self._trials.get(unit) for unit in done),
+            tuple(self._worth.trials),
+        )
 
     def restore(self, state: EvaluatorState) -> None:
         """Skip these rivals and trainings."""
         self._sources.rivals = dict(state.rivals)
+        self._worth.trials = list(state.labelled)
         self._done = len(state.trials)
         for unit, trial in zip(self._units, state.trials, strict=False):
             if trial is None:
@@ -91,10 +104,10 @@ class Evaluator:
                 self._trials[unit] = trial
 
     def run(self) -> Generator[Progress, None, EvaluationResult]:
-        """Evaluate every learner on every source, seed after seed."""
+        """Evaluate every learner on every source, seed after seed, and then find what the summary is worth."""
         rivals = sum(SOURCE_BY_NAME[name].preparation_cost for name in self._sources.rival_configs)
-        total = rivals + self._cost(self._units)
-        report = Progress("evaluating", 0, len(self._units))
+        total = rivals + self._cost(self._units) + self._worth.cost
+        report = Progress("evaluating", 0, len(self._units) + self._worth.steps)
         if set(self._sources.rival_configs) - set(self._sources.rivals):
             yield from relay(self._sources.distil_rivals(), partial(_within, report, share=rivals / total))
         done = self._units[: self._done]
@@ -113,7 +126,9 @@ class Evaluator:
             self._done += 1
             report = replace(report, step=self._done, scores=scores, fraction=report.fraction + share)
             yield report
-        return self._result()
+        search = self._worth.run(self._ranks_of_summaries())
+        worth = yield from relay(search, partial(_after, report, share=self._worth.cost / total))
+        return self._result(worth)
 
     def _cost(self, units: Sequence[_Unit]) -> float:
         """Return about what share of the time these trainings take, relative to others."""
@@ -143,7 +158,23 @@ class Evaluator:
                     yield _Unit(config, "full", seed)
                     yield _Unit(config, "summary", seed)
 
-    def _result(self) -> EvaluationResult:
+    def _readings(self) -> Iterator[Reading]:
+        """Yield the summaries whose worth is asked for, as they are compared with rivals."""
+        if self.spec.worth and self._sources.labeller is not None:
+            for config in self._configs().values():
+                for summary in (self._compared_with_rivals(config), "summary_own_embedding"):
+                    if summary in self.spec.sources:
+                        yield Reading(config, summary)
+
+    def _ranks_of_summaries(self) -> dict[Reading, Int32[Tensor, "seeds users"]]:
+        """Return the ranks of every summary on which no learner diverged."""
+        return {
+            reading: torch.stack([trial.ranks for trial in self._of(*reading, self.spec.seeds)])
+            for reading in self._readings()
+            if reading not in self._diverged
+        }
+
+    def _result(self, worth: Mapping[Reading, Worth]) -> EvaluationResult:
         configs = self._configs()
         estimated = self._estimates()
         figures = {
@@ -163,15 +194,17 @@ class Evaluator:
                 kind: comparisons(by_source, self._compared_with_rivals(configs[kind]))
                 for kind, by_source in figures.items()
             },
+            worth={
+                kind: {reading.summary: found for reading, found in worth.items() if reading.config == config}
+                for kind, config in configs.items()
+            }
+            if self.spec.worth
+            else {},
             diverged={
                 kind: tuple(name for name in self._asked_sources() if (config, name) in self._diverged)
                 for kind, config in configs.items()
             },
-            unavailable=tuple(
-                source.name
-                for source in SOURCES
-                if source.name in self.spec.sources and self._sources.lacks(source.name)
-            ),
+            unavailable=self._unavailable(),
             seconds={
                 kind: {source: self._mean_seconds(config, source) for source in self._scored_sources(config)}
                 for kind, config in configs.items()
@@ -205,6 +238,16 @@ class Evaluator:
             for source in SOURCES
             if source.name in self.spec.sources and not self._sources.lacks(source.name)
         ]
+
+    def _unavailable(self) -> tuple[str, ...]:
+        """Name what was asked for and needs the teacher that is not there."""
+        sources = [
+            source.name
+            for source in SOURCES
+            if source.name in self.spec.sources and self._sources.lacks(source.name)
+        ]
+        lacks_worth = self.spec.worth and self._sources.labeller is None
+        return (*sources, *(["worth"] if lacks_worth else []))
 
     def _scored_sources(self, config: LearnerConfig) -> list[EvaluationSource]:
         """Return those on which no training of a learner diverged."""
@@ -258,6 +301,15 @@ class Evaluator:
 
 def _ndcg(figures: Figures) -> Iterator[str]:
     return (name for name in figures if name.startswith("ndcg"))
+
+
+def _after(before: Progress, then: Progress, *, share: float) -> Progress:
+    return replace(
+        then,
+        step=before.step + then.step,
+        steps=before.steps,
+        fraction=before.fraction + then.fraction * share,
+    )
 
 
 def _within(before: Progress, part: float, *, share: float) -> Progress:

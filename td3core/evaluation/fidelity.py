@@ -59,9 +59,21 @@ def comparisons(
         theirs = by_source.get(rival.name)
         if rival.role == "rival" and ours is not None and theirs is not None:
             found[rival.name] = {
-                name: _comparison(ours[name], theirs[name]) for name in ours if name in theirs
+                name: comparison(ours[name], theirs[name]) for name in ours if name in theirs
             }
     return found
+
+
+def comparison(summary: Estimate, rival: Estimate) -> Comparison:
+    """Say by how much a figure of the summary leads that of another source, over seeds and the same users."""
+    ends = interval(summary.draws - rival.draws)
+    assert ends is not None  # figures are finite
+    return Comparison(
+        difference=summary.mean - rival.mean,
+        low=ends.low,
+        high=ends.high,
+        disjoint=ends.low > 0 or ends.high < 0,
+    )
 
 
 def _spread(values: Sequence[float], ends: Interval | None) -> Spread:
@@ -96,17 +108,6 @@ def _recovery(
         teacher_recovery=of_teacher,
         teacher_low=teacher_ends and teacher_ends.low,
         teacher_high=teacher_ends and teacher_ends.high,
-    )
-
-
-def _comparison(summary: Estimate, rival: Estimate) -> Comparison:
-    ends = interval(summary.draws - rival.draws)
-    assert ends is not None  # figures are finite
-    return Comparison(
-        difference=summary.mean - rival.mean,
-        low=ends.low,
-        high=ends.high,
-        disjoint=ends.low > 0 or ends.high < 0,
     )
 
 

@@ -3,7 +3,7 @@
 1. As of 0.1.0.
 2. The sources `own_full` and `own_soft` are called `full_own_embedding` and `summary_own_embedding`.
 3. Intervals are over seeds and users, and comparisons have that of the difference; `intervals` says which,
-   and `unavailable` which sources there were not.
+   and `unavailable` which sources there were not. `worth` says how many real users a summary is worth.
 """
 
 from typing import Any
@@ -28,8 +28,8 @@ def upgrade_1_to_2(stored: Document) -> Document:
 
 
 def upgrade_2_to_3(stored: Document) -> Document:
-    """Say that the intervals are over seeds alone, and that no source was left out."""
-    return {**stored, "intervals": "seeds", "unavailable": [], "format": 3}
+    """Say that the intervals are over seeds alone, that no source was left out, and that nobody asked for the worth."""
+    return {**stored, "intervals": "seeds", "unavailable": [], "worth": {}, "format": 3}
 
 
 def _renamed(by_source: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from td3core.results.figures import Comparison, Interval, IntervalsOver, Recover
 from td3core.results.job import JobMetrics, Stopped
 from td3core.results.timing import Timing
 from td3core.results.trend import RankAgreement, Trend, TrendRow
+from td3core.results.worth import Worth, WorthPoint
 
 __all__ = [
     "Comparison",
@@ -22,5 +23,7 @@ __all__ = [
     "Timing",
     "Trend",
     "TrendRow",
+    "Worth",
+    "WorthPoint",
     "current_format",
 ]

@@ -11,6 +11,7 @@ from td3core.results.base import Result
 from td3core.results.figures import Comparison, IntervalsOver, Recovery, Spread
 from td3core.results.timing import Timing
 from td3core.results.trend import Trend
+from td3core.results.worth import Worth
 
 
 class Size(Result):
@@ -50,11 +51,17 @@ class EvaluationResult(Result):
         description="The summary against each rival, by learner, rival and metric. Both are trained alike: for "
         "learners of another kind than the job's it is `summary_untaught` that is compared."
     )
+    worth: dict[str, dict[str, Worth]] = Field(
+        description="How many labelled real users each summary is worth, by learner and source: `summary` "
+        "(`summary_untaught` for learners of another kind than the job's) and `summary_own_embedding`. Empty unless "
+        "the spec asks for it.",
+    )
     diverged: dict[str, tuple[str, ...]] = Field(
         description="By learner, the sources that are left out because the training of a learner on them diverged."
     )
     unavailable: tuple[str, ...] = Field(
-        description="Sources that are left out because the archive has no teacher, as those of releases before 0.2.0."
+        description="Sources that are left out because the archive has no teacher, as those of releases before 0.2.0, "
+        "and `worth` if it was asked for."
     )
     seconds: dict[str, dict[str, float]] = Field(
         description="Mean seconds of training by learner and source, without validations."

@@ -77,6 +77,7 @@ def test_results_are_shown_with_their_figures(api: httpx.Client, release: str) -
     for metric, found in result["recovery"]["sasrec"].items():
         assert shown["recovery"]["sasrec"][metric].items() >= found.items()
     assert shown["intervals"] == "seeds"
+    assert shown["worth"] == {}
     assert shown["trend"]["agreement"].keys() == result["trend"]["agreement"].keys()
 
 

@@ -119,6 +119,56 @@ def test_recovery_of_the_teacher_stands_below_that_of_single_trainings() -> None
     assert lines[first : first + len(rows)] == rows
 
 
+def worth(users: float | None, ends: tuple[float | None, float | None], lead: Any) -> dict[str, Any]:
+    return {
+        "metric": "ndcg@10",
+        "summary": spread(0.1046),
+        "teacher": spread(0.1066),
+        "lead_over_teacher": lead,
+        "rows": 30,
+        "log_users": 943,
+        "users": users,
+        "low": ends[0],
+        "high": ends[1],
+        "times_rows": users and users / 30,
+        "curve": [
+            {"users": count, "source": "random_labelled", "figure": spread(0.1)} for count in (30, 60, 120)
+        ],
+    }
+
+
+def test_the_worth_of_a_summary_is_a_sentence_for_each_way_to_train() -> None:
+    level = {"difference": -0.002, "low": -0.005, "high": 0.001, "disjoint": False}
+    ahead = {"difference": 0.002, "low": 0.001, "high": 0.003, "disjoint": True}
+    behind = {"difference": -0.002, "low": -0.003, "high": -0.001, "disjoint": True}
+    everybody = worth(None, (110.2, None), ahead)
+    everybody["curve"][-1]["users"] = 943
+    found = {
+        "summary": worth(84.6, (31.0, None), level),
+        "summary_own_embedding": worth(None, (None, None), behind),
+        "summary_untaught": worth(30.0, (30.0, 45.2), behind),
+        "of_the_future": everybody,
+        "lost": {**worth(None, (None, None), level), "curve": []},
+    }
+    lines = printed(minimal(worth={"sasrec": found}))
+    who = "real users with the teacher's labels"
+    assert lines[-5:] == [
+        f"sasrec, summary: worth 85 {who}, 2.8 times its 30 rows (95% interval 31 to more than 120); "
+        "its NDCG@10 of 0.1046 is level with the 0.1066 of the teacher",
+        f"sasrec, summary_own_embedding: worth more than 120 of the 943 {who}, 4.0 times its 30 rows "
+        "(95% interval more than 120 to more than 120); "
+        "its NDCG@10 of 0.1046 is behind the 0.1066 of the teacher",
+        f"sasrec, summary_untaught: worth at most 30 {who}, for 30 rows (95% interval 30 to 45); "
+        "its NDCG@10 of 0.1046 is behind the 0.1066 of the teacher",
+        f"sasrec, of_the_future: worth more than all 943 {who}, 31.4 times its 30 rows "
+        "(95% interval 110 to more than 943); "
+        "its NDCG@10 of 0.1046 is ahead of the 0.1066 of the teacher",
+        "sasrec, lost: worth an unknown number of real users, since every training on them diverged; "
+        "its NDCG@10 of 0.1046 is level with the 0.1066 of the teacher",
+    ]
+    assert not any("worth" in line for line in printed(minimal(worth={})))
+
+
 def test_what_diverged_is_named() -> None:
     lines = printed(minimal(diverged={"sasrec": ["random", "longest"]}))
     assert lines[-1] == "sasrec: training diverged on random, longest"

@@ -40,6 +40,23 @@ RESULT: dict[str, Any] = {
     "comparison": {
         "sasrec": {"random": {"ndcg@10": {"difference": 0.01, "low": -0.01, "high": 0.03, "disjoint": False}}}
     },
+    "worth": {
+        "sasrec": {
+            "summary": {
+                "metric": "ndcg@10",
+                "summary": FIGURE,
+                "teacher": FIGURE,
+                "lead_over_teacher": {"difference": 0.0, "low": -0.01, "high": 0.01, "disjoint": False},
+                "rows": 30,
+                "log_users": 943,
+                "users": 90.0,
+                "low": 30.0,
+                "high": None,
+                "times_rows": 3.0,
+                "curve": [{"users": 30, "source": "random_labelled", "figure": FIGURE}],
+            }
+        }
+    },
     "diverged": {"sasrec": ["longest"]},
     "unavailable": ["teacher"],
     "seconds": {"sasrec": {"summary": 1.5}},
@@ -61,7 +78,7 @@ def test_no_body_means_all_defaults(api: httpx.Client, database: Database, finis
     assert response.headers["location"] == f"/evaluations/{evaluation['id']}"
     assert (evaluation["state"], evaluation["job_id"]) == ("queued", finished_job)
     assert evaluation["spec"] == EvaluationSpec.model_validate({}).model_dump(mode="json")
-    assert evaluation["results"] is None
+    assert {evaluation[field] for field in RESULT} == {None}
     assert api.get(response.headers["location"]).json() == evaluation
     assert evaluation["id"] in outbox_ids(database)
 

@@ -70,6 +70,14 @@ def test_no_fault_is_said_in_the_words_of_pydantic(model: type[BaseModel]) -> No
         ({"split": "train"}, Fault(("split",), "train", expected="'test' or 'valid'")),
         ({"trend": 1}, Fault(("trend",), 1, expected="an object")),
         (
+            {"worth": True, "sources": ["full", "random"]},
+            Fault(
+                ("worth",),
+                True,
+                reason="needs one of the sources summary, summary_untaught, summary_own_embedding",
+            ),
+        ),
+        (
             {"sources": ["own_full"]},
             Fault(("sources", 0), "own_full", expected="'full_own_embedding', the new name of this source"),
         ),
