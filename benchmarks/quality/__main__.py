@@ -74,6 +74,10 @@ def main(
     every_rival: Annotated[
         bool, typer.Option(help="Train on labelled rivals of equal bytes and of own embeddings, too.")
     ] = False,
+    worth: Annotated[
+        bool,
+        typer.Option("--worth", help="Find how many labelled real users each summary is worth, too."),
+    ] = False,
     trend: Annotated[
         bool, typer.Option(help="Train eight configurations of learners on summary and log, too.")
     ] = True,
@@ -118,6 +122,7 @@ def main(
             and (own or not source.own_embedding)
             and (every_rival or not source.labelled or source.in_evaluations)
         ],
+        "worth": worth,
         "trend": _trend(trend_seeds, trend_width) if trend else None,
     }
     try:

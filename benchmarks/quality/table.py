@@ -146,11 +146,13 @@ def _number(value: float | None) -> str:
 
 
 def _worth(worth: Mapping[str, Any] | None) -> str:
-    if worth is None:
+    if worth is None or not worth["curve"]:  # all trainings on users diverged
         return ""
+    least, most = (worth["curve"][end]["users"] for end in (0, -1))
     if worth["users"] is None:
-        last = worth["curve"][-1]["users"]
-        return f"more than {'all ' if last == worth['log_users'] else ''}{last:,}"
+        return f"more than {'all ' if most == worth['log_users'] else ''}{most:,}"
+    if worth["users"] <= least:
+        return f"at most {least:,}, {worth['times_rows']:.1f} x rows"
     return f"{worth['users']:,.0f}, {worth['times_rows']:.1f} x rows"
 
 

@@ -79,6 +79,31 @@ def test_a_trend_over_widths(log: Path, tmp_path: Path) -> None:
     assert len({(row["learner"], row["embedding_size"]) for row in rows}) == len(rows) == 8
 
 
+def test_worth_in_real_users_is_measured_where_it_is_asked_for(log: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quality.json"
+    less = [
+        "--learners",
+        "sasrec",
+        "--no-farzi",
+        "--no-trend",
+        "--seeds",
+        "1",
+        "--length",
+        "6",
+        "--users",
+        "8",
+    ]
+    done = run(str(log), *less, "--worth", "--spec", json.dumps(SPEC), "--json", str(out))
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())["logs"]["log.csv"]["worth"]["sasrec"]
+    assert list(found) == ["summary", "summary_own_embedding"]
+    for source, worth in found.items():
+        tried = [point["users"] for point in worth["curve"]]
+        assert tried == [8, 16, 30][: len(tried)]
+        assert f"sasrec, {source}: worth " in done.output
+    assert "worth in" in done.output
+
+
 @pytest.mark.parametrize(
     ("option", "value", "named"),
     [

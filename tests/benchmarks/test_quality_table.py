@@ -84,7 +84,7 @@ def test_worth_is_told_where_it_was_measured() -> None:
     with_worth = report() | {
         "worth": {
             "sasrec": {
-                "summary": {"users": 240.4, "times_rows": 4.007},
+                "summary": {"users": 240.4, "times_rows": 4.007, "curve": [{"users": 60}, {"users": 480}]},
                 "summary_own_embedding": {"users": None, "log_users": 943, "curve": [{"users": 943}]},
             }
         }
@@ -93,6 +93,10 @@ def test_worth_is_told_where_it_was_measured() -> None:
     assert [row[7] for row in found] == ["", "", "240, 4.0 x rows", "more than all 943", "", "", "", ""]
     with_worth["worth"]["sasrec"]["summary_own_embedding"]["log_users"] = 100_000
     assert lines({"log.csv": with_worth})[3][7] == "more than 943"
+    with_worth["worth"]["sasrec"]["summary"] |= {"users": 60.0, "times_rows": 1.0}
+    assert lines({"log.csv": with_worth})[2][7] == "at most 60, 1.0 x rows"
+    with_worth["worth"]["sasrec"]["summary"] |= {"users": None, "times_rows": None, "curve": []}
+    assert lines({"log.csv": with_worth})[2][7] == ""
 
 
 def test_only_what_was_measured_is_shown() -> None:
