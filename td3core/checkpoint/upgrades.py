@@ -13,7 +13,8 @@ from td3core.formats import Document, Format
 def _from_2(stored: Document) -> Document:
     """Curve points become objects, Farzi factors carry their temperature, and related fields are grouped.
 
-    A teacher has members, of which there was one, and rivals have targets, which were their inputs.
+    A teacher has members, of which there was one, its training may have been restarted, and rivals have targets, which
+    were their inputs.
 
     `code_version` is dropped, because a later version may resume the run.
     """
@@ -43,7 +44,7 @@ def _training_from_2(old: Document) -> Document:
         _name_points(old["best"])
     apart = ("items", "parameters", "optimizer", "generator", "seconds")
     return {
-        "course": {name: value for name, value in old.items() if name not in apart},
+        "course": {"restarts": 0} | {name: value for name, value in old.items() if name not in apart},
         **{name: old[name] for name in apart},
     }
 

@@ -1,6 +1,7 @@
 """The ranking task of leave-last-out evaluation: predict each user's held-out item."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from td3core.catalogue import row_blocks
-from td3core.data import Histories, Split, latest_items
+from td3core.data import Histories, Split, latest_items, popularity
 from td3core.errors import LogTooSmallError
 from td3core.learners.base import Learner
 from td3core.ranking.metrics import SELECTION_CUTOFF, Figures, ranking_metrics, target_ranks
@@ -73,6 +74,7 @@ class RankingTask:
         self.histories = latest_items(history, length=max_length, device=device)
         self.targets: Int[Tensor, " users"] = torch.from_numpy(getattr(split, part)).to(device)
         self._history = history
+        self._train = split.train
         self._ranked_items: Int[Tensor, "users 101"] | None = None
         if protocol == "uni100":
             if generator is None:
@@ -120,6 +122,11 @@ class RankingTask:
             for users in self._blocks(len(scores))
         ]
         return torch.cat(ranks).int()
+
+    @cached_property
+    def popularity(self) -> Figures:
+        """The metrics of ranking items by how often they are in the training split."""
+        return self.evaluate_scores(torch.from_numpy(popularity(self._train)).to(self.targets.device).float())
 
     def _blocks(self, n_items: int) -> Iterator[slice]:
         return row_blocks(len(self.targets), n_items, scores=_SCORES_A_BLOCK, most_rows=_USERS_A_BLOCK)

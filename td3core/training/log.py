@@ -1,5 +1,6 @@
 """Ordinary training on a real log: the teacher, and the full-data ceiling."""
 
+import logging
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -21,6 +22,9 @@ from td3core.progress import Progress, Stage
 from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
+from td3core.training.restarts import MOST_RESTARTS, is_stuck, recipe
+
+log = logging.getLogger(__name__)
 
 _REPORT_EVERY = 10  # steps
 _UNSCALED = 64  # width times depth of the largest learner that is trained at the full rate
@@ -36,7 +40,7 @@ class Trained(NamedTuple):
     trajectory: Float[Tensor, "epochs parameters"] | None = None
     """Weights after each epoch up to this one."""
     curve: tuple[CurvePoint, ...] = ()
-    """How it went, epoch after epoch, those after the best one included."""
+    """How it went, epoch after epoch: those after the best one and those before a restart included."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,10 @@ class TrainingCourse:
 
     total: Float[Tensor, ""]
     """Of the losses of this epoch."""
+    restarts: int = 0
+    """How often the training was started again."""
     epoch: int = 0
-    """Epochs done."""
+    """Epochs done since then."""
     drawn_from: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The state of the shuffle from which this epoch's batches were drawn."""
     step: int = 0
@@ -55,10 +61,16 @@ class TrainingCourse:
     """Batches of the first epoch; where chunks are cut is drawn, so that others differ a little."""
     best: Trained | None = None
     misses: int = 0
-    """Epochs since the best one."""
+    """Epochs since the best one of those since the last start."""
     trajectory: tuple[Float[Tensor, " parameters"], ...] = ()
-    """Weights after each epoch."""
+    """Weights after each epoch since then."""
     curve: tuple[CurvePoint, ...] = ()
+    """Of all epochs."""
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Of the epochs since the last start."""
+        return tuple(point.score for point in self.curve[len(self.curve) - self.epoch :])
 
 
 @dataclass(frozen=True)
@@ -105,12 +117,14 @@ def predict_targets(
 
 
 def _lr_scale(learner: Learner) -> float:
-    """Return the factor on the learning rate, by width and depth: 1 up to a product of both of `_UNSCALED`."""
-    return min(1.0, (_UNSCALED / (learner.embedding_size * learner.layers)) ** 0.5)
+    """Return the factor on the learning rate by width and depth, which is above 1 for small learners."""
+    return (_UNSCALED / (learner.embedding_size * learner.layers)) ** 0.5
 
 
 class LogTraining:
     """Training of weights and item embedding on a log until the validation NDCG stops rising.
+
+    If it does not get beyond popularity it starts again, otherwise than before (see `restarts`).
 
     Between two reports it can be left for another, fresh one to go on from its `state`.
     """
@@ -133,19 +147,32 @@ class LogTraining:
         self.task = task
         self.config = config
         self.stage: Stage = stage
+        self._configured_dropout = dropout
         self._generator = torch.Generator(device).manual_seed(seed)
         self._shuffle = np.random.default_rng(seed)
-        self._lr = config.lr * _lr_scale(learner) if config.scale_lr else config.lr
-        self._dropout = Dropout(dropout, self._generator)
-        self._items = torch.empty(train.n_items, learner.embedding_size, dtype=dtype, device=device)
-        self._items.normal_(std=INITIAL_STD, generator=self._generator).requires_grad_()
-        drawn = learner.initialise(1, generator=self._generator, dtype=dtype, device=device)
-        self._parameters = drawn.requires_grad_()
-        self._optimizer = torch.optim.Adam(
-            [self._items, self._parameters], lr=self._lr, weight_decay=config.weight_decay, fused=True
-        )
         self._watch = Stopwatch(device)
         self._course = TrainingCourse(torch.zeros((), dtype=dtype, device=device))
+        self._follow_recipe(0)
+        self._draw_weights()
+
+    def _follow_recipe(self, restarts: int) -> None:
+        """Train from now on as after so many restarts."""
+        scale = _lr_scale(self.learner)
+        followed = recipe(restarts, small=scale >= 1)
+        lr = self.config.lr * min(followed.most_scale, scale) if self.config.scale_lr else self.config.lr
+        self._lr = lr * followed.rate
+        self._dropout = Dropout(self._configured_dropout * followed.dropout, self._generator)
+        self._item_std = INITIAL_STD * followed.spread
+
+    def _draw_weights(self) -> None:
+        dtype, device = self._course.total.dtype, self._course.total.device
+        self._items = torch.empty(self.train.n_items, self.learner.embedding_size, dtype=dtype, device=device)
+        self._items.normal_(std=self._item_std, generator=self._generator).requires_grad_()
+        drawn = self.learner.initialise(1, generator=self._generator, dtype=dtype, device=device)
+        self._parameters = drawn.requires_grad_()
+        self._optimizer = torch.optim.Adam(
+            [self._items, self._parameters], lr=self._lr, weight_decay=self.config.weight_decay, fused=True
+        )
 
     def state(self) -> LogTrainingState:
         """Return all that lives across steps and epochs; write it before the training goes on."""
@@ -162,6 +189,7 @@ class LogTraining:
     def restore(self, state: LogTrainingState) -> None:
         """Go on where a training of the same arguments was."""
         self._course = state.course
+        self._follow_recipe(state.course.restarts)
         self._shuffle.bit_generator.state = state.course.drawn_from
         self._watch.seconds = state.seconds
         self._items.copy_(state.items)
@@ -186,6 +214,8 @@ class LogTraining:
                     f"the training loss was {float(total)} in epoch {self._course.epoch + 1}: lower teacher.lr"
                 )
             self._end_epoch()
+            if self._is_to_restart():
+                self._restart()
         best = self._course.best
         assert best is not None
         return best._replace(curve=self._course.curve)
@@ -227,13 +257,21 @@ class LogTraining:
             total = self._course.total + loss.detach()
             self._course = replace(self._course, total=total, step=index + 1, epoch_steps=epoch_steps)
             if index % _REPORT_EVERY == 0:
-                losses = {"train": float(loss.detach())}
-                best = self._course.best
-                scores = {} if best is None else {SELECTION_METRIC: best.score}
-                step = epoch * epoch_steps + index * epoch_steps // len(batches)
                 self._watch.stop()
-                yield Progress(self.stage, step, self.config.max_epochs * epoch_steps, losses, scores)
+                yield self._report(float(loss.detach()), index * epoch_steps // len(batches))
                 self._watch.start()
+
+    def _report(self, loss: float, step: int) -> Progress:
+        """Report this step of an epoch; epochs before a restart count as well."""
+        course = self._course
+        lost = len(course.curve) - course.epoch
+        return Progress(
+            self.stage,
+            (lost + course.epoch) * course.epoch_steps + step,
+            (lost + self.config.max_epochs) * course.epoch_steps,
+            {"train": loss},
+            {} if course.best is None else {SELECTION_METRIC: course.best.score},
+        )
 
     def _end_epoch(self) -> None:
         """Validate, and keep what is best."""
@@ -242,9 +280,10 @@ class LogTraining:
         score = figures[SELECTION_METRIC]
         trajectory = (*course.trajectory, parameters[0].clone())
         best, misses = course.best, course.misses + 1
+        if score > max(course.scores, default=-1.0):
+            misses = 0
         if best is None or score > best.score:
             best = Trained(items.clone(), parameters.clone(), score, torch.stack(trajectory))
-            misses = 0
         self._course = replace(
             course,
             total=torch.zeros_like(course.total),
@@ -255,3 +294,27 @@ class LogTraining:
             trajectory=trajectory,
             curve=(*course.curve, CurvePoint(self._watch.seconds, score)),
         )
+
+    def _is_to_restart(self) -> bool:
+        course = self._course
+        if course.restarts >= MOST_RESTARTS:
+            return False
+        popularity = self.task.popularity[SELECTION_METRIC]
+        return is_stuck(course.scores, misses=course.misses, popularity=popularity, config=self.config)
+
+    def _restart(self) -> None:
+        """Begin again with fresh weights; what is best so far remains the best until there is better."""
+        course = self._course
+        log.warning(
+            "The training of a learner is no better than popularity after %d epochs (validation %s %.4f, %.4f): it "
+            "starts again, restart %d of %d",
+            course.epoch,
+            SELECTION_METRIC,
+            max(course.scores),
+            self.task.popularity[SELECTION_METRIC],
+            course.restarts + 1,
+            MOST_RESTARTS,
+        )
+        self._course = replace(course, restarts=course.restarts + 1, epoch=0, misses=0, trajectory=())
+        self._follow_recipe(self._course.restarts)
+        self._draw_weights()

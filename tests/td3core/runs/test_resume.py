@@ -78,8 +78,12 @@ def left_again_and_again(
         (5, changed(inner={"learners": 2}, outer={"candidates": 16, "batch_size": 200})),
         (2, changed(teacher={"patience": 1, "lr": 0.1}, outer={"averaging": 0.0})),
         (3, changed(stop={"recovery": 0.01})),
+        (1, changed(teacher={"patience": 1, "lr": 1e-9})),
     ],
-    ids=["each", "farzi", "gru4rec", "narm", "bert4rec", "rat", "fixed", "candidates", "patience", "stop"],
+    ids=[
+        *("each", "farzi", "gru4rec", "narm", "bert4rec", "rat", "fixed", "candidates", "patience", "stop"),
+        "restarts",
+    ],
 )
 def test_a_run_that_is_left_again_and_again_ends_with_the_same_bytes(
     every: int, spec: JobSpec, tiny_log: Path, tmp_path: Path
