@@ -40,7 +40,8 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self.console.is_terminal:
+            self._bars.stop()
 
     def show(self, run: str, progress: Progress, *, stage: str | None = None) -> None:
         """Show where `run` is; `stage` is another name for the stage of its progress."""
@@ -71,8 +72,9 @@ class Bars:
         if last is not None and last[0] == stage and now - last[1] < LINE_SECONDS:
             return
         self._lines[run] = stage, now
-        left = "" if progress.eta_seconds is None else f", {duration(progress.eta_seconds)} left"
-        self.console.print(f"{run} {stage} {progress.fraction:4.0%} {figures}{left}", markup=False)
+        left = None if progress.eta_seconds is None else f"{duration(progress.eta_seconds)} left"
+        told = ", ".join(part for part in (figures, left) if part)
+        self.console.print(f"{run} {stage} {progress.fraction:4.0%} {told}".strip(), markup=False)
 
 
 def follow(run: Iterable[P], console: Console, *, name: str = "") -> float:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,20 @@ def surroundings(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "torch": torch.__version__,
+        "revision": _revision(),
         "threads": threads,
         "load_before": os.getloadavg()[0],
     }
+
+
+def _revision() -> str | None:
+    """Return the commit of the code, with `-dirty` if it has been changed since; None outside a repository."""
+    command = ("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    try:
+        told = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.strip()
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import surroundings
-from benchmarks.quality.request import Document, Request, job_differences
+from benchmarks.quality.request import Document, Request, job_differences, spec_differences
 from td3core import DistillationRun, EvaluationRun
 from td3core.config import JobSpec
 from td3core.errors import InvalidCheckpointError
@@ -43,6 +43,11 @@ def measure(request: Request, folder: Path) -> Generator[tuple[str, Progress], N
     if report is None or job_differences(report, request):
         report = yield from _distil(request, archive)
         write_whole(distilled, json.dumps(report))
+    timed: dict[str, Document] = report["beside"]
+    for name, job in request.beside.items():
+        if name not in timed or spec_differences(name, job, timed[name]["spec"]):
+            timed[name] = yield from _time(request, name, job)
+            write_whole(distilled, json.dumps(report))
     evaluation = EvaluationRun(
         archive,
         request.log,
@@ -72,12 +77,12 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _distil(request: Request, archive: Path) -> Generator[tuple[str, Progress], None, Document]:
-    """Distil the log as asked for and as the jobs beside it, and save the summary."""
+    """Distil the log, save the summary, and return what it took and came to."""
     machine = surroundings(request.threads)
     run = DistillationRun(request.log, request.job, log_name=request.name, device=_CPU)
     curve = yield from _recorded(run, "")
     run.save(archive)
-    report: Document = {
+    return {
         "log": request.name,
         "log_sha256": run.summary.manifest.dataset.sha256,
         "code_version": run.summary.manifest.code_version,
@@ -90,9 +95,6 @@ def _distil(request: Request, archive: Path) -> Generator[tuple[str, Progress], 
         **machine,
         "beside": {},
     }
-    for name, job in request.beside.items():
-        report["beside"][name] = yield from _time(request, name, job)
-    return report
 
 
 def _time(request: Request, name: str, job: JobSpec) -> Generator[tuple[str, Progress], None, Document]:

@@ -1,5 +1,6 @@
 """Measuring several logs, one after the other or each in a process of its own."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
@@ -57,7 +58,7 @@ def side_by_side(tasks: Iterable[Task], processes: int) -> Iterator[Event]:
     """Measure as many logs at a time, each in a process of its own, the largest file first."""
     waiting = sorted(tasks, key=lambda task: task.request.log.stat().st_size)
     context = get_context("spawn")  # torch's threads do not survive a fork
-    running: dict[Connection, tuple[str, BaseProcess]] = {}
+    running: dict[Connection, tuple[Task, BaseProcess]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < processes:
@@ -66,10 +67,10 @@ def side_by_side(tasks: Iterable[Task], processes: int) -> Iterator[Event]:
                 process = context.Process(target=_send_events, args=(task, theirs))
                 process.start()
                 theirs.close()  # so that its end is seen here
-                running[cast("Connection", ours)] = task.request.name, process
+                running[cast("Connection", ours)] = task, process
             for ready in wait(list(running)):
                 ready = cast("Connection", ready)
-                log, process = running[ready]
+                task, process = running[ready]
                 try:
                     event: Event | None = ready.recv()
                 except EOFError:
@@ -80,7 +81,7 @@ def side_by_side(tasks: Iterable[Task], processes: int) -> Iterator[Event]:
                 process.join()
                 ready.close()
                 del running[ready]
-                yield event or Failed(log, f"its process ended with exit code {process.exitcode}")
+                yield event or Failed(task.request.name, _last_words(task, process))
     finally:
         for connection, (_, process) in running.items():
             process.terminate()
@@ -104,8 +105,24 @@ def _events(task: Task) -> Iterator[Event]:
 
 
 def _send_events(task: Task, connection: Connection) -> None:
+    """Be the process of a task; what libraries print goes into a file, so that no bar is overwritten."""
+    with _output(task).open("w") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
     try:
         for event in _events(task):
             connection.send(event)
     except (KeyboardInterrupt, BrokenPipeError):  # whoever started this has gone, and told why
         sys.exit(1)
+
+
+def _last_words(task: Task, process: BaseProcess) -> str:
+    printed = [line for line in _output(task).read_text(errors="replace").splitlines() if line.strip()]
+    return f"its process ended with exit code {process.exitcode}" + "".join(
+        f": {line}" for line in printed[-1:]
+    )
+
+
+def _output(task: Task) -> Path:
+    task.folder.mkdir(parents=True, exist_ok=True)
+    return task.folder / "output.txt"

@@ -109,23 +109,23 @@ def merged(first: Mapping[str, Any], then: Mapping[str, Any]) -> Document:
 
 def differences(report: Mapping[str, Any], request: Request) -> list[str]:
     """Name what a report was measured with that is not what is asked for."""
-    evaluation = _different("evaluation", request.evaluation, report["evaluation"])
-    return job_differences(report, request) + evaluation
+    found = job_differences(report, request)
+    for name, job in request.beside.items():
+        if name in report["beside"]:
+            found += spec_differences(name, job, report["beside"][name]["spec"])
+        else:
+            found.append(f"it has no timing of the {name}")
+    return found + spec_differences("evaluation", request.evaluation, report["evaluation"])
 
 
 def job_differences(report: Mapping[str, Any], request: Request) -> list[str]:
-    """Name what the distillations of a report were of that is not what is asked for."""
+    """Name what the summary of a report was distilled from that is not what is asked for."""
     found = [] if report["log_sha256"] == sha256_of(request.log) else ["the log is another file"]
-    found += _different("spec", request.job, report["spec"])
-    for name, job in request.beside.items():
-        if name in report["beside"]:
-            found += _different(name, job, report["beside"][name]["spec"])
-        else:
-            found.append(f"it has no timing of the {name}")
-    return found
+    return found + spec_differences("spec", request.job, report["spec"])
 
 
-def _different(where: str, asked: BaseModel, stored: Mapping[str, Any]) -> list[str]:
+def spec_differences(where: str, asked: BaseModel, stored: Mapping[str, Any]) -> list[str]:
+    """Name the fields of a stored spec that are not as asked for; those it lacks are as they are by default."""
     try:
         before = type(asked).model_validate_json(json.dumps(stored))
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """Several logs: what each needs, what is kept of them, and the table over them."""
 
 import json
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,15 @@ def test_a_process_that_dies_is_told_and_the_next_log_is_measured(tmp_path: Path
     assert measured.log == "small.csv"
 
 
+def test_what_a_dying_process_said_is_told(tmp_path: Path) -> None:
+    asked = request(write_log(tmp_path / "log.csv"))
+    folder = tmp_path / "folder"
+    (folder / "summary.zip").mkdir(parents=True)  # where the artefact cannot be written
+    *_, failed = side_by_side([Task(asked, folder)], 2)
+    assert isinstance(failed, Failed)
+    assert failed.reason.startswith("its process ended with exit code 1: IsADirectoryError")
+
+
 def test_what_was_done_before_an_interruption_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +168,11 @@ def test_what_was_done_before_an_interruption_is_not_done_again(
     assert report["job"] == distilled["job"]
     whole = ended(measurement.measure(asked, tmp_path / "anew"))[1]
     assert report["results"] == whole["results"]
+
+    beside = replace(asked, beside={"longer": job_spec(SPEC, {"outer": {"steps": 3}})})
+    timed, report = ended(measurement.measure(beside, folder))
+    assert {stage.split(", ")[0] for stage, _ in timed} == {"longer", "evaluating"}
+    assert report["beside"]["longer"]["curve"][-1]["outer_step"] == 3
 
     other, _ = ended(measurement.measure(request(asked.log, seed=1), folder))
     assert "teacher" in {stage for stage, _ in other}
