@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from benchmarks.quality.request import name_of
 from benchmarks.speed import Problem
 from td3core.config import InnerConfig
 
@@ -68,7 +69,7 @@ def main(
     """Run each measurement in a process of its own, one after the other, and go on if one fails."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = logs or [_SAMPLE]
-    measurements = _smoke(chosen[0], out) if quick else _measurements(chosen, out, processes)
+    measurements = _smoke(chosen[0], out) if quick else measurements_of(chosen, out, processes)
     failed: list[str] = []
     for measurement in measurements:
         file = out / measurement.file
@@ -92,7 +93,8 @@ def main(
         raise typer.Exit(1)
 
 
-def _measurements(logs: list[Path], out: Path, processes: int) -> list[Measurement]:
+def measurements_of(logs: list[Path], out: Path, processes: int) -> list[Measurement]:
+    """List what is measured, in this order."""
     found = [
         Measurement(
             f"speed-{loss}-{items}.json",
@@ -115,10 +117,14 @@ def _measurements(logs: list[Path], out: Path, processes: int) -> list[Measureme
     hurry = ("--users", "60", *_LESS, "--spec", json.dumps({"stop": {"seconds": _HURRY}}))
     for name, options, what in (
         ("10x50", ("--users", "10", *_LESS), "summaries of 10 x 50: SASRec alone"),
-        ("30x50", ("--users", "30", "--no-own", "--no-trend"), "summaries of 30 x 50: four learners"),
+        (
+            "30x50",
+            ("--users", "30", "--no-own", "--no-trend", "--old"),
+            "summaries of 30 x 50: four learners, and what an earlier default took",
+        ),
         (
             "60x50",
-            ("--users", "60", "--every-rival", "--summaries", str(summaries)),
+            ("--users", "60", "--every-rival", "--worth", "--summaries", str(summaries)),
             "summaries of 60 x 50: every row",
         ),
         (f"{_HURRY}s", hurry, f"what {_HURRY} s give, teacher included"),
@@ -127,7 +133,7 @@ def _measurements(logs: list[Path], out: Path, processes: int) -> list[Measureme
         found.append(Measurement(f"quality-{name}.json", "benchmarks.quality", arguments, what, resumes=True))
     if _THIRD_PARTY.exists():
         for log in logs:
-            name = log.name.partition(".")[0]
+            name = name_of(log)
             found.append(
                 Measurement(
                     f"third-party-{name}.json",

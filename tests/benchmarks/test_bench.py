@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 from typer import Typer
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from benchmarks import __main__ as bench
-from benchmarks import ablation, plots, sweep
+from benchmarks import ablation, plots, speed, sweep
+from benchmarks.quality import __main__ as quality
 from benchmarks.speed import Problem
+from benchmarks.third_party import __main__ as third_party
 from td3core.data.sample import generate_sample_log
 
 TINY = {
@@ -42,6 +45,23 @@ def test_the_quick_mode_writes_every_kind_of_file(log: Path, tmp_path: Path) -> 
     assert kinds == {"speed", "sweep", "quality"}
     for file in ("speed.json", "sweep.json", "quality.json"):
         assert f"{out / file}: " in done.output
+
+
+def test_every_measurement_is_a_command_that_is_understood(log: Path, tmp_path: Path) -> None:
+    commands = {
+        "benchmarks.speed": speed.main,
+        "benchmarks.sweep": sweep.main,
+        "benchmarks.quality": quality.main,
+        "benchmarks.third_party": third_party.main,
+    }
+    (tmp_path / "summaries-60x50").mkdir()
+    (tmp_path / "summaries-60x50" / "small.zip").touch()
+    for measurement in bench.measurements_of([log], tmp_path, 2):
+        app = Typer()
+        app.command()(commands[measurement.module])
+        extra = ("--threads", "1", "--json", str(tmp_path / measurement.file))
+        extra += ("--again",) if measurement.resumes else ()
+        get_command(app).make_context(measurement.module, [*measurement.arguments, *extra])
 
 
 def test_what_is_not_measured_says_why(tmp_path: Path) -> None:
