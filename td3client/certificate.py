@@ -38,6 +38,7 @@ def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableT
         parts += [_worth(learner, source, found) for source, found in worth.items()]
         if lost := (evaluation.get("diverged") or {}).get(learner):
             parts.append(f"{learner}: training diverged on {', '.join(lost)}")
+    parts += [f"Warning: {warning['detail']}" for warning in evaluation.get("warnings") or ()]
     if missing := evaluation.get("unavailable"):
         parts.append(f"The archive has no teacher, so that there is no {', '.join(missing)}")
     if len(results) > 1:

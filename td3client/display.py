@@ -74,11 +74,12 @@ def _detail(run: Run) -> str:
 
 
 def _result(run: Mapping[str, Any]) -> str:
-    """Return why a job stopped early, and how large its summary is beside the log, as far as known."""
+    """Return why a job stopped early, what went wrong, and how large its summary is beside the log, as far as known."""
     metrics, summary = run.get("metrics") or {}, run.get("summary")
     parts: list[str] = []
     if stopped := metrics.get("stopped"):
         parts.append(f"stopped early ({stopped.get('detail') or stopped['reason']})")
+    parts += [f"warning: {warning['detail']}" for warning in metrics.get("warnings", ())]
     if summary and (log_bytes := metrics.get("log_parquet_bytes")) is not None:
         parts.append(f"{kilobytes(summary['bytes'])}, {size_beside_log(summary['bytes'], log_bytes)}")
     return "; ".join(parts)

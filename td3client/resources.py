@@ -119,6 +119,8 @@ class Evaluation(Run):
     """Sources that are left out because the archive has no teacher, as those of releases before 0.2.0, and
     `worth` if it was asked for.
     """
+    warnings: list[TrainingWarning] | None
+    """Trainings on the log that did not go well: a recovery against them may flatter."""
     seconds: dict[str, dict[str, float]] | None
     """Mean seconds of training by learner and source, without validations."""
     timing: dict[str, Timing] | None
@@ -213,6 +215,8 @@ class JobMetrics(TypedDict):
     """The certificate in the archive; null if the spec asks for none."""
     stopped: NotRequired[Stopped | None]
     """Why the distillation stopped early; null if it took all outer steps."""
+    warnings: NotRequired[list[TrainingWarning]]
+    """What is to be said of the training of the teacher; empty if it went well."""
     seconds: NotRequired[dict[str, float] | None]
     """Seconds that each stage took, by name of the stage."""
 
@@ -392,6 +396,28 @@ class Timing(TypedDict):
     """After how many trainings the distillation has paid for itself: distil_seconds / (log_seconds -
     summary_seconds); null: never, or unknown.
     """
+
+
+class TrainingWarning(TypedDict):
+    """A training on the log that did not go well: a figure that is set against it may flatter."""
+
+    reason: Literal["popularity", "fell", "restarted"]
+    """`popularity`: it ended no better than popularity (less than 1.05 times its score), so that it
+    learned nothing from histories; `fell`: its last epochs were far below its best one (less than 0.6
+    times its score), which was kept; `restarted`: it learned, but only after it was started again.
+    """
+    training: str
+    """Which training: `teacher`, a member of it, or one of an evaluation."""
+    score: float
+    """Validation NDCG@10 of its best epoch, which was kept."""
+    last_score: float
+    """Validation NDCG@10 of its last epoch."""
+    popularity: float
+    """Validation NDCG@10 of ranking items by popularity."""
+    restarts: NotRequired[int]
+    """How often it was started again, because it was no better than popularity."""
+    detail: str
+    """What happened and what can be done, in words."""
 
 
 class Trend(TypedDict):

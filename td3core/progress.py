@@ -26,6 +26,8 @@ class Progress:
     """Latest training losses by name, such as `outer`."""
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     """Latest ranking metrics by name, such as `ndcg@10`, on the validation items or the held-out ones."""
+    warning: str | None = None
+    """What has just gone wrong, for those who watch; the run goes on."""
     fraction: float = 0.0
     """Progress of the whole run, from 0 to 1."""
     eta_seconds: float | None = None

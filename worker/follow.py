@@ -30,6 +30,8 @@ def follow(run: "ResumableRun", attempt: Attempt) -> None:
     for progress in run:
         try:
             _report(progress, attempt.watch)
+            if progress.warning is not None:
+                attempt.watch.warn("training", progress.warning)
         except (WorkerStoppingError, RunPausedError):
             attempt.checkpoints.save(run, progress=progress.fraction)
             raise

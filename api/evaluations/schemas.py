@@ -17,6 +17,7 @@ from td3core.results import (
     Size,
     Spread,
     Timing,
+    TrainingWarning,
     Trend,
     Worth,
     current_format,
@@ -54,6 +55,7 @@ class EvaluationOut(RunOut):
     worth: Stored[dict[str, dict[str, Worth]]] = _part("worth")
     diverged: Stored[dict[str, tuple[str, ...]]] = _part("diverged")
     unavailable: Stored[tuple[str, ...]] = _part("unavailable")
+    warnings: Stored[tuple[TrainingWarning, ...]] = _part("warnings")
     seconds: Stored[dict[str, dict[str, float]]] = _part("seconds")
     timing: Stored[dict[str, Timing]] = _part("timing")
     trend: Stored[Trend] = _part("trend")

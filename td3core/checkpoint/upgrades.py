@@ -25,7 +25,7 @@ def _from_2(stored: Document) -> Document:
         member = _training_from_2(work["training"])
         work["training"] = {"members": [], "training": member, "ensemble": None}
     if "distillation" in work:
-        _name_points(work["teacher"])
+        work["teacher"] = _trained_from_2(work["teacher"])
         temperature = stored["of"]["spec"]["summary"]["temperature"] or 1.0
         work["distillation"] = _distillation_from_2(work["distillation"], temperature)
     for rival in work.get("rivals", {}).values():
@@ -41,7 +41,7 @@ def _from_2(stored: Document) -> Document:
 def _training_from_2(old: Document) -> Document:
     _name_points(old)
     if old["best"] is not None:
-        _name_points(old["best"])
+        old["best"] = _trained_from_2(old["best"])
     apart = ("items", "parameters", "optimizer", "generator", "seconds")
     return {
         "course": {"restarts": 0} | {name: value for name, value in old.items() if name not in apart},
@@ -79,6 +79,11 @@ def _distillation_from_2(old: Document, temperature: float) -> Document:
 
 def _factors_from_2(old: Document, temperature: float) -> Document:
     return old | ({"temperature": temperature} if "decoder" in old else {})
+
+
+def _trained_from_2(old: Document) -> Document:
+    _name_points(old)
+    return {**old, "warnings": []}
 
 
 def _name_points(curved: Document) -> None:

@@ -1,7 +1,7 @@
 """Typed values as trees of JSON values and tensors, and back.
 
-A dataclass or a named tuple becomes an object with its fields, so that a tree can be read without the class that it
-came from, and by the class's type hints it becomes the same value again.
+A dataclass, a named tuple or a Pydantic model becomes an object with its fields, so that a tree can be read
+without the class that it came from, and by the class's type hints it becomes the same value again.
 """
 
 import types
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from pydantic import BaseModel
 from torch import Tensor
 
 Tree = Any
@@ -20,9 +21,11 @@ class TreeError(ValueError):
 
 
 def to_tree(value: Any) -> Tree:
-    """Return the value with an object in place of every dataclass and named tuple, and a list for every sequence."""
+    """Return the value with an object in place of all that has fields, and a list for every sequence."""
     if _has_fields(type(value)):
         return {name: to_tree(getattr(value, name)) for name in _names(type(value))}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {key: to_tree(part) for key, part in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list | tuple):
@@ -46,6 +49,8 @@ def from_tree(kind: Any, tree: Tree, path: str = "") -> Any:
     if _has_fields(origin):
         hints = _field_types(kind)
         return origin(**{name: from_tree(hints[name], tree[name], f"{path}/{name}") for name in tree})
+    if isinstance(origin, type) and issubclass(origin, BaseModel):
+        return origin.model_validate(tree)
     if parts and isinstance(tree, dict):
         items = cast("dict[str, Tree]", tree).items()
         return {key: from_tree(parts[1], part, f"{path}/{key}") for key, part in items}
@@ -66,6 +71,8 @@ def _looks_like(kind: Any, tree: Tree) -> bool:
         return tree in get_args(kind)
     if _has_fields(origin):
         return isinstance(tree, dict) and set(cast("dict[str, Tree]", tree)) == set(_names(origin))
+    if issubclass(origin, BaseModel):
+        return isinstance(tree, dict) and set(cast("dict[str, Tree]", tree)) == set(origin.model_fields)
     for ours, stored in (
         (Mapping, dict),
         (list, list),

@@ -205,6 +205,12 @@ class Evaluator:
                 for kind, config in configs.items()
             },
             unavailable=self._unavailable(),
+            warnings=tuple(
+                warning
+                for unit in self._units
+                if unit in self._trials
+                for warning in self._trials[unit].warnings
+            ),
             seconds={
                 kind: {source: self._mean_seconds(config, source) for source in self._scored_sources(config)}
                 for kind, config in configs.items()

@@ -31,6 +31,7 @@ from td3core.inner import Labeller
 from td3core.learners import Learner, build_learner
 from td3core.progress import relay
 from td3core.ranking import SELECTION_METRIC, Figures, RankingTask, ranking_metrics, validation_task
+from td3core.results import TrainingWarning
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.summary import Summary
 from td3core.training import EmbeddedTraining, LogTraining, StudentTraining, Trained
@@ -49,6 +50,8 @@ class Trial(NamedTuple):
     """Of training, without any validation."""
     curve: tuple[CurvePoint, ...] = ()
     """Validation NDCG@10 as training went on; of `full` by epochs, of `summary` at the end."""
+    warnings: tuple[TrainingWarning, ...] = ()
+    """Of a training on the log."""
 
 
 class Sources:
@@ -146,7 +149,7 @@ class Sources:
             (ranks,) = self._held_out.ranks(*self._sequences.teacher())
             return self._trial(ranks)
         if row.trains_on == "log":
-            return (yield from self._on_log(config, seed))
+            return (yield from self._on_log(config, row, seed))
         if row.teaches(config, distilled=self.job.learner):
             return (yield from self._as_student(config, row, seed, sequences))
         return (yield from self._on_sequences(config, row, seed, sequences))
@@ -155,7 +158,7 @@ class Sources:
         """Tell whether the archive has no teacher for it."""
         return SOURCE_BY_NAME[source].needs_teacher and self.labeller is None
 
-    def _on_log(self, config: LearnerConfig, seed: int) -> Generator[float, None, Trial]:
+    def _on_log(self, config: LearnerConfig, source: Source, seed: int) -> Generator[float, None, Trial]:
         learner = build_learner(config)
         training = LogTraining(
             learner,
@@ -165,12 +168,14 @@ class Sources:
             dropout=config.dropout,
             seed=seed,
             stage="evaluating",
+            name=f"{source.name}, {config.kind}, layers {config.layers}, width {config.embedding_size}, seed {seed}",
             device=self.device,
             dtype=self.dtype,
         )
         trained = yield from relay(training.run(), lambda progress: progress.step / progress.steps)
         (ranks,) = self._held_out.ranks(learner, trained.parameters, trained.items)
-        return self._trial(ranks, trained.curve[-1].seconds, trained.curve)
+        trial = self._trial(ranks, trained.curve[-1].seconds, trained.curve)
+        return trial._replace(warnings=trained.warnings)
 
     def _as_student(
         self, config: LearnerConfig, source: Source, seed: int, sequences: int | None

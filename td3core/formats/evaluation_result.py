@@ -28,8 +28,8 @@ def upgrade_1_to_2(stored: Document) -> Document:
 
 
 def upgrade_2_to_3(stored: Document) -> Document:
-    """Say that the intervals are over seeds alone, that no source was left out, and that nobody asked for the worth."""
-    return {**stored, "intervals": "seeds", "unavailable": [], "worth": {}, "format": 3}
+    """Say that the intervals are over seeds alone, that no source was left out, and that there is no more to say."""
+    return {**stored, "intervals": "seeds", "unavailable": [], "worth": {}, "warnings": [], "format": 3}
 
 
 def _renamed(by_source: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from td3core.results.evaluation import EvaluationResult, Size, current_format
 from td3core.results.figures import Comparison, Interval, IntervalsOver, Recovery, Spread
 from td3core.results.job import JobMetrics, Stopped
 from td3core.results.timing import Timing
+from td3core.results.training import TrainingWarning
 from td3core.results.trend import RankAgreement, Trend, TrendRow
 from td3core.results.worth import Worth, WorthPoint
 
@@ -21,6 +22,7 @@ __all__ = [
     "Spread",
     "Stopped",
     "Timing",
+    "TrainingWarning",
     "Trend",
     "TrendRow",
     "Worth",

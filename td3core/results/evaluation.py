@@ -10,6 +10,7 @@ from td3core.formats import EVALUATION_RESULT, Document
 from td3core.results.base import Result
 from td3core.results.figures import Comparison, IntervalsOver, Recovery, Spread
 from td3core.results.timing import Timing
+from td3core.results.training import TrainingWarning
 from td3core.results.trend import Trend
 from td3core.results.worth import Worth
 
@@ -62,6 +63,9 @@ class EvaluationResult(Result):
     unavailable: tuple[str, ...] = Field(
         description="Sources that are left out because the archive has no teacher, as those of releases before 0.2.0, "
         "and `worth` if it was asked for."
+    )
+    warnings: tuple[TrainingWarning, ...] = Field(
+        description="Trainings on the log that did not go well: a recovery against them may flatter."
     )
     seconds: dict[str, dict[str, float]] = Field(
         description="Mean seconds of training by learner and source, without validations."

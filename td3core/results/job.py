@@ -6,6 +6,7 @@ from pydantic import Field
 
 from td3core.results.base import Result
 from td3core.results.certificate import QuickCertificate
+from td3core.results.training import TrainingWarning
 
 
 class Stopped(Result):
@@ -38,6 +39,9 @@ class JobMetrics(Result):
     )
     stopped: Stopped | None = Field(
         default=None, description="Why the distillation stopped early; null if it took all outer steps."
+    )
+    warnings: tuple[TrainingWarning, ...] = Field(
+        default=(), description="What is to be said of the training of the teacher; empty if it went well."
     )
     seconds: dict[str, float] | None = Field(
         default=None, description="Seconds that each stage took, by name of the stage."

@@ -243,10 +243,17 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
                     "teacher": {metric: teacher.score},
                     "summary": {metric: best.score, "outer_step": best.step},
                     "log_parquet_bytes": log_parquet_bytes,
+                    **_warnings(teacher),
                 },
                 usage=usage(self.spec.summary.kind),
             ),
         )
+
+
+def _warnings(teacher: Trained) -> dict[str, Any]:
+    """Return what is to be said of the training of the teacher, ready for JSON; nothing if it went well."""
+    found = [warning.model_dump(mode="json") for warning in teacher.warnings]
+    return {"warnings": found} if found else {}
 
 
 def _with_fraction(progress: Progress) -> Progress:

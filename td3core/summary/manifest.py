@@ -61,7 +61,8 @@ class Manifest(BaseModel):
     )
     metrics: dict[str, Any] = Field(
         description="Validation metrics of `teacher` and `summary`, the quick `certificate`, and `log_parquet_bytes`, "
-        "the size of the log after the filters as Parquet with zstd."
+        "the size of the log after the filters as Parquet with zstd. `warnings`, if there are any, say what "
+        "went wrong in the training of the teacher."
     )
     usage: str = Field(description="How to read the artefact.")
     files: dict[str, str] = Field(

@@ -20,8 +20,10 @@ from td3core.learners.base import Dropout, Learner
 from td3core.learners.layers import INITIAL_STD
 from td3core.progress import Progress, Stage
 from td3core.ranking import SELECTION_METRIC, RankingTask
+from td3core.results import TrainingWarning
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
+from td3core.training.health import warning_of
 from td3core.training.restarts import MOST_RESTARTS, is_stuck, recipe
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Trained(NamedTuple):
     """Weights after each epoch up to this one."""
     curve: tuple[CurvePoint, ...] = ()
     """How it went, epoch after epoch: those after the best one and those before a restart included."""
+    warnings: tuple[TrainingWarning, ...] = ()
+    """What is to be said of it, and of the trainings that it comes from."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +143,19 @@ class LogTraining:
         dropout: float,
         seed: int,
         stage: Stage,
+        name: str = "training",
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        """Begin; its `name` is for those who read of it."""
         self.learner = learner
         self.train = train
         self.task = task
         self.config = config
         self.stage: Stage = stage
+        self.name = name
+        self._notice: str | None = None
+        """Of a restart that is not reported yet."""
         self._configured_dropout = dropout
         self._generator = torch.Generator(device).manual_seed(seed)
         self._shuffle = np.random.default_rng(seed)
@@ -218,7 +227,16 @@ class LogTraining:
                 self._restart()
         best = self._course.best
         assert best is not None
-        return best._replace(curve=self._course.curve)
+        found = warning_of(
+            self.name,
+            self._course.scores,
+            best=best.score,
+            restarts=self._course.restarts,
+            popularity=self.task.popularity[SELECTION_METRIC],
+        )
+        if found is not None and found.reason != "restarted":  # that is told already
+            log.warning("%s", found.detail)
+        return best._replace(curve=self._course.curve, warnings=() if found is None else (found,))
 
     def _set_rate(self, epochs: float) -> None:
         """Set the learning rate: it rises over the first steps, and decays along a cosine from epoch to epoch."""
@@ -264,6 +282,7 @@ class LogTraining:
     def _report(self, loss: float, step: int) -> Progress:
         """Report this step of an epoch; epochs before a restart count as well."""
         course = self._course
+        notice, self._notice = self._notice, None
         lost = len(course.curve) - course.epoch
         return Progress(
             self.stage,
@@ -271,6 +290,7 @@ class LogTraining:
             (lost + self.config.max_epochs) * course.epoch_steps,
             {"train": loss},
             {} if course.best is None else {SELECTION_METRIC: course.best.score},
+            warning=notice,
         )
 
     def _end_epoch(self) -> None:
@@ -305,16 +325,13 @@ class LogTraining:
     def _restart(self) -> None:
         """Begin again with fresh weights; what is best so far remains the best until there is better."""
         course = self._course
-        log.warning(
-            "The training of a learner is no better than popularity after %d epochs (validation %s %.4f, %.4f): it "
-            "starts again, restart %d of %d",
-            course.epoch,
-            SELECTION_METRIC,
-            max(course.scores),
-            self.task.popularity[SELECTION_METRIC],
-            course.restarts + 1,
-            MOST_RESTARTS,
+        popularity = self.task.popularity[SELECTION_METRIC]
+        self._notice = (
+            f"{self.name}: no better than popularity after {course.epoch} epochs (validation {SELECTION_METRIC} "
+            f"{max(course.scores):.4f}, popularity {popularity:.4f}); it starts again, restart {course.restarts + 1} "
+            f"of {MOST_RESTARTS}"
         )
+        log.warning("%s", self._notice)
         self._course = replace(course, restarts=course.restarts + 1, epoch=0, misses=0, trajectory=())
         self._follow_recipe(self._course.restarts)
         self._draw_weights()

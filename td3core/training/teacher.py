@@ -9,8 +9,10 @@ from td3core.config import TeacherConfig
 from td3core.data import Sequences
 from td3core.learners.base import Learner
 from td3core.progress import Progress, Stage, relay
-from td3core.ranking import RankingTask
+from td3core.ranking import SELECTION_METRIC, RankingTask
+from td3core.results import TrainingWarning
 from td3core.training.ensemble import EnsembleState, EnsembleTraining
+from td3core.training.health import warning_of
 from td3core.training.log import LogTraining, LogTrainingState, Trained
 
 _SEEDS_APART = 10_007  # between members, so that none is a training of an evaluation, which counts seeds up
@@ -50,6 +52,7 @@ class TeacherTraining:
         dtype: torch.dtype,
     ) -> None:
         """Begin; `distinct` sequences of the log have no item twice."""
+        self._task = task
         self._count = config.members_of(interactions=len(train.items), items=train.n_items)
         self._members: tuple[Trained, ...] = ()
         self._training: LogTraining | None = None
@@ -65,6 +68,9 @@ class TeacherTraining:
                 dropout=dropout,
                 seed=seed + _SEEDS_APART * number,
                 stage=stage,
+                name="teacher"
+                if self._count == 1
+                else f"member {number + 1} of {self._count} of the teacher",
                 device=device,
                 dtype=dtype,
             )
@@ -111,9 +117,17 @@ class TeacherTraining:
         if resumed is not None and resumed.ensemble is not None:
             ensemble.restore(resumed.ensemble)
         self._ensemble, self._resumed = ensemble, None
-        return (
-            yield from relay(ensemble.run(), lambda report: _part(report, count * share, 1 - count * share))
+        teacher = yield from relay(
+            ensemble.run(), lambda report: _part(report, count * share, 1 - count * share)
         )
+        return teacher._replace(warnings=self._warnings(teacher.score))
+
+    def _warnings(self, score: float) -> tuple[TrainingWarning, ...]:
+        """Return those of the members, and that of their ensemble's learner, which has this score."""
+        popularity = self._task.popularity[SELECTION_METRIC]
+        own = warning_of("teacher", (score,), best=score, restarts=0, popularity=popularity)
+        members = tuple(warning for member in self._members for warning in member.warnings)
+        return members if own is None else (*members, own)
 
 
 def _part(report: Progress, begun: float, share: float) -> Progress:

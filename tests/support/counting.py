@@ -55,7 +55,8 @@ class Counting(ResumableRun[Counted]):
             self.between(step)
             losses = {"outer": 1 / step, "worst": float("nan")}
             scores = {"ndcg@10": step / STEPS, "hr@10": float("inf")}
-            yield Progress("distilling", step, STEPS, losses, scores, fraction=step / STEPS)
+            warning = "It is more than half done." if step == STEPS // 2 + 1 else None
+            yield Progress("distilling", step, STEPS, losses, scores, warning, fraction=step / STEPS)
 
 
 def counting(between: Between = lambda step: None, *, ballast: int = 0) -> Handler:

@@ -214,6 +214,13 @@ def test_time_and_size_are_sentences() -> None:
     assert lines[-1].endswith("never pays")
 
 
+def test_trainings_that_did_not_go_well_are_named() -> None:
+    details = ["full, sasrec, seed 0: no better than popularity", "full, sasrec, seed 1: fell"]
+    lines = printed(minimal(warnings=[{"detail": detail} for detail in details]))
+    assert lines[-2:] == [f"Warning: {detail}" for detail in details]
+    assert not any("Warning" in line for line in printed(minimal(warnings=None)))
+
+
 def test_trend_is_a_table_and_its_tau() -> None:
     def row(learner: str, full: float, summary: float) -> dict[str, Any]:
         figures = {"full": {"ndcg@10": spread(full)}, "summary": {"ndcg@10": spread(summary)}}

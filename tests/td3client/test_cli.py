@@ -81,6 +81,13 @@ def test_waiting_for_a_job_that_stopped_early_says_why(scripted: ScriptedService
         assert f"stopped early ({why})" in done.stdout
 
 
+def test_waiting_for_a_job_says_what_went_wrong(scripted: ScriptedService) -> None:
+    warning = {"reason": "fell", "training": "teacher", "detail": "teacher: validation ndcg@10 fell"}
+    job = {**RUN, "state": "succeeded", "progress": 1.0, "metrics": {"warnings": [warning]}}
+    scripted.script = {"GET /v1/jobs/job_1": [Answer.json(job)]}
+    assert "warning: teacher: validation ndcg@10 fell" in td3("wait", "job_1", url=scripted.url).stdout
+
+
 def test_waiting_for_a_job_says_how_large_its_summary_is_beside_the_log(scripted: ScriptedService) -> None:
     summary = {"bytes": 52_300, "sha256": "5" * 64, "href": "/v1/jobs/job_1/summary", "expired_at": None}
     for log_bytes, told in (

@@ -1,7 +1,9 @@
 import pytest
+from sqlalchemy import select
 
 from api.db import Database
-from api.models import Job, RunState
+from api.models import Event, Job, RunState
+from api.runs.events import EventKind
 from api.settings import Settings
 from tests.support.counting import counting
 from tests.support.jobs import job
@@ -19,3 +21,10 @@ def test_progress_reaches_the_row(database: Database, queued_job: str, settings:
 
     assert execute(Job, queued_job, counting(between), settings=settings, worker="w") is RunState.SUCCEEDED
     assert seen[:2] == [("reading", 0.0, {}, {}), ("distilling", 0.1, {"outer": 1.0}, {"ndcg@10": 0.1})]
+
+
+def test_what_goes_wrong_is_an_event(database: Database, queued_job: str, settings: Settings) -> None:
+    execute(Job, queued_job, counting(), settings=settings, worker="w")
+    with database.reading() as session:
+        found = session.scalars(select(Event.data).where(Event.kind == EventKind.WARNING)).all()
+    assert found == [{"code": "training", "detail": "It is more than half done."}]

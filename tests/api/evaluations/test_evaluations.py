@@ -59,6 +59,17 @@ RESULT: dict[str, Any] = {
     },
     "diverged": {"sasrec": ["longest"]},
     "unavailable": ["teacher"],
+    "warnings": [
+        {
+            "reason": "popularity",
+            "training": "teacher",
+            "score": 0.04,
+            "last_score": 0.03,
+            "popularity": 0.043,
+            "restarts": 2,
+            "detail": "teacher: no better than popularity",
+        }
+    ],
     "seconds": {"sasrec": {"summary": 1.5}},
     "timing": {},
     "trend": None,

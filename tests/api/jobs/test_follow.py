@@ -126,12 +126,22 @@ def test_unknown_jobs(api: httpx.Client, method: str, path: str) -> None:
     assert "job_x" in problem(api.request(method, path), 404, "job_not_found")["detail"]
 
 
+WARNING = {
+    "reason": "popularity",
+    "training": "teacher",
+    "score": 0.04,
+    "last_score": 0.03,
+    "popularity": 0.043,
+    "restarts": 2,
+    "detail": "teacher: no better than popularity",
+}
 METRICS = {
     "teacher": {"valid_ndcg@10": 0.11},
     "summary": {"valid_ndcg@10": 0.1, "outer_step": 25},
     "certificate": None,
     "stopped": {"reason": "diverged", "detail": "the outer loss was nan"},
     "log_parquet_bytes": 87_000,
+    "warnings": [WARNING],
     "seconds": {"teacher": 1.5},
 }
 

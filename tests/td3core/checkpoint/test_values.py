@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import pytest
 import torch
 from jaxtyping import Float, Int
+from pydantic import BaseModel
 from torch import Tensor
 
 from td3core.checkpoint.values import TreeError, from_tree, to_tree
@@ -51,11 +52,16 @@ def state(part: Any) -> State[Any]:
     )
 
 
-@pytest.mark.parametrize("part", [None, Course(1), Point(0.0, 1.0)], ids=str)
+class Said(BaseModel):
+    text: str
+    reason: Literal["a", "b"] = "a"
+
+
+@pytest.mark.parametrize("part", [None, Course(1), Point(0.0, 1.0), Said(text="x", reason="b")], ids=str)
 def test_a_value_is_the_same_again(part: Any) -> None:
     there = state(part)
     tree = to_tree(there)
-    back = from_tree(State[Course | Point], tree)
+    back = from_tree(State[Course | Point | Said], tree)
     assert isinstance(back, State)
     assert isinstance(back.weights, Weights)
     assert (back.course, back.generator, back.part) == (there.course, there.generator, part)
@@ -84,6 +90,7 @@ def test_a_tree_holds_nothing_but_objects_lists_and_values() -> None:
         ({"course": {"step": 3}}, r"/course is an object with the fields \['step'\], not Course"),
         ({"weights": {"parameters": torch.ones(1), "ages": 3}}, r"/weights/ages is 3, not Int"),
         ({"weights": 4}, r"/weights is 4, not Weights with the fields \['ages', 'parameters'\] or NoneType"),
+        ({"part": {"text": "x"}}, r"/part is an object with the fields \['text'\], not Said or NoneType"),
         ({"moments": [1]}, r"/moments is \[1\], not dict"),
         ({"trajectory": {"0": 1}}, r"/trajectory is an object with the fields \['0'\], not list"),
         ({"more": 1}, r"it is an object with the fields \[.*'more'.*\], not State"),
@@ -93,4 +100,4 @@ def test_a_tree_holds_nothing_but_objects_lists_and_values() -> None:
 def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:
     tree = to_tree(state(None))
     with pytest.raises(TreeError, match=message):
-        from_tree(State[Course], tree | change)
+        from_tree(State[Said], tree | change)
