@@ -11,6 +11,7 @@ EvaluationSource = Literal[
     "full",
     "summary",
     "summary_untaught",
+    "summary_long",
     "full_own_embedding",
     "summary_own_embedding",
     "floor",
@@ -197,6 +198,16 @@ SOURCES: tuple[Source, ...] = (
         trains_on="summary",
         description="The summary, and no learner is a student. Rivals are compared with it where `summary` has "
         "students.",
+    ),
+    Source(
+        "summary_long",
+        role="summary",
+        trains_on="summary",
+        description=f"As `summary_untaught`, in {_LONG_STEPS} steps. Rivals that take as many are compared with it.",
+        steps=_LONG_STEPS,
+        lr=_LONG_LR,
+        in_evaluations=True,
+        cost=2.0,
     ),
     Source(
         "full_own_embedding",

@@ -50,12 +50,17 @@ def comparisons(
 ) -> dict[str, dict[str, Comparison]]:
     """Set a source of role summary against each rival, metric by metric.
 
-    Rivals for learners with an embedding of their own are set against `summary_own_embedding`. Those without an
-    opponent are left out.
+    Rivals for learners with an embedding of their own are set against `summary_own_embedding`, and those of long
+    trainings against `summary_long`. Those without an opponent are left out.
     """
     found: dict[str, dict[str, Comparison]] = {}
     for rival in SOURCES:
-        ours = by_source.get("summary_own_embedding" if rival.own_embedding else summary)
+        opponent = summary
+        if rival.own_embedding:
+            opponent = "summary_own_embedding"
+        elif rival.steps is not None:
+            opponent = "summary_long"
+        ours = by_source.get(opponent)
         theirs = by_source.get(rival.name)
         if rival.role == "rival" and ours is not None and theirs is not None:
             found[rival.name] = {

@@ -110,7 +110,7 @@ class SourceSequences:
                 return EmbeddedSequences(
                     self.lesson.inputs,
                     self.summary.items,
-                    self.summary.manifest.lr_factor,
+                    self._lr_factor(source),
                     self.lesson.targets,
                 )
             case (
@@ -132,10 +132,14 @@ class SourceSequences:
         return EmbeddedSequences(
             items[given.items],
             items,
-            self.summary.manifest.lr_factor if source.lr is None else 1.0,
+            self._lr_factor(source),
             labels(self.teacher(), given),
             given.lengths,
         )
+
+    def _lr_factor(self, source: Source) -> float:
+        """Return the factor that the summary's own rate was learned with; other rates have none."""
+        return self.summary.manifest.lr_factor if source.lr is None else 1.0
 
     def _embedded(self, users: NDArray[np.int64]) -> EmbeddedSequences:
         """Return real users as the summary's synthetic ones are: as long, on the same item factor."""

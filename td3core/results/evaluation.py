@@ -50,7 +50,8 @@ class EvaluationResult(Result):
     )
     comparison: dict[str, dict[str, dict[str, Comparison]]] = Field(
         description="The summary against each rival, by learner, rival and metric. Both are trained alike: for "
-        "learners of another kind than the job's it is `summary_untaught` that is compared."
+        "learners of another kind than the job's it is `summary_untaught` that is compared, and with rivals that are "
+        "trained for long `summary_long`."
     )
     worth: dict[str, dict[str, Worth]] = Field(
         description="How many labelled real users each summary is worth, by learner and source: `summary` "

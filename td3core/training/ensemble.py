@@ -11,13 +11,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from td3core.catalogue import ensemble_cross_entropy
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
-from td3core.data import Sequences
+from td3core.data import Histories, Sequences
 from td3core.errors import DivergedError
 from td3core.inner import Labeller
 from td3core.learners.base import Learner
@@ -25,13 +25,13 @@ from td3core.progress import Progress, Stage
 from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.log import Trained
-from td3core.training.rollouts import roll_out
+from td3core.training.rollouts import roll_out_as_log
 
 STEPS = 150
 _LR = 3e-3
 _WARM_UP = 30  # steps
-_ROLLOUTS = 1024  # sequences, of all members together
-_BATCH = 32  # sequences
+_ROLLED_OUT = 50_000  # steps, of all members together
+_BATCH = 1_600  # steps
 _VALIDATE_EVERY = 50
 _REPORT_EVERY = 10
 
@@ -49,7 +49,7 @@ class EnsembleState:
     """All that lives across its steps; its tensors are those of the training itself."""
 
     course: EnsembleCourse
-    rollouts: Int[Tensor, "sequences length"]
+    rollouts: Histories
     items: Float[Tensor, "items d3"]
     parameters: Float[Tensor, "1 parameters"]
     optimizer: OptimizerTensors
@@ -88,7 +88,7 @@ class EnsembleTraining:
         self._train = train
         self._length = min(learner.max_length, train.n_items) if distinct else learner.max_length
         self._distinct = distinct
-        self._rollouts: Int[Tensor, "sequences length"] | None = None
+        self._rollouts: Histories | None = None
 
     def state(self) -> EnsembleState | None:
         """Return all that lives across steps; None before the first. Write it before the training goes on."""
@@ -119,20 +119,7 @@ class EnsembleTraining:
             DivergedError: a loss is not finite.
         """
         if self._rollouts is None:
-            each = -(-_ROLLOUTS // len(self._members))
-            self._rollouts = torch.cat(
-                [
-                    roll_out(
-                        member,
-                        self._train,
-                        each,
-                        length=self._length,
-                        distinct=self._distinct,
-                        generator=self._generator,
-                    )
-                    for member in self._members
-                ]
-            )
+            self._rollouts = self._roll_out()
         for step in range(self._course.step, STEPS):
             loss = self._step(self._rollouts, step)
             best = self._course.best
@@ -150,18 +137,35 @@ class EnsembleTraining:
         assert self._course.best is not None
         return self._course.best
 
-    def _step(self, rollouts: Int[Tensor, "sequences length"], step: int) -> Float[Tensor, ""]:
+    def _roll_out(self) -> Histories:
+        """Return sequences of all members, each of as many steps."""
+        rolled_out = [
+            roll_out_as_log(
+                member,
+                self._train,
+                _ROLLED_OUT // len(self._members),
+                length=self._length,
+                distinct=self._distinct,
+                generator=self._generator,
+            )
+            for member in self._members
+        ]
+        items, lengths = zip(*rolled_out, strict=True)
+        return Histories(torch.cat(items), torch.cat(lengths))
+
+    def _step(self, rollouts: Histories, step: int) -> Float[Tensor, ""]:
         """Take one step; return the loss."""
-        device = rollouts.device
-        rows = torch.randint(len(rollouts), (_BATCH,), generator=self._generator, device=device)
-        batch = rollouts[rows]
+        device = rollouts.lengths.device
+        sequences = max(1, round(_BATCH * len(rollouts.lengths) / int(rollouts.lengths.sum())))
+        rows = torch.randint(len(rollouts.lengths), (sequences,), generator=self._generator, device=device)
+        lengths = rollouts.lengths[rows]
+        batch = rollouts.items[rows, : int(lengths.max())]
+        real = torch.arange(1, batch.shape[1], device=device) < lengths[:, None]
         with torch.no_grad():
-            labels = [
-                (member.outputs(member.items[batch]).flatten(0, 1), member.items) for member in self._members
-            ]
+            labels = [(member.outputs(member.items[batch])[real], member.items) for member in self._members]
         learner = Labeller(self._learner, self._parameters, self._items)
         outputs = learner.outputs(functional.embedding(batch, self._items))
-        loss = ensemble_cross_entropy(outputs.flatten(0, 1), self._items, labels)
+        loss = ensemble_cross_entropy(outputs[real], self._items, labels)
         self._optimizer.zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         rise = min(1.0, (step + 1) / _WARM_UP)

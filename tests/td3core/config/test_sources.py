@@ -51,6 +51,7 @@ def test_an_evaluation_has_what_its_figures_need_and_nothing_that_takes_as_long_
     assert set(EvaluationSpec().sources) == {
         "full",
         "summary",
+        "summary_long",
         "floor",
         "coreset",
         "coreset_stopped",
@@ -89,6 +90,7 @@ def test_labelled_rivals_differ_by_material_budget_and_training() -> None:
     [
         ("summary", [OTHER_KIND, OTHER_WIDTH]),
         ("summary_untaught", []),
+        ("summary_long", []),
         ("summary_own_embedding", [DISTILLED, SAME_KIND, OTHER_KIND, OTHER_WIDTH]),
         ("random", []),
         ("random_labelled", []),

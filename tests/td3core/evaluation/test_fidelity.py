@@ -133,3 +133,20 @@ def test_comparison_by_hand() -> None:
     assert found["random_stopped"]["a"].difference == pytest.approx(-0.0199)
     assert found["random_stopped"]["a"].disjoint is True
     assert comparisons({"random": by_source["random"]}) == {}
+
+
+def test_a_rival_is_set_against_what_was_trained_as_it_was() -> None:
+    by_source = {
+        "summary": {"m": estimate([1.0])},
+        "summary_long": {"m": estimate([2.0])},
+        "summary_own_embedding": {"m": estimate([3.0])},
+        "random_labelled": {"m": estimate([0.0])},
+        "random_labelled_long": {"m": estimate([0.0])},
+        "random_labelled_bytes_own_embedding": {"m": estimate([0.0])},
+    }
+    found = {rival: figures["m"].difference for rival, figures in comparisons(by_source).items()}
+    assert found == {
+        "random_labelled": 1.0,
+        "random_labelled_long": 2.0,
+        "random_labelled_bytes_own_embedding": 3.0,
+    }

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,11 +10,13 @@ from td3core.catalogue import ensemble_cross_entropy
 from td3core.checkpoint import load_checkpoint, save_checkpoint
 from td3core.config import DataConfig, LearnerConfig, TeacherConfig
 from td3core.data import Split, build_sequences, leave_last_out
+from td3core.inner import Labeller
 from td3core.interactions import filter_log, read_log
 from td3core.learners import build_learner
 from td3core.ranking import validation_task
 from td3core.training import LogTraining, TeacherTraining, TeacherTrainingState, Trained
 from td3core.training.ensemble import STEPS, EnsembleTraining
+from td3core.training.rollouts import roll_out_as_log
 
 CPU = torch.device("cpu")
 LEARNER = build_learner(LearnerConfig(embedding_size=8, inner_size=8, max_length=10))
@@ -87,6 +90,29 @@ def test_one_member_is_the_training_itself(split: Split) -> None:
     expected, found = finished(alone), finished(teacher(split, members=1))
     assert torch.equal(found.items, expected.items)
     assert torch.equal(found.parameters, expected.parameters)
+
+
+@pytest.mark.parametrize("length", [10, 4])
+def test_roll_outs_are_as_long_as_the_histories_of_the_log_with_the_next_item(
+    split: Split, length: int
+) -> None:
+    member = finished(teacher(split, members=1))
+    generator = torch.Generator().manual_seed(0)
+    found = roll_out_as_log(
+        Labeller(LEARNER, member.parameters, member.items),
+        split.train,
+        6_000,
+        length=length,
+        distinct=True,
+        generator=generator,
+    )
+    expected = np.minimum(split.train.lengths + 1, length)
+    assert int(found.lengths.sum()) == pytest.approx(6_000, rel=0.05)
+    assert set(found.lengths.tolist()) == set(expected.tolist())
+    assert float(found.lengths.double().mean()) == pytest.approx(expected.mean(), rel=0.05)
+    for row, steps in zip(found.items, found.lengths.tolist(), strict=True):
+        assert len(set(row[:steps].tolist())) == steps
+        assert not row[steps:].any()  # padding
 
 
 def test_the_teacher_comes_closer_to_the_ensemble_than_its_members_are(split: Split) -> None:
