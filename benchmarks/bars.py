@@ -50,7 +50,7 @@ class Bars:
             f"{name} {value:.4f}" for name, value in {**progress.losses, **progress.scores}.items()
         )
         if self.console.is_terminal:
-            self._draw(run, f"{run} {stage}", progress.fraction, figures)
+            self._draw(run, f"{run} {stage}".strip(), progress.fraction, figures)
         else:
             self._say(run, stage, progress, figures)
 

@@ -10,9 +10,8 @@ from rich.console import Console, RenderableType
 from benchmarks.bars import Bars
 from benchmarks.quality.processes import Failed, Measured, Reported, Task, one_by_one, side_by_side
 from benchmarks.quality.request import (
+    EARLIER,
     LOGS,
-    OLD_DEFAULT,
-    SINGLE_TEACHER,
     Document,
     Request,
     differences,
@@ -126,6 +125,7 @@ def main(
         "trend": _trend(trend_seeds, trend_width) if trend else None,
     }
     try:
+        earlier = EARLIER if old else {}
         known, differing = read_settings(settings), parsed(spec)
         evaluated = evaluation_spec(asked, parsed(evaluation))
         store = Store(output, anew=again)
@@ -139,12 +139,7 @@ def main(
                     job_spec(*parts),
                     evaluated,
                     settings=needed,
-                    beside={
-                        "single teacher": job_spec(*parts, SINGLE_TEACHER),
-                        "old default": job_spec(*parts, OLD_DEFAULT),
-                    }
-                    if old
-                    else {},
+                    beside={name: job_spec(*parts, changes) for name, changes in earlier.items()},
                     threads=threads,
                     keep=kept and kept / f"{name_of(log)}.zip",
                 )

@@ -18,12 +18,15 @@ M = TypeVar("M", bound=BaseModel)
 LOGS = Path(__file__).with_name("logs.json")
 """What the logs that are known need beyond the default spec: name of a log -> what its spec has."""
 
-OLD_DEFAULT: Document = {
-    "teacher": {"members": 1},
-    "inner": {"targets": "summary"},
-    "outer": {"steps": 300},
+EARLIER: dict[str, Document] = {
+    "single teacher": {"teacher": {"members": 1}},
+    "old default": {
+        "teacher": {"members": 1},
+        "inner": {"targets": "summary"},
+        "outer": {"steps": 300},
+    },
 }
-SINGLE_TEACHER: Document = {"teacher": {"members": 1}}
+"""Jobs to time beside that of a log, by what they are called: what their specs have in place of its own."""
 
 
 @dataclass(frozen=True)
