@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from td3core.catalogue.blocks import row_blocks
+from td3core.catalogue.blocks import block_scores, row_blocks
 
 
 def soft_embedding(
@@ -56,7 +56,7 @@ def draw_items(
     """Draw `n` items from each `softmax(queries @ keys.T)`, with replacement."""
     flat = queries.detach().reshape(-1, queries.shape[-1])
     drawn = torch.empty(len(flat), n, dtype=torch.int64, device=queries.device)
-    for rows in row_blocks(len(flat), len(keys)):
+    for rows in row_blocks(len(flat), len(keys), scores=block_scores(flat.device)):
         weights = (flat[rows] @ keys.T).softmax(-1)
         drawn[rows] = weights.multinomial(n, replacement=True, generator=generator)
     return drawn.view(*queries.shape[:-1], n)
@@ -67,7 +67,7 @@ class _SoftEmbedding(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         ctx.save_for_backward(queries, keys, values)
         read = values.new_empty(len(queries), values.shape[1])
-        for rows in row_blocks(len(queries), len(keys)):
+        for rows in row_blocks(len(queries), len(keys), scores=block_scores(queries.device)):
             torch.mm((queries[rows] @ keys.T).softmax(-1), values, out=read[rows])
         return read
 
@@ -78,7 +78,7 @@ class _SoftEmbedding(torch.autograd.Function):
     ) -> tuple[None, None, Tensor]:
         queries, keys, values = ctx.saved_tensors
         by_values = torch.zeros_like(values)
-        for rows in row_blocks(len(queries), len(keys)):
+        for rows in row_blocks(len(queries), len(keys), scores=block_scores(queries.device)):
             by_values.addmm_((queries[rows] @ keys.T).softmax(-1).T, adjoints[0][rows])
         return None, None, by_values
 
@@ -91,7 +91,7 @@ class _SoftCrossEntropy(torch.autograd.Function):
         by_outputs, by_items = torch.empty_like(outputs), torch.zeros_like(items)
         total = outputs.new_zeros(())
         pairs = list(zip(labels[::2], labels[1::2], strict=True))
-        for rows in row_blocks(len(outputs), len(items)):
+        for rows in row_blocks(len(outputs), len(items), scores=block_scores(outputs.device)):
             targets = outputs.new_zeros(rows.stop - rows.start, len(items))
             for queries, keys in pairs:
                 targets += (queries[rows] @ keys.T).softmax(-1)

@@ -13,8 +13,15 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> OptimizerTensors:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: OptimizerTensors) -> None:
-    """Give the moments to an optimizer of the same parameters."""
-    moments = {int(index): moments for index, moments in tensors.items()}
+    """Give the moments to an optimizer of the same parameters.
+
+    The count of its steps goes to the CPU, as it is in a fresh one. Those that have it on the GPU, such as fused ones,
+    take it there; the others would wait for the GPU at each step to read it.
+    """
+    moments = {
+        int(index): {name: part.cpu() if name == "step" else part for name, part in moments.items()}
+        for index, moments in tensors.items()
+    }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 

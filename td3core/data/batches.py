@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -42,32 +42,42 @@ class SupervisedChunks(NamedTuple):
     """Some real item stands where padding was."""
     lengths: Int[Tensor, " chunks"]
     positions: Int[Tensor, "chunks supervised"] | None
-    real: Bool[Tensor, "chunks supervised"]
-    """Which of the positions are not padding."""
+    real: Int[Tensor, " targets"]
+    """Which of the positions, chunk after chunk, are not padding: numbers, since a GPU that is asked where a mask is
+    true has to finish all it was given before."""
     targets: Int[Tensor, " targets"]
     """The items at these."""
+    last: Int[Tensor, " last"]
+    """Which of the targets are the latest of their chunk."""
 
-    @property
-    def last(self) -> Bool[Tensor, " targets"]:
-        """Which of the targets are the latest of their chunk."""
-        steps = self.real.cumsum(1) if self.positions is None else self.positions
-        steps = steps.where(self.real, -1)
-        return ((steps == steps.amax(1, keepdim=True)) & self.real)[self.real]
+    def of_targets(
+        self, outputs: Float[Tensor, "learners chunks supervised d"]
+    ) -> Float[Tensor, "learners targets d"]:
+        """Leave out what was predicted of padding."""
+        return outputs.flatten(1, 2).index_select(1, self.real)
 
 
 def supervise(
     chunks: Int[Tensor, "chunks length"], objective: Objective, *, n_items: int, generator: torch.Generator
 ) -> SupervisedChunks:
-    """Draw the steps to predict."""
+    """Draw the steps to predict. On a GPU this waits for what it was given before; nothing that uses them does."""
     rows, length = chunks.shape
     positions, lengths = objective.draw(
         (rows,), length=length, lengths=(chunks < n_items).sum(1), generator=generator
     )
     assert lengths is not None
     steps = torch.arange(1, length, device=chunks.device).expand(rows, -1) if positions is None else positions
-    real = steps < lengths[:, None]
+    real = (steps < lengths[:, None]).flatten()
+    places = real.nonzero().squeeze(1)
+    latest = steps.where(real.view_as(steps), -1)
+    last = (latest == latest.amax(1, keepdim=True)).flatten()[places]
     return SupervisedChunks(
-        chunks.clamp(max=n_items - 1), lengths, positions, real, chunks.gather(1, steps)[real]
+        chunks.clamp(max=n_items - 1),
+        lengths,
+        positions,
+        places,
+        chunks.gather(1, steps).flatten()[places],
+        last.nonzero().squeeze(1),
     )
 
 

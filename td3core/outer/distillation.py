@@ -32,7 +32,7 @@ from td3core.learners import Learner
 from td3core.outer.hypergradient import Hypergradient, OuterStep, hypergradient
 from td3core.outer.learners import build_learner_source
 from td3core.outer.objective import build_objective
-from td3core.outer.pool import PoolState
+from td3core.outer.pool import Places, PoolState
 from td3core.progress import Progress
 from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.rounding import rounded
@@ -228,19 +228,26 @@ class Distillation:
         return part
 
     def _step(self) -> float:
-        """Move the factors once; return the outer loss."""
-        catalogue = self.catalogues.draw(self.generator)
-        cohort, places = self.learners.take(self.factors, catalogue)
-        batches = self.batches.draw(
-            self.spec.inner.differentiated, learners=len(cohort.parameters), generator=self.generator
-        )
-        step = OuterStep(cohort, batches, self.real_batch(), catalogue)
+        """Move the factors once; return the outer loss.
+
+        A GPU is waited for twice: while the step is drawn, when it has nothing else to do, and in the end for the loss.
+        """
+        step, places = self.draw_step()
         found = hypergradient(
             self.factors, step, loop=self.loop, lessons=self.lessons, objective=self.objective
         )
         self.learners.put_back(places, found.cohort)
         self._descend(found)
         return float(found.loss)
+
+    def draw_step(self) -> tuple[OuterStep, Places]:
+        """Draw what the next outer step is made with, and where its learners are to be put back."""
+        catalogue = self.catalogues.draw(self.generator)
+        cohort, places = self.learners.take(self.factors, catalogue)
+        batches = self.batches.draw(
+            self.spec.inner.differentiated, learners=len(cohort.parameters), generator=self.generator
+        )
+        return OuterStep(cohort, batches, self.real_batch(), catalogue), places
 
     def real_batch(self) -> SupervisedChunks:
         """Return the next chunks of the real log, epoch after epoch, with the steps to predict."""
@@ -260,7 +267,8 @@ class Distillation:
             self.log_lr.grad = found.by_log_lr
         clip_grad_norm_(learned.values(), self.spec.outer.clip)
         self._optimizer.step()
-        self.loop.lr_factor = float(self.log_lr.detach().exp())
+        if self.spec.inner.learn_lr:
+            self.loop.lr_factor = float(self.log_lr.detach().exp())
         for name, mean in self._average.tensors.items():
             mean.lerp_(learned[name].detach(), 1 - self.spec.outer.averaging)
 

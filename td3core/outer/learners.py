@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from td3core.catalogue import Catalogue
 from td3core.config import InnerConfig
 from td3core.factors import Factors, expected_embeddings
 from td3core.inner import BatchSampler, Cohort, InnerLoop, LessonMaker
-from td3core.outer.pool import LearnerPool, PoolState
+from td3core.outer.pool import LearnerPool, Places, PoolState
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class InitialLearners:
 class LearnerSource(Protocol):
     """Gives learners to an outer step, and takes them back."""
 
-    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Int[Tensor, " learners"]]:
-        """Return learners whose next steps are differentiated, and their places."""
+    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Places]:
+        """Return learners whose next steps are differentiated, and where `put_back` is to put them."""
         ...
 
-    def put_back(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
+    def put_back(self, places: Places, cohort: Cohort) -> None:
         """Take back learners that have taken these steps."""
         ...
 
@@ -66,13 +66,13 @@ class PooledLearners:
     learners: int
     differentiated: int
 
-    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Int[Tensor, " learners"]]:
+    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Places]:
         """Draw from the pool."""
-        return self.pool.take(self.learners)
+        return self.pool.take(self.learners, steps=self.differentiated)
 
-    def put_back(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
+    def put_back(self, places: Places, cohort: Cohort) -> None:
         """Let them live on, or replace those at the end of their lives."""
-        self.pool.put_back(places, cohort, self.differentiated)
+        self.pool.put_back(places, cohort)
 
     def state(self) -> PoolState | None:
         """Return the pool's."""
@@ -99,7 +99,7 @@ class WarmedUpLearners:
     """Whether the number of these steps is drawn, from zero on."""
 
     @torch.no_grad()
-    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Int[Tensor, " learners"]]:
+    def take(self, factors: Factors, catalogue: Catalogue) -> tuple[Cohort, Places]:
         """Start some, and let them take their steps."""
         loop, generator = self.initial.loop, self.initial.generator
         cohort = self.initial(self.learners)
@@ -109,9 +109,10 @@ class WarmedUpLearners:
         lesson = self.lessons.lesson(expected_embeddings(factors, loop.catalogue.items, catalogue), catalogue)
         for batch in self.batches.draw(steps, learners=self.learners, generator=generator):
             cohort = loop.step(cohort, lesson, batch, catalogue)
-        return cohort, torch.arange(self.learners, device=generator.device)
+        nowhere = torch.arange(0, device=generator.device)
+        return cohort, Places(nowhere, nowhere)
 
-    def put_back(self, places: Int[Tensor, " learners"], cohort: Cohort) -> None:
+    def put_back(self, places: Places, cohort: Cohort) -> None:
         """Let them go."""
 
     def state(self) -> PoolState | None:

@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from td3core.inner import Cohort, OptimizerState
+
+
+class Places(NamedTuple):
+    """Where learners of an outer step come from."""
+
+    taken: Int[Tensor, " learners"]
+    """Their places, in their order."""
+    ending: Int[Tensor, " ending"]
+    """Those of them whose learners are at the end of their lives after this step."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +49,30 @@ class LearnerPool:
         )
         """Steps that each has yet to live: drawn at random first, so that the ages spread."""
 
-    def take(self, learners: int) -> tuple[Cohort, Int[Tensor, " learners"]]:
-        """Draw distinct learners; return them with their places."""
+    def take(self, learners: int, *, steps: int) -> tuple[Cohort, Places]:
+        """Draw distinct learners that are to take so many steps; return them with their places.
+
+        On a GPU this waits for what it was given before, and `put_back`, which comes behind a long queue, does not.
+        """
         order = torch.randperm(len(self.left), generator=self.generator, device=self.left.device)
         places = order[:learners]
+        self.left[places] -= steps
+        ending = places[self.left[places] <= 0]
         state = self.members.optimizer
         return (
             Cohort(
                 self.members.parameters[places],
                 OptimizerState(tuple(part[places] for part in state.moments), state.step[places]),
             ),
-            places,
+            Places(places, ending),
         )
 
-    def put_back(self, places: Int[Tensor, " learners"], cohort: Cohort, steps: int) -> None:
-        """Return learners that took some steps; those at their end are replaced."""
-        self._store(places, cohort)
-        self.left[places] -= steps
-        dead = places[self.left[places] <= 0]
-        if len(dead):
-            self._store(dead, self.start(len(dead)))
-            self.left[dead] = self.lifetime
+    def put_back(self, places: Places, cohort: Cohort) -> None:
+        """Return learners that took their steps; those at their end are replaced."""
+        self._store(places.taken, cohort)
+        if len(places.ending):
+            self._store(places.ending, self.start(len(places.ending)))
+            self.left.index_fill_(0, places.ending, self.lifetime)
 
     def state(self) -> PoolState:
         """Return all members and what is left to them; the generator is its owner's."""

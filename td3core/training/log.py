@@ -117,7 +117,7 @@ def predict_targets(
         lengths=batch.lengths[None],
         dropout=dropout,
     )
-    return outputs[:, batch.real]
+    return batch.of_targets(outputs)
 
 
 def _lr_scale(learner: Learner) -> float:

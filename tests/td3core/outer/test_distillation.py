@@ -271,9 +271,9 @@ def test_pool_ages_and_renews_its_learners() -> None:
         functools.partial(loop.start, generator=generator), size=3, lifetime=10, generator=generator
     )
     pool.left[:] = torch.tensor([10, 4, 1])
-    cohort, places = pool.take(3)
+    cohort, places = pool.take(3, steps=4)
     marked = cohort._replace(parameters=torch.full_like(cohort.parameters, 7.0))
-    pool.put_back(places, marked, 4)
+    pool.put_back(places, marked)
     assert pool.left.tolist() == [6, 10, 10]
     assert (pool.members.parameters[0] == 7.0).all()
     for renewed in (1, 2):
