@@ -106,7 +106,8 @@ class Evaluation(Run):
     """
     comparison: dict[str, dict[str, dict[str, Comparison]]] | None
     """The summary against each rival, by learner, rival and metric. Both are trained alike: for learners
-    of another kind than the job's it is `summary_untaught` that is compared.
+    of another kind than the job's it is `summary_untaught` that is compared, and with rivals that are
+    trained for long `summary_long`.
     """
     worth: dict[str, dict[str, Worth]] | None
     """How many labelled real users each summary is worth, by learner and source: `summary`

@@ -7,6 +7,7 @@ from pydantic import Field
 from td3core.config.base import Config
 
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
+Quoting = Literal["auto", "standard", "backslash", "none"]
 
 
 class ColumnsConfig(Config):
@@ -34,6 +35,14 @@ class DataConfig(Config):
         default="auto",
         description="File format of the log. `auto` decides by the file name, then by the first bytes; set it if the "
         "name is misleading.",
+    )
+    quoting: Quoting = Field(
+        default="auto",
+        description="What a double quote means in CSV, TSV and `.inter`. `standard`: a field that begins with a quote "
+        "ends at the next single one and may hold separators, line breaks and doubled quotes (RFC 4180). "
+        '`backslash`: the same with `\\"` for a quote within quotes. `none`: quotes are letters. `auto`: `standard` '
+        "for CSV, except that a quoted field is refused if its lines look like rows; `none` for `.inter`; for TSV what "
+        "its beginning shows.",
     )
     columns: ColumnsConfig = ColumnsConfig()
     min_rating: float | None = Field(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from td3core.errors import UnreadableLogError
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def cut_blocks(
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for index, chunk in enumerate(chunks):
-        yield chunk if index else chunk.removeprefix(_BOM)
+        yield chunk if index else chunk.removeprefix(BOM)
 
 
 def _slices(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -4,42 +4,23 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._blocks import Block
 from td3core.interactions._columns import Role
 from td3core.interactions._problems import shown
+from td3core.interactions._quoting import Dialect, irregular_lines
 from td3core.interactions._values import LINE
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 _SEPARATORS = ",;\t|"
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How fields are separated and quoted."""
-
-    separator: str
-    quoted: bool
-
-    def reader(self, text: str) -> "Reader":
-        """Return Python's reader, which counts lines as an editor does."""
-        return csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=self.separator,
-            quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
-            strict=True,
-        )
-
-
-def guess_separator(block: Block) -> str:
+def guess_separator(head: bytes) -> str:
     """Return the separator that is most frequent in the first line; a comma if there is none."""
-    first = block.data.strip().partition(b"\n")[0]
+    first = head.strip().partition(b"\n")[0]
     return max(_SEPARATORS, key=lambda separator: first.count(separator.encode()))
 
 
@@ -50,7 +31,7 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
         UnreadableLogError: The first record is not text.
     """
     try:
-        reader = dialect.reader(block.data.decode("utf-8", "surrogateescape"))
+        reader = dialect.reader(_lines(block))
         header = next(record for record in reader if record)
         "".join(header).encode()
     except (csv.Error, UnicodeEncodeError) as error:
@@ -73,27 +54,99 @@ class DelimitedFormat:
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
         data = block.data.rstrip(b"\r\n")
-        names = [str(index) for index in range(len(self.header))]
         if not data:
             return pl.DataFrame(schema=dict.fromkeys(self.positions, pl.String))
+        if data.count(b"\r") != data.count(b"\r\n"):  # polars takes a single \r for a letter
+            return None
+        quoted = self.dialect.quoted and b'"' in data
+        if quoted:
+            regular = self._regular(data)
+            if regular is None:
+                return None
+            data = regular
+        names = [str(index) for index in range(len(self.header))]
         try:
             frame = pl.read_csv(
                 data,
                 has_header=False,
                 schema=dict.fromkeys(names, pl.String),
                 separator=self.dialect.separator,
-                quote_char='"' if self.dialect.quoted else None,
+                quote_char='"' if quoted else None,
             )
         except pl.exceptions.PolarsError:
             return None
         # polars fills short lines with nulls
-        if self.dialect.quoted and b'"' in data:
-            whole = not frame[names[-1]].has_nulls()
+        separators = frame.height * (len(names) - 1)
+        if quoted:
+            whole = not frame[names[-1]].has_nulls() or self._separators_outside_quotes(data) == separators
         else:
-            whole = data.count(self.dialect.separator.encode()) == frame.height * (len(names) - 1)
+            whole = data.count(self.dialect.separator.encode()) == separators
         if not whole:
             return None
         return frame.select(pl.col(names[index]).alias(role) for role, index in self.positions.items())
+
+    def _regular(self, data: bytes) -> bytes | None:
+        """Return the records with only such quotes as every parser understands alike; None if one is malformed.
+
+        Records with other quotes, or over several lines, are read by Python's reader and written anew, as one line that
+        has only the fields in use.
+        """
+        irregular = irregular_lines(data, self.dialect.separator)
+        if not irregular.size:
+            return data
+        lines = data.split(b"\n")
+        regular: list[bytes] = []
+        done = 0
+        for line in irregular.tolist():
+            if line < done:  # in a record that began earlier
+                continue
+            try:
+                reader = self.dialect.reader(lines[at].decode() + "\n" for at in range(line, len(lines)))
+                record = next(reader)
+            except (csv.Error, UnicodeDecodeError):
+                return None
+            end = line + reader.line_num
+            if len(record) != len(self.header) or self._swallowed(record, lines[line:end]):
+                return None
+            fields = ["0"] * len(record)  # anything but an empty last field
+            for index in self.positions.values():
+                if "\n" in record[index]:
+                    return None
+                fields[index] = '"' + record[index].replace('"', '""') + '"'
+            regular += lines[done:line]
+            regular.append(self.dialect.separator.join(fields).encode())
+            done = end
+        return b"\n".join(regular + lines[done:])
+
+    def _separators_outside_quotes(self, data: bytes) -> int:
+        letters = np.frombuffer(data, dtype=np.uint8)
+        separators = np.flatnonzero(letters == ord(self.dialect.separator))
+        quotes = np.flatnonzero(letters == ord('"'))
+        return int(np.count_nonzero(np.searchsorted(quotes, separators) % 2 == 0))
+
+    def _swallowed(self, record: Sequence[str], lines: Sequence[bytes]) -> bool:
+        """Whether a line of this record looks like a record of its own; its first line, which also does, is left out.
+
+        Where the first line begins with a quote, so do lines that look like it.
+        """
+        if self.dialect.lines_may_look_like_rows:
+            return False
+        first, *others = lines
+        if "\n" in record[0]:  # whose last line has all the other fields in any case
+            others = others[:-1]
+        return any(
+            self._looks_like_a_row(line)
+            for line in others
+            if line.startswith(b'"') or not first.startswith(b'"')
+        )
+
+    def _looks_like_a_row(self, line: bytes) -> bool:
+        fields = line.rstrip(b"\r\n").split(self.dialect.separator.encode())
+        if len(fields) != len(self.header):
+            return False
+        values = {role: fields[index].strip(b'"') for role, index in self.positions.items()}
+        ids = (values["user"], values["item"])
+        return all(len(value.split()) == 1 for value in ids) and values.get("timestamp", b"0")[:1].isdigit()
 
     def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
         """Return the well-formed records with their line numbers, and the problems of the others."""
@@ -106,30 +159,48 @@ class DelimitedFormat:
         return pl.DataFrame(rows, schema=schema, orient="row"), problems
 
     def _records(self, block: Block, problems: list[LogProblem]) -> Iterator[tuple[int, list[str]]]:
-        reader = self.dialect.reader(block.data.decode("utf-8", "surrogateescape"))
+        lines = _lines(block)
+        reader = self.dialect.reader(lines)
         while True:
-            line = block.line + reader.line_num
+            begin = reader.line_num
+            line = block.line + begin
             try:
                 record = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                problems.append(LogProblem(f"malformed: {error}", line))
+                reason = f"malformed: {error}; data.quoting says how quotes are read"
+                problems.append(LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting"))
                 continue
             if not record:
                 continue
             text = self.dialect.separator.join(record)
-            if len(record) != len(self.header):
+            raw = [part.encode("utf-8", "surrogateescape") for part in lines[begin : reader.line_num]]
+            if self._swallowed(record, raw):
+                reason = (
+                    f"a quoted field that begins here takes in {len(raw) - 1} more lines, which look like rows; set "
+                    'data.quoting to none if quotes are letters, to backslash if \\" is a quote within quotes, or to '
+                    "standard if the field is right"
+                )
+                problems.append(LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting"))
+            elif len(record) != len(self.header):
                 reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
-                problems.append(LogProblem(reason, line, value=shown(_escaped(text))))
+                problems.append(LogProblem(reason, line, value=_shown(text)))
             elif not _is_unicode(text):
-                problems.append(LogProblem("not valid UTF-8", line, value=shown(_escaped(text))))
+                problems.append(
+                    LogProblem("not valid UTF-8; save the file as UTF-8", line, value=_shown(text))
+                )
             else:
                 yield line, record
 
 
-def _escaped(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _lines(block: Block) -> list[str]:
+    r"""The lines, which end at \n, \r and \r\n alone."""
+    return io.StringIO(block.data.decode("utf-8", "surrogateescape"), newline="").readlines()
+
+
+def _shown(text: str) -> str | None:
+    return shown(text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _is_unicode(text: str) -> bool:

@@ -104,7 +104,11 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
         except UnicodeDecodeError:
             yield (
                 line,
-                LogProblem("not valid UTF-8", line, value=shown(data.decode("utf-8", "backslashreplace"))),
+                LogProblem(
+                    "not valid UTF-8; save the file as UTF-8",
+                    line,
+                    value=shown(data.decode("utf-8", "backslashreplace")),
+                ),
             )
         except (json.JSONDecodeError, RecursionError) as error:
             yield line, LogProblem(f"not valid JSON: {error}", line, value=shown(data.decode()))

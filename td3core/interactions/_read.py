@@ -1,6 +1,6 @@
 """Reading a log of any format, block by block, into memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +11,12 @@ from td3core.config import DataConfig
 from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError
 from td3core.interactions._blocks import Block, Limits, cut_blocks
 from td3core.interactions._columns import Columns, Role, find_columns
-from td3core.interactions._delimited import DelimitedFormat, Dialect, guess_separator, take_header
+from td3core.interactions._delimited import DelimitedFormat, guess_separator, take_header
 from td3core.interactions._jsonl import JsonLinesFormat, find_keys
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._parquet import is_whole, parquet_schema, read_batches
 from td3core.interactions._problems import ProblemReport
+from td3core.interactions._quoting import Dialect, doubled_quotes, is_quoted
 from td3core.interactions._source import Source, open_source
 from td3core.interactions._values import ValueParser
 
@@ -95,17 +96,16 @@ def read_log(
 def _read_text(
     source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
 ) -> Iterator[pl.DataFrame]:
-    blocks = cut_blocks(
-        source.chunks(may_be_cut=head_bytes is not None),
-        source.path.stat().st_size,
-        limits,
-        quoted=source.format in ("csv", "tsv"),
-        head_bytes=head_bytes,
-    )
+    dialect = _dialect(source, data)
+    chunks: Iterable[bytes] = source.chunks(may_be_cut=head_bytes is not None)
+    if dialect is not None and data.quoting == "backslash":
+        chunks = doubled_quotes(chunks)
+    quoted = dialect is not None and dialect.quoted
+    blocks = cut_blocks(chunks, source.path.stat().st_size, limits, quoted=quoted, head_bytes=head_bytes)
     first = next(blocks, None)
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
-    text, columns, first = _open_text(source, data, first)
+    text, columns, first = _open_text(dialect, data, first)
     parser = ValueParser(columns, rating_needed=data.min_rating is not None)
     for block in chain([first], blocks):
         raw = text.parse(block)
@@ -122,13 +122,23 @@ def _read_text(
         yield values.frame
 
 
-def _open_text(source: Source, data: DataConfig, first: Block) -> tuple[TextFormat, Columns, Block]:
-    rating_needed = data.min_rating is not None
+def _dialect(source: Source, data: DataConfig) -> Dialect | None:
+    """How the fields of a delimited log are separated and quoted; None for JSON Lines."""
     if source.format == "jsonl":
+        return None
+    separator = guess_separator(source.head) if source.format == "csv" else "\t"
+    if data.quoting == "auto":
+        quoted = source.format == "csv" or (source.format == "tsv" and is_quoted(source.head, separator))
+    else:
+        quoted = data.quoting != "none"
+    return Dialect(separator, quoted, lines_may_look_like_rows=data.quoting == "standard")
+
+
+def _open_text(dialect: Dialect | None, data: DataConfig, first: Block) -> tuple[TextFormat, Columns, Block]:
+    rating_needed = data.min_rating is not None
+    if dialect is None:
         columns = find_columns(find_keys(first), data.columns, rating_needed=rating_needed)
         return JsonLinesFormat(columns), columns, first
-    separator = guess_separator(first) if source.format == "csv" else "\t"
-    dialect = Dialect(separator, quoted=source.format != "inter")
     header, rest = take_header(first, dialect)
     columns = find_columns(header, data.columns, rating_needed=rating_needed)
     positions: dict[Role, int] = {role: header.index(name) for role, name in columns.by_role().items()}

@@ -13,6 +13,7 @@ import zstandard
 
 from td3core.config import LogFormat
 from td3core.errors import LogTooSmallError, UnreadableLogError
+from td3core.interactions._blocks import BOM
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "inter"]
 Compression = Literal["gzip", "zstd"]
@@ -39,7 +40,7 @@ _SUFFIXES: dict[str, Format] = {
     ".pq": "parquet",
     ".inter": "inter",
 }
-_HEAD = 1 << 16
+_HEAD = 1 << 20
 _TYPED_HEADER = re.compile(r"[^\t:]+:(token|float)(_seq)?(\t[^\t:]+:(token|float)(_seq)?)*")
 
 
@@ -50,6 +51,8 @@ class Source:
     path: Path
     format: Format
     compression: Compression | None
+    head: bytes = b""
+    """The first decompressed bytes, without a byte order mark."""
 
     def chunks(self, *, may_be_cut: bool = False) -> Generator[bytes, None, None]:
         """Yield the decompressed bytes, in pieces of bounded size.
@@ -79,10 +82,10 @@ def open_source(path: Path, wanted: LogFormat, name: str | None) -> Source:
         raise LogTooSmallError("the file is empty")
     compression = _compression(magic)
     with closing(Source(path, "csv", compression).chunks()) as chunks:
-        head = next(chunks, b"")[:_HEAD]
+        head = next(chunks, b"")[:_HEAD].removeprefix(BOM)
     if not head:
         raise LogTooSmallError("the file is empty")
-    return Source(path, _format(head, wanted, name or path.name, compression), compression)
+    return Source(path, _format(head, wanted, name or path.name, compression), compression, head)
 
 
 def _compression(magic: bytes) -> Compression | None:
@@ -124,13 +127,7 @@ def _by_name(name: str) -> Format | None:
 
 
 def _by_first_line(head: bytes) -> Format:
-    first = (
-        head.removeprefix(b"\xef\xbb\xbf")
-        .strip()
-        .partition(b"\n")[0]
-        .rstrip(b"\r")
-        .decode("utf-8", "replace")
-    )
+    first = head.strip().partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "replace")
     if first.startswith("{"):
         return "jsonl"
     return "inter" if _TYPED_HEADER.fullmatch(first) else "csv"

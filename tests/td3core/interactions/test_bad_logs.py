@@ -111,7 +111,7 @@ def test_text_that_is_not_utf8(tmp_path: Path, name: str) -> None:
         "log.jsonl": b'\n{"user":"a","item":"b"}\n{"user":"a","item":"caf\xe9"}\n',
     }[name]
     (problem,) = refusal(tmp_path / name, content).problems
-    assert (problem.line, problem.reason) == (3, "not valid UTF-8")
+    assert (problem.line, problem.reason) == (3, "not valid UTF-8; save the file as UTF-8")
     assert problem.value is not None
     assert r"caf\xe9" in problem.value
 
