@@ -3,6 +3,8 @@
 An operation on tensors of two devices fails there as on a real one, and what would wait for a real one, since it asks
 for a value or for a shape that depends on values, fails as well. So code that runs there keeps its tensors on the
 device and hands it all of its work without waiting, of which no machine with a CPU alone says anything otherwise.
+
+It takes a process of its own: autograd counts the devices when it first works out a derivative, and knows none after.
 """
 
 from collections.abc import Iterator

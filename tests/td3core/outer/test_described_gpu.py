@@ -1,5 +1,8 @@
 """An outer step on a GPU: all is drawn first, and nothing after that waits for the device or uses another one."""
 
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +28,14 @@ TUCKER = SummaryConfig(users=5, length=7, rank_users=3, rank_time=4)
 FARZI = SummaryConfig(kind="farzi", users=5, length=7, rank=4, temperature=0.5)
 
 
-@pytest.fixture
-def split(tiny_log: Path) -> Split:
-    return leave_last_out(build_sequences(filter_log(read_log(tiny_log, DataConfig()), DataConfig())))
+@pytest.fixture(scope="module")
+def process() -> Iterator[Executor]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def split_of(log: Path) -> Split:
+    return leave_last_out(build_sequences(filter_log(read_log(log, DataConfig()), DataConfig())))
 
 
 def distillation(split: Split, kind: str, **asked: Any) -> Distillation:
@@ -68,9 +76,13 @@ def distillation(split: Split, kind: str, **asked: Any) -> Distillation:
     ids=["sasrec", "gru4rec", "narm", "bert4rec", "farzi", "candidates", "paper"],
 )
 def test_the_hypergradient_stays_on_the_device_and_never_waits_for_it(
-    split: Split, kind: str, asked: dict[str, Any]
+    process: Executor, tiny_log: Path, kind: str, asked: dict[str, Any]
 ) -> None:
-    run = distillation(split, kind, **asked)
+    process.submit(work_out_the_hypergradient, tiny_log, kind, asked).result()
+
+
+def work_out_the_hypergradient(log: Path, kind: str, asked: dict[str, Any]) -> None:
+    run = distillation(split_of(log), kind, **asked)
     step, _ = run.draw_step()
     with described_gpu() as gpu:
         learner, inner = run.loop.learner, run.spec.inner
@@ -89,7 +101,11 @@ def test_the_hypergradient_stays_on_the_device_and_never_waits_for_it(
         }
 
 
-def test_an_optimizer_that_goes_on_counts_its_steps_where_a_fresh_one_does() -> None:
+def test_an_optimizer_that_goes_on_counts_its_steps_where_a_fresh_one_does(process: Executor) -> None:
+    process.submit(restore_a_count).result()
+
+
+def restore_a_count() -> None:
     with described_gpu() as gpu:
         weights = torch.ones(3, device=gpu.device, requires_grad=True)
         optimizer = torch.optim.Adam([weights])
@@ -103,7 +119,11 @@ def test_an_optimizer_that_goes_on_counts_its_steps_where_a_fresh_one_does() -> 
         }
 
 
-def test_blocks_of_scores_are_larger_than_on_a_cpu() -> None:
+def test_blocks_of_scores_are_larger_than_on_a_cpu(process: Executor) -> None:
+    process.submit(count_blocks).result()
+
+
+def count_blocks() -> None:
     def blocks_on(device: torch.device) -> int:
         queries, keys = torch.ones(1000, 2, device=device), torch.ones(12_000, 2, device=device)
         return len(list(score_blocks(queries, keys)))
