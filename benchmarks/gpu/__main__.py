@@ -1,0 +1,82 @@
+"""`python -m benchmarks.gpu`: measure each part in a process of its own, and write what is known as soon as it is.
+
+This process never loads torch, as the main process of a worker never uses CUDA: a part that crashes, hangs or poisons
+its context ends alone, and the next one begins afresh. What cannot be imported is said, and the other parts go on.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.gpu.report import Asked, Report
+
+SHARES = {"sums": 30, "step": 130, "agreement": 60, "teacher": 50, "whole": 100, "sharing": 30}
+"""Each part with its share of the time; what one leaves over is the next one's."""
+_GRACE = 10
+"""Seconds after its time until a part is killed, which looks at the time between its measurements."""
+
+
+def main() -> None:
+    """Measure all parts, or with `--part` one, in this process."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--device", default="cuda", help="what is measured beside the CPU (default: cuda)")
+    parser.add_argument("--small", action="store_true", help="tiny problems: shows that all of it runs")
+    parser.add_argument("--out", type=Path, default=Path("build/gpu"), help="folder of the JSON files")
+    parser.add_argument("--seconds", type=float, default=390.0, help="when the last part ends")
+    parser.add_argument("--only", action="append", choices=tuple(SHARES), help="this part; may be repeated")
+    parser.add_argument("--part", choices=tuple(SHARES), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    asked = Asked(options.device, options.small, time.monotonic() + options.seconds)
+    if options.part:
+        with Report(options.out / f"{options.part}.json", asked) as report:
+            _measure(options.part, report, asked)
+        sys.exit(report.failed)
+    sys.exit(_measure_all(options.only or list(SHARES), asked, options.out))
+
+
+def _measure_all(parts: list[str], asked: Asked, out: Path) -> int:
+    begun, whole = time.monotonic(), sum(SHARES[part] for part in parts)
+    allowed, done, failed = asked.until - begun, 0, list[str]()
+    for part in parts:
+        done += SHARES[part]
+        seconds = begun + allowed * done / whole - time.monotonic()
+        command = [sys.executable, "-m", "benchmarks.gpu", "--part", part, "--device", asked.device]
+        command += ["--out", str(out), "--seconds", str(seconds), *(["--small"] if asked.small else [])]
+        try:
+            ended = subprocess.run(command, check=False, timeout=max(seconds, 1) + _GRACE).returncode
+        except subprocess.TimeoutExpired:
+            ended = f"was killed {_GRACE} s after its time"
+        if ended:
+            failed.append(f"{part} ({ended})")
+        sys.stdout.write(f"{part}: {out / part}.json, {time.monotonic() - begun:.0f} s\n")
+        sys.stdout.flush()
+    if "torch" in sys.modules:
+        failed.append("the main process loaded torch")
+    if failed:
+        sys.stderr.write(f"Not all was measured: {', '.join(failed)}\n")
+    return int(bool(failed))
+
+
+def _measure(part: str, report: Report, asked: Asked) -> None:
+    """Measure it; whatever is not installed is missed here alone."""
+    match part:
+        case "sums":
+            from benchmarks.gpu.sums import measure
+        case "step":
+            from benchmarks.gpu.step import measure
+        case "agreement":
+            from benchmarks.gpu.agreement import measure
+        case "teacher":
+            from benchmarks.gpu.teacher import measure
+        case "whole":
+            from benchmarks.gpu.whole import measure
+        case _:
+            from benchmarks.gpu.sharing import measure
+    measure(report, asked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""What holds on a CPU holds on a GPU: the same tests on both, the second skipped where there is none."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.gpu.problem import distillation, moved
+from td3core.catalogue.sums import catalogue_sums, expected_embedding
+from td3core.config import JobSpec
+from td3core.inner import Lesson
+from td3core.learners import Learner
+from td3core.runs import DistillationRun
+from tests.support.inner_loops import ZETA, batches, inner_loop
+from tests.support.specs import TINY_SPEC
+
+CPU = torch.device("cpu")
+ON_A_GPU = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU"),
+]
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_A_GPU)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.param)
+
+
+def test_learners_predict_the_same(
+    every_learner: Learner, generator: torch.Generator, device: torch.device
+) -> None:
+    parameters = every_learner.initialise(2, generator=generator, dtype=torch.float64, device=CPU)
+    sequences = torch.randn(2, 3, 6, 8, dtype=torch.float64, generator=generator)
+    positions, lengths = torch.tensor([[[2, 5], [1, 3], [4, 5]]]), torch.tensor([[6, 4, 6]])
+    expected = every_learner(parameters, sequences, positions, lengths=lengths)
+    there = [part.to(device) for part in (parameters, sequences, positions)]
+    found = every_learner(there[0], there[1], there[2], lengths=lengths.to(device))
+    assert found.device.type == device.type
+    torch.testing.assert_close(found.cpu(), expected)
+
+
+def test_sums_over_the_catalogue_equal_attention(
+    items: torch.Tensor, generator: torch.Generator, device: torch.device
+) -> None:
+    queries = torch.randn(6, 8, dtype=torch.float64, generator=generator).to(device).requires_grad_()
+    items = items.to(device)
+    found = expected_embedding(queries, items, items, catalogue_sums(queries, items))
+    expected = (queries @ items.T).softmax(-1) @ items
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found.square().sum(), queries),
+        torch.autograd.grad(expected.square().sum(), queries),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_steps_and_the_way_back_are_the_same(
+    every_learner: Learner, items: torch.Tensor, generator: torch.Generator, device: torch.device
+) -> None:
+    drawn = batches(3, generator, objective=every_learner.objective)
+    start = inner_loop(every_learner, items).start(2, generator=generator)
+    inputs = torch.randn(5, ZETA, 8, dtype=torch.float64, generator=generator)
+    outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator)
+
+    def both_ways(at: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        loop = inner_loop(every_learner, items.to(at))
+        lesson = Lesson(inputs.to(at))
+        cohort, steps = loop.unroll(moved(start, at, torch.float64), lesson, moved(drawn, at, torch.float64))
+        return cohort.parameters, loop.pull_back(steps, lesson, outer.to(at)).by_lesson.inputs
+
+    for found, expected in zip(both_ways(device), both_ways(CPU), strict=True):
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-7, atol=1e-10)
+
+
+def test_outer_steps_move_the_factors(device: torch.device) -> None:
+    run = distillation(60, learners=2, device=device, small=True, candidates=16)
+    before = {name: factor.detach().clone() for name, factor in run.factors.tensors.items()}
+    steps = iter(run)
+    losses = [next(steps).losses["outer"] for _ in range(3)]
+    assert all(loss > 0 for loss in losses)
+    for name, factor in run.factors.tensors.items():
+        assert factor.device.type == device.type
+        assert factor.isfinite().all()
+        assert not torch.equal(factor, before[name])
+
+
+def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torch.device) -> None:
+    spec: JobSpec = TINY_SPEC
+    first, second, undisturbed = (DistillationRun(tiny_log, spec, device=device) for _ in range(3))
+    next(progress for progress in first if (progress.stage, progress.step) == ("distilling", 3))
+    first.checkpoint(tmp_path / "checkpoint")
+    second.resume(tmp_path / "checkpoint")
+    assert {progress.stage for progress in second} == {"reading", "distilling", "packing"}
+    list(undisturbed)
+    for name, factor in undisturbed.summary.factors.tensors.items():
+        resumed = second.summary.factors.tensors[name]
+        assert resumed.device.type == device.type
+        torch.testing.assert_close(resumed, factor, rtol=0.05, atol=0.05)
