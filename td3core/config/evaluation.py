@@ -149,7 +149,7 @@ class EvaluationSpec(Config):
 
     @model_validator(mode="after")
     def _worth_is_of_a_summary(self) -> Self:
-        summaries = [source.name for source in SOURCES if source.role == "summary"]
+        summaries = [source.name for source in SOURCES if source.role == "summary" and source.steps is None]
         if self.worth and not set(summaries) & set(self.sources):
             raise FieldError(
                 self.worth, field="worth", reason=f"needs one of the sources {', '.join(summaries)}"
