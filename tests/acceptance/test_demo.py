@@ -34,7 +34,16 @@ def test_the_demo_ends_with_a_table_and_a_summary_that_loads(small_log: Path, tm
         done.stdout.count("of the log as compressed Parquet") == 3
     )  # at the job's end, its download, the evaluation
     rows = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│")]
-    compared = ["summary", "floor", "coreset", "coreset_stopped", "random", "random_stopped", "longest"]
+    compared = [
+        "summary",
+        "summary_long",
+        "floor",
+        "coreset",
+        "coreset_stopped",
+        "random",
+        "random_stopped",
+        "longest",
+    ]
     labelled = [
         f"{what}_labelled{life}" for what in ("random", "sampled", "tokens") for life in ("", "_long")
     ]

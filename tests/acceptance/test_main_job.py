@@ -16,7 +16,7 @@ pytestmark = pytest.mark.acceptance
 
 LABELLED = {f"{what}_labelled{life}" for what in ("random", "sampled", "tokens") for life in ("", "_long")}
 RIVALS = {"random", "longest", "coreset", "random_stopped", "coreset_stopped"} | LABELLED
-SOURCES = {"full", "summary", "floor", "popularity", "teacher"} | RIVALS
+SOURCES = {"full", "summary", "summary_long", "floor", "popularity", "teacher"} | RIVALS
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
