@@ -149,6 +149,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "worth": {},
     "diverged": {"sasrec": []},
     "unavailable": [],
+    "warnings": [],
     "seconds": {"sasrec": {"full": 55.1, "summary": 3.2, "floor": 0.0, "coreset": 3.1}},
     "timing": {
         "sasrec": {
@@ -198,6 +199,7 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "worth": None,
     "diverged": None,
     "unavailable": None,
+    "warnings": None,
     "seconds": None,
     "timing": None,
     "size": None,

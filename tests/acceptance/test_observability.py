@@ -133,7 +133,10 @@ def check_logs(service: Service, run: str, *, trace_id: str) -> None:
     assert (accepted["event"], accepted["run"]) == ("job.accepted", run)
     assert (served["event"], served["path"], served["status"]) == ("request.done", "/jobs", 202)
     told = [line for line in written["worker"] if line.get("request_id") == "order-66"]
-    assert [line["event"] for line in told] == ["run.started", "run.ended"]
+    events = [
+        line["event"] for line in told if line["event"].startswith("run.")
+    ]  # a training may be warned of
+    assert events == ["run.started", "run.ended"]
     assert {(line["run"], line["attempt"]) for line in told} == {(run, 1)}
     assert {line["trace_id"] for line in (accepted, served, *told)} == {trace_id}
     broken = [line["logger"] for line in written["api"] if line.get("request_id") == "order-68"]

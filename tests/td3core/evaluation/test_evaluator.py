@@ -74,8 +74,9 @@ def test_every_rival_is_compared(result: dict) -> None:
     assert list(rivals) == [source.name for source in SOURCES if source.role == "rival"]
     for rival, found in rivals.items():
         lead = found["ndcg@10"]
-        own = "_own_embedding" if SOURCE_BY_NAME[rival].own_embedding else ""
-        assert lead["difference"] == pytest.approx(mean[f"summary{own}"] - mean[rival])
+        row = SOURCE_BY_NAME[rival]
+        alike = "_own_embedding" if row.own_embedding else "_long" if row.steps is not None else ""
+        assert lead["difference"] == pytest.approx(mean[f"summary{alike}"] - mean[rival])
         assert lead["low"] <= lead["difference"] <= lead["high"]
         assert lead["disjoint"] is (lead["low"] > 0 or lead["high"] < 0)
     assert result["intervals"] == "seeds and users"
