@@ -38,11 +38,11 @@ class DataConfig(Config):
     )
     quoting: Quoting = Field(
         default="auto",
-        description="What a double quote means in CSV, TSV and `.inter`. `standard`: a field that begins with a quote "
-        "ends at the next single one and may hold separators, line breaks and doubled quotes (RFC 4180). "
-        '`backslash`: the same with `\\"` for a quote within quotes. `none`: quotes are letters. `auto`: `standard` '
-        "for CSV, except that a quoted field is refused if its lines look like rows; `none` for `.inter`; for TSV what "
-        "its beginning shows.",
+        description="What a double quote means in CSV and TSV; in `.inter` it is a letter. `standard`: a field that "
+        "begins with a quote ends at the next single one and may hold separators, line breaks and doubled quotes "
+        '(RFC 4180). `backslash`: the same with `\\"` for a quote within quotes. `none`: quotes are letters. `auto`: '
+        "`standard` for CSV, except that a quoted field is refused if its lines look like rows; for TSV what its "
+        "beginning shows.",
     )
     columns: ColumnsConfig = ColumnsConfig()
     min_rating: float | None = Field(

@@ -97,10 +97,10 @@ def _read_text(
     source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
 ) -> Iterator[pl.DataFrame]:
     dialect = _dialect(source, data)
-    chunks: Iterable[bytes] = source.chunks(may_be_cut=head_bytes is not None)
-    if dialect is not None and data.quoting == "backslash":
-        chunks = doubled_quotes(chunks)
     quoted = dialect is not None and dialect.quoted
+    chunks: Iterable[bytes] = source.chunks(may_be_cut=head_bytes is not None)
+    if quoted and data.quoting == "backslash":
+        chunks = doubled_quotes(chunks)
     blocks = cut_blocks(chunks, source.path.stat().st_size, limits, quoted=quoted, head_bytes=head_bytes)
     first = next(blocks, None)
     if first is None or not first.data.strip():
@@ -127,10 +127,12 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
     if source.format == "jsonl":
         return None
     separator = guess_separator(source.head) if source.format == "csv" else "\t"
-    if data.quoting == "auto":
-        quoted = source.format == "csv" or (source.format == "tsv" and is_quoted(source.head, separator))
+    if source.format == "inter" or data.quoting == "none":
+        quoted = False
+    elif source.format == "tsv" and data.quoting == "auto":
+        quoted = is_quoted(source.head, separator)
     else:
-        quoted = data.quoting != "none"
+        quoted = True
     return Dialect(separator, quoted, lines_may_look_like_rows=data.quoting == "standard")
 
 

@@ -120,8 +120,10 @@ class EnsembleTraining:
         """
         if self._rollouts is None:
             self._rollouts = self._roll_out()
+        steps = int(self._rollouts.lengths.sum())
+        sequences = max(1, round(_BATCH * len(self._rollouts.lengths) / steps))
         for step in range(self._course.step, STEPS):
-            loss = self._step(self._rollouts, step)
+            loss = self._step(self._rollouts, sequences, step)
             best = self._course.best
             if (step + 1) % _VALIDATE_EVERY == 0:
                 if not torch.isfinite(loss):
@@ -153,10 +155,9 @@ class EnsembleTraining:
         items, lengths = zip(*rolled_out, strict=True)
         return Histories(torch.cat(items), torch.cat(lengths))
 
-    def _step(self, rollouts: Histories, step: int) -> Float[Tensor, ""]:
-        """Take one step; return the loss."""
+    def _step(self, rollouts: Histories, sequences: int, step: int) -> Float[Tensor, ""]:
+        """Take one step on so many of the sequences; return the loss."""
         device = rollouts.lengths.device
-        sequences = max(1, round(_BATCH * len(rollouts.lengths) / int(rollouts.lengths.sum())))
         rows = torch.randint(len(rollouts.lengths), (sequences,), generator=self._generator, device=device)
         lengths = rollouts.lengths[rows]
         batch = rollouts.items[rows, : int(lengths.max())]

@@ -1,12 +1,15 @@
 """Stored specs that this version cannot run."""
 
 import copy
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from td3core.config import JobSpec
 from td3core.errors import UnsupportedFormatError
-from td3core.formats import read_job_spec
+from td3core.formats import JOB_SPEC, read_job_spec
+from td3core.interactions import read_log
 
 STORED = JobSpec().model_dump(mode="json")
 
@@ -38,3 +41,23 @@ def test_a_spec_of_the_first_format_does_what_it_did() -> None:
     assert read_job_spec({"seed": 3}, version=1).inner.targets == "summary"
     kept = first | {"inner": first["inner"] | {"targets": "mixed"}}
     assert read_job_spec(kept, version=2).inner.targets == "mixed"
+
+
+def test_every_field_that_the_first_format_lacked_is_given_what_a_run_did_then() -> None:
+    known = import_module("migrations.versions.0010_specs_of_0_1_0").JOB
+    added = {
+        f"{part}.{name}"
+        for part, fields in STORED.items()
+        if isinstance(fields, dict)
+        for name in fields.keys() - known[part].keys()
+    }
+    upgraded = JOB_SPEC.upgrade({}, version=1)
+    assert added == {f"{part}.{name}" for part, fields in upgraded.items() for name in fields}
+
+
+@pytest.mark.parametrize(("name", "ids"), [("log.tsv", ["a", "b"]), ("log.inter", ['"a"', "b"])])
+def test_a_spec_of_the_first_format_reads_quotes_as_it_did(tmp_path: Path, name: str, ids: list[str]) -> None:
+    log = tmp_path / name
+    log.write_text('user\titem\n"a"\tx\nb\ty\n', encoding="utf-8")
+    read = read_log(log, read_job_spec({}, version=1).data)
+    assert [user for user, _ in read.frame.rows()] == ids
