@@ -87,7 +87,11 @@ def _learner_table(
 def _rivals(learner: str, rivals: Mapping[str, Mapping[str, Comparison]], metric: str) -> Table:
     """By how much the summary leads each source of its size, and how sure that is."""
     table = Table(
-        "rival", f"{metric.upper()} lead", "95% interval", "", title=f"{learner}, summary against rivals trained alike"
+        "rival",
+        f"{metric.upper()} lead",
+        "95% interval",
+        "",
+        title=f"{learner}, summary against rivals trained alike",
     )
     words = {True: "apart", False: "not apart", None: ""}
     for rival in rivals:
