@@ -12,8 +12,10 @@ from pathlib import Path
 
 from benchmarks.gpu.report import Asked, Report
 
-SHARES = {"sums": 30, "step": 130, "agreement": 60, "teacher": 50, "whole": 100, "sharing": 30}
+SHARES = {"step": 110, "whole": 120, "agreement": 60, "teacher": 50, "sharing": 40, "sums": 20}
 """Each part with its share of the time; what one leaves over is the next one's."""
+ALONGSIDE = "core"
+"""What one thread of the CPU does at the same time, from first to last."""
 _GRACE = 10
 """Seconds after its time until a part is killed, which looks at the time between its measurements."""
 
@@ -25,8 +27,9 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny problems: shows that all of it runs")
     parser.add_argument("--out", type=Path, default=Path("build/gpu"), help="folder of the JSON files")
     parser.add_argument("--seconds", type=float, default=390.0, help="when the last part ends")
-    parser.add_argument("--only", action="append", choices=tuple(SHARES), help="this part; may be repeated")
-    parser.add_argument("--part", choices=tuple(SHARES), help=argparse.SUPPRESS)
+    parts = (*SHARES, ALONGSIDE)
+    parser.add_argument("--only", action="append", choices=parts, help="this part; may be repeated")
+    parser.add_argument("--part", choices=parts, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     asked = Asked(options.device, options.small, time.monotonic() + options.seconds)
@@ -34,30 +37,44 @@ def main() -> None:
         with Report(options.out / f"{options.part}.json", asked) as report:
             _measure(options.part, report, asked)
         sys.exit(report.failed)
-    sys.exit(_measure_all(options.only or list(SHARES), asked, options.out))
+    sys.exit(_measure_all(options.only or list(parts), asked, options.out))
 
 
 def _measure_all(parts: list[str], asked: Asked, out: Path) -> int:
-    begun, whole = time.monotonic(), sum(SHARES[part] for part in parts)
-    allowed, done, failed = asked.until - begun, 0, list[str]()
+    begun, whole = time.monotonic(), sum(SHARES.get(part, 0) for part in parts)
+    allowed, done = asked.until - begun, 0
+    beside = _started(ALONGSIDE, asked, out, allowed) if ALONGSIDE in parts else None
+    ended = dict[str, int | str]()
     for part in parts:
-        done += SHARES[part]
-        seconds = begun + allowed * done / whole - time.monotonic()
-        command = [sys.executable, "-m", "benchmarks.gpu", "--part", part, "--device", asked.device]
-        command += ["--out", str(out), "--seconds", str(seconds), *(["--small"] if asked.small else [])]
-        try:
-            ended = subprocess.run(command, check=False, timeout=max(seconds, 1) + _GRACE).returncode
-        except subprocess.TimeoutExpired:
-            ended = f"was killed {_GRACE} s after its time"
-        if ended:
-            failed.append(f"{part} ({ended})")
-        sys.stdout.write(f"{part}: {out / part}.json, {time.monotonic() - begun:.0f} s\n")
-        sys.stdout.flush()
+        if part != ALONGSIDE:
+            done += SHARES[part]
+            seconds = begun + allowed * done / whole - time.monotonic()
+            ended[part] = _awaited(_started(part, asked, out, seconds), seconds)
+            sys.stdout.write(f"{part}: {out / part}.json, {time.monotonic() - begun:.0f} s\n")
+            sys.stdout.flush()
+    if beside is not None:
+        ended[ALONGSIDE] = _awaited(beside, asked.left)
+    failed = [f"{part} ({code})" for part, code in ended.items() if code]
     if "torch" in sys.modules:
         failed.append("the main process loaded torch")
     if failed:
         sys.stderr.write(f"Not all was measured: {', '.join(failed)}\n")
     return int(bool(failed))
+
+
+def _started(part: str, asked: Asked, out: Path, seconds: float) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--part", part, "--device", asked.device]
+    command += ["--out", str(out), "--seconds", str(seconds), *(["--small"] if asked.small else [])]
+    return subprocess.Popen(command)
+
+
+def _awaited(process: subprocess.Popen[bytes], seconds: float) -> int | str:
+    try:
+        return process.wait(max(seconds, 1) + _GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return f"was killed {_GRACE} s after its time"
 
 
 def _measure(part: str, report: Report, asked: Asked) -> None:
@@ -73,6 +90,8 @@ def _measure(part: str, report: Report, asked: Asked) -> None:
             from benchmarks.gpu.teacher import measure
         case "whole":
             from benchmarks.gpu.whole import measure
+        case "core":
+            from benchmarks.gpu.whole import measure_core as measure
         case _:
             from benchmarks.gpu.sharing import measure
     measure(report, asked)

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from td3core.config import InnerConfig, JobSpec, LearnerConfig, OuterConfig, SummaryConfig
+from td3core.config import Compilation, InnerConfig, JobSpec, LearnerConfig, OuterConfig, SummaryConfig
 from td3core.data.sequences import Sequences, Split, leave_last_out
 from td3core.learners import build_learner
 from td3core.outer.distillation import Distillation
@@ -41,7 +41,7 @@ def distillation(
     device: torch.device,
     small: bool,
     loss: str = "default",
-    compiled: bool = False,
+    compilation: Compilation = "auto",
     candidates: int | None = 2048,
     precision: str = "float32",
 ) -> Distillation:
@@ -56,7 +56,7 @@ def distillation(
                 **inner,
                 "learners": learners,
                 "pool_size": max(8, learners),
-                "compile": "always" if compiled else "never",
+                "compile": compilation,
                 "precision": precision,
             }
         ),

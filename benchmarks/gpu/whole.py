@@ -28,30 +28,44 @@ _SERVICE = ("celery", "sqlalchemy", "kombu", "pydantic_settings", "structlog")
 
 
 def measure(report: Report, asked: Asked) -> None:
-    """The default job and, beside it on a log of a fifth of the users, that of the CPU."""
+    """On the device: the default job, left and resumed, and one of a fifth of the users with a single teacher."""
     device = prepare_device(asked.device, threads=1)
     report.measure("machine", lambda: described(device))
     report.add("worker", _worker())
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for size, (users, items) in {"beauty": (22_363, 12_101), "fifth": (4_500, 3_000)}.items():
-            if asked.small:
-                users, items = 60, 40
-            write_log(folder / f"{size}.csv", users=users, items=items)
-        beauty, fifth = (_Job(folder / f"{size}.csv", asked) for size in ("beauty", "fifth"))
-        report.measure("beauty, left and resumed", lambda: beauty.left_and_resumed(device))
-        report.measure("fifth", lambda: fifth.through(device), needs=0 if asked.small else 15)
-        report.measure(
-            "fifth, cpu", lambda: fifth.through(torch.device("cpu")), needs=0 if asked.small else 15
-        )
+    report.measure("fifth", lambda: _on(_FIFTH, asked, device, members=1))
+    report.measure("beauty, left and resumed", lambda: _on(_BEAUTY, asked, device, left=True))
+    report.measure("beauty", lambda: _on(_BEAUTY, asked, device), needs=0 if asked.small else 40)
+
+
+def measure_core(report: Report, asked: Asked) -> None:
+    """The smaller of them on one thread of the CPU, while the device is measured."""
+    cpu = prepare_device("cpu", threads=1)
+    report.measure("machine", lambda: described(cpu))
+    report.measure("fifth", lambda: _on(_FIFTH, asked, cpu, members=1))
+
+
+_BEAUTY, _FIFTH = (22_363, 12_101), (4_500, 3_000)
+
+
+def _on(
+    size: tuple[int, int], asked: Asked, device: torch.device, *, members: int = 3, left: bool = False
+) -> dict[str, Any]:
+    """Run a default job on a log of so many users and items."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.csv"
+        users, items = (60, 40) if asked.small else size
+        write_log(log, users=users, items=items)
+        job = _Job(log, members, asked)
+        return job.left_and_resumed(device) if left else job.through(device)
 
 
 class _Job:
     """A default job on a log."""
 
-    def __init__(self, log: Path, asked: Asked) -> None:
+    def __init__(self, log: Path, members: int, asked: Asked) -> None:
         self._log = log
-        self._spec = JobSpec.model_validate(_SMALL if asked.small else {"summary": {"users": 60}})
+        teacher = {"teacher": {"members": members}, "summary": {"users": 60}}
+        self._spec = JobSpec.model_validate(_SMALL if asked.small else teacher)
         self._asked = asked
 
     def _run(self, device: torch.device) -> DistillationRun:

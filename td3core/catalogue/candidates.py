@@ -7,6 +7,7 @@ logQ correction of sampled softmax (Bengio and Senecal, 2008; Yi et al., RecSys 
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from td3core.catalogue.sums import Sums, catalogue_sums, expected_embedding, log
 
 _UNIFORM_SHARE = 0.5
 _ROUNDS = 20
+_NOTHING = -1e4  # in the exponent: finite, for zero times infinity is no number
 
 
 class Catalogue(NamedTuple):
@@ -71,6 +73,11 @@ def inclusion_probabilities(popularity: Float[Tensor, " items"], candidates: int
     return probabilities.clamp(max=1.0)
 
 
+def room_for(candidates: int) -> int:
+    """Return a number of candidates that so many expected ones hardly ever exceed: six deviations of it above them."""
+    return candidates + ceil(6 * candidates**0.5)
+
+
 @dataclass(frozen=True)
 class CatalogueSampler:
     """Gives each step its items: all, or candidates that are drawn anew."""
@@ -78,6 +85,8 @@ class CatalogueSampler:
     items: Float[Tensor, "items d3"]
     probabilities: Float[Tensor, " items"] | None = None
     """Of each item to be drawn; None: every step sees all items."""
+    size: int = 0
+    """Fewer candidates are filled up to so many, with items that weigh nothing."""
 
     def draw(self, generator: torch.Generator) -> Catalogue:
         """Draw each item with its probability; should none be drawn, take all."""
@@ -88,4 +97,7 @@ class CatalogueSampler:
         rows = (uniform < probabilities).nonzero().squeeze(1)
         if not len(rows):
             return Catalogue(items)
-        return Catalogue(items[rows], rows, -probabilities[rows].log())
+        missing = max(0, self.size - len(rows))
+        offsets = functional.pad(-probabilities[rows].log(), (0, missing), value=_NOTHING)
+        rows = functional.pad(rows, (0, missing))
+        return Catalogue(items[rows], rows, offsets)

@@ -1,7 +1,7 @@
 """Configuration of the summary, the inner loop, the outer loop and early stopping."""
 
 from math import ceil
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ Compilation = Literal["auto", "always", "never"]
 InnerTargets = Literal["summary", "teacher", "mixed"]
 SummaryKind = Literal["tucker", "farzi"]
 SummaryPrecision = Literal["float32", "float16", "int8"]
+_GPU_LEARNERS = 8  # on an H200 they take about a third more time than one
 
 
 class SummaryConfig(Config):
@@ -185,12 +186,11 @@ class InnerConfig(Config):
     pool_size: int = Field(
         default=8, ge=1, le=256, description="Number of learners in the pool; used only with `warm_up: pool`."
     )
-    learners: int = Field(
-        default=1,
-        ge=1,
-        le=64,
+    learners: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        default="auto",
         description="Number of learners whose hypergradients are averaged in an outer step. More learners give "
-        "less noise and take more time.",
+        "less noise and take more time. `auto`: 1 on a CPU; on a GPU, which a single learner leaves idle, 8, or with "
+        "`warm_up: pool` at most `pool_size`.",
     )
     precision: Precision = Field(
         default="float32",
@@ -201,14 +201,23 @@ class InnerConfig(Config):
         default="auto",
         description="Compile the differentiated steps with torch.compile, which makes them up to three times "
         "faster. It needs a C++ compiler and takes about half a minute the first time on a machine, and seconds "
-        "after that. `auto`: compile if the run is long enough to benefit, and continue uncompiled if compilation "
-        "fails. `always`: the run fails if compilation does. `never`: do not compile.",
+        "after that. `auto`: on a CPU, compile if the run is long enough to benefit, and continue uncompiled if "
+        "compilation fails; on a GPU, record the steps as a CUDA graph in place of compiling them. `always`: compile, "
+        "and record on a GPU; the run fails if compilation does. `never`: neither.",
     )
 
     @property
     def differentiated(self) -> int:
         """Number of differentiated steps: `window`, or the size that divides `steps` into equal parts of at most 30."""
         return self.window or ceil(self.steps / ceil(self.steps / 30))
+
+    def learners_on(self, device: str) -> int:
+        """Number of learners of an outer step, given the type of its device."""
+        if self.learners != "auto":
+            return self.learners
+        if device == "cpu":
+            return 1
+        return min(_GPU_LEARNERS, self.pool_size) if self.warm_up == "pool" else _GPU_LEARNERS
 
     def batch_of(self, users: int) -> int:
         """Batch size of an inner step, given the number of synthetic users."""
@@ -218,7 +227,7 @@ class InnerConfig(Config):
     def _window_fits(self) -> Self:
         if self.differentiated > self.steps:
             raise FieldError(self.window, field="window", reason=f"is longer than steps = {self.steps}")
-        if self.warm_up == "pool" and self.learners > self.pool_size:
+        if self.warm_up == "pool" and self.learners != "auto" and self.learners > self.pool_size:
             raise FieldError(
                 self.learners, field="learners", reason=f"is more than pool_size = {self.pool_size}"
             )

@@ -7,8 +7,8 @@ compiled as one that needs no derivative (Ansel et al., "PyTorch 2", ASPLOS 2024
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from td3core.catalogue import Catalogue
 from td3core.errors import CompilerError
+from td3core.inner.nested import filled, leaves_of, tensors_of
 
 MOST_OPERATIONS = 3000
 """A longer graph, as that of a recurrent learner over its steps, takes minutes to compile."""
@@ -40,7 +41,7 @@ def compiled(function: Callable[..., R], *, required: bool = False) -> Callable[
     def call(*arguments: Any) -> R:
         catalogue: Catalogue = arguments[0]
         varying = len(catalogue) if catalogue.rows is not None else 0
-        leaves = list(_leaves(arguments))
+        leaves = list(leaves_of(arguments))
         key = tuple(leaf if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves[varying:])
         if key not in known:
             try:
@@ -60,47 +61,26 @@ def _compile(function: Callable[..., R], arguments: tuple[Any, ...], varying: in
     results: list[R] = []
 
     def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
-        results.append(function(*_filled(arguments, iter(tensors))))
-        return _tensors(results[-1])
+        results.append(function(*filled(arguments, iter(tensors))))
+        return tensors_of(results[-1])
 
     with _Few():  # much faster than to trace for nothing
-        flat(*_tensors(arguments))
-    graph = make_fx(flat)(*_tensors(arguments))
-    for tensor in _tensors(arguments)[:varying]:
+        flat(*tensors_of(arguments))
+    graph = make_fx(flat)(*tensors_of(arguments))
+    for tensor in tensors_of(arguments)[:varying]:
         torch._dynamo.mark_dynamic(tensor, 0)  # pyright: ignore[reportPrivateUsage] - its only name
     fast = torch.compile(graph, fullgraph=True, options={"cpp.threads": torch.get_num_threads()})
     shape = results[0]
 
     @torch.no_grad()
     def call(*arguments: Any) -> R:
-        return _filled(shape, iter(fast(*_tensors(arguments))))
+        return filled(shape, iter(fast(*tensors_of(arguments))))
 
     try:
         call(*arguments)
     except RuntimeError as error:  # which all errors of the compiler are
         raise CompilerError(" ".join(str(error).splitlines()[:2])) from error
     return call
-
-
-def _leaves(nested: Any) -> Iterator[Tensor | None]:
-    """Yield the tensors and None of nested tuples, in order."""
-    if isinstance(nested, tuple):
-        for part in cast(tuple[Any, ...], nested):
-            yield from _leaves(part)
-    else:
-        yield nested
-
-
-def _tensors(nested: Any) -> tuple[Tensor, ...]:
-    return tuple(leaf for leaf in _leaves(nested) if leaf is not None)
-
-
-def _filled(like: Any, tensors: Iterator[Tensor]) -> Any:
-    """Return tuples nested like these, with these tensors in them."""
-    if isinstance(like, tuple):
-        parts = [_filled(part, tensors) for part in cast(tuple[Any, ...], like)]
-        return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
-    return None if like is None else next(tensors)
 
 
 class _Few(TorchDispatchMode):

@@ -21,6 +21,7 @@ from torch import Tensor
 from td3core.catalogue import Catalogue, Sums
 from td3core.config import Compilation, InnerConfig, Precision
 from td3core.inner.batches import Batch
+from td3core.inner.captured import captured
 from td3core.inner.compiled import compiled
 from td3core.inner.lessons import Lesson
 from td3core.inner.optimizers import SGD, Adam, Adjoint, Optimizer, OptimizerState, initial_state
@@ -59,7 +60,8 @@ class InnerLoop:
 
     With `precision` bfloat16 the learner's products are taken in it (autocast); weights, moments and the sums over the
     catalogue keep the precision of the items, since the reverse pass lives on differences of small numbers. What
-    `unroll` and `pull_back` do may be compiled.
+    `unroll` and `pull_back` do may be compiled, and on a GPU recorded (see `captured`): it then holds until they are
+    called again.
     """
 
     def __init__(
@@ -71,19 +73,31 @@ class InnerLoop:
         schedule: Schedule,
         precision: Precision = "float32",
         compilation: Compilation = "never",
+        recording: bool = False,
     ) -> None:
         self.learner = learner
         self.catalogue = Catalogue(items)
         self.optimizer = optimizer
         self.schedule = schedule
         self.precision = precision
-        self.lr_factor = 1.0
-        """On all learning rates; an outer loop may learn it."""
+        self._lr_factor = items.new_ones(())  # a tensor, so that what is recorded finds each new value there
         self._forwards, self._backwards = self._step, self._step_back
         if compilation != "never":
             required = compilation == "always"
             self._forwards = compiled(self._step, required=required)
             self._backwards = compiled(self._step_back, required=required)
+        self._steps, self._steps_back = self._take, self._take_back
+        if recording:
+            self._steps, self._steps_back = captured(self._take), captured(self._take_back)
+
+    @property
+    def lr_factor(self) -> float:
+        """On all learning rates; an outer loop may learn it."""
+        return float(self._lr_factor)
+
+    @lr_factor.setter
+    def lr_factor(self, factor: float) -> None:
+        self._lr_factor.fill_(factor)
 
     def start(self, learners: int, *, generator: torch.Generator) -> Cohort:
         """Return fresh learners."""
@@ -142,35 +156,43 @@ class InnerLoop:
         lesson: Lesson,
         batches: Sequence[Batch],
         catalogue: Catalogue | None = None,
-    ) -> tuple[Cohort, list[InnerStep]]:
+    ) -> tuple[Cohort, tuple[InnerStep, ...]]:
         """Take steps that `pull_back` can go back."""
-        trajectory: list[InnerStep] = []
-        for batch in batches:
-            cohort, done = self._forwards(
-                catalogue or self.catalogue, cohort, lesson, batch, self._lr(cohort)
-            )
-            trajectory.append(done)
-        return cohort, trajectory
+        return self._steps(catalogue or self.catalogue, cohort, lesson, tuple(batches))
 
     def pull_back(
         self,
-        trajectory: Sequence[InnerStep],
+        trajectory: tuple[InnerStep, ...],
         lesson: Lesson,
         adjoint: Float[Tensor, "learners parameters"],
         catalogue: Catalogue | None = None,
     ) -> PulledBack:
         """Turn the derivative by the weights after the steps into those by the lesson and the learning rate."""
+        return self._steps_back(catalogue or self.catalogue, trajectory, lesson, adjoint)
+
+    def _take(
+        self, catalogue: Catalogue, cohort: Cohort, lesson: Lesson, batches: tuple[Batch, ...]
+    ) -> tuple[Cohort, tuple[InnerStep, ...]]:
+        trajectory: list[InnerStep] = []
+        for batch in batches:
+            cohort, done = self._forwards(catalogue, cohort, lesson, batch, self._lr(cohort))
+            trajectory.append(done)
+        return cohort, tuple(trajectory)
+
+    def _take_back(
+        self, catalogue: Catalogue, trajectory: tuple[InnerStep, ...], lesson: Lesson, adjoint: Tensor
+    ) -> PulledBack:
         adjoints = Adjoint.of(adjoint, self.optimizer.moments)
         total = PulledBack(lesson.map(torch.zeros_like), adjoint.new_zeros(()))
         for step in reversed(trajectory):
-            adjoints, pulled = self._backwards(catalogue or self.catalogue, adjoints, step, lesson)
+            adjoints, pulled = self._backwards(catalogue, adjoints, step, lesson)
             for mine, theirs in zip(total.by_lesson.tensors, pulled.by_lesson.tensors, strict=True):
                 mine += theirs
             total.by_log_lr.add_(pulled.by_log_lr)
         return total
 
     def _lr(self, cohort: Cohort) -> Float[Tensor, "learners 1"]:
-        return self.lr_factor * self.schedule.at(cohort.optimizer.step, cohort.parameters.dtype)
+        return self._lr_factor * self.schedule.at(cohort.optimizer.step, cohort.parameters.dtype)
 
     def _step(
         self,
@@ -216,6 +238,7 @@ def build_inner_loop(
     items: Float[Tensor, "items d3"],
     steps: int,
     compilation: Compilation = "never",
+    recording: bool = False,
 ) -> InnerLoop:
     """Build the loop for learners that are to take so many steps."""
     if config.optimizer == "adam":
@@ -229,4 +252,5 @@ def build_inner_loop(
         schedule=Schedule(config.lr, config.schedule, steps),
         precision=config.precision,
         compilation=compilation,
+        recording=recording,
     )

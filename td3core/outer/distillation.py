@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from td3core.catalogue import CatalogueSampler, inclusion_probabilities
+from td3core.catalogue import CatalogueSampler, inclusion_probabilities, room_for, with_smaller_blocks
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
 from td3core.config import JobSpec
 from td3core.data import ChunksState, EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
@@ -110,13 +110,16 @@ class Distillation:
         self.course = DistillationCourse()
         items, summary, inner, outer = teacher.items, spec.summary, spec.inner, spec.outer
         self.generator = torch.Generator(items.device).manual_seed(spec.seed)
+        on_gpu = items.is_cuda
         short = outer.steps * inner.differentiated < _WORTH_COMPILING
+        recording = on_gpu and inner.compile != "never"
         self.loop = build_inner_loop(
             inner,
             learner=learner,
             items=items,
             steps=inner.steps,
-            compilation="never" if inner.compile == "auto" and short else inner.compile,
+            compilation="never" if inner.compile == "auto" and (short or on_gpu) else inner.compile,
+            recording=recording,
         )
         self.batches = build_batch_sampler(
             inner, learner.objective, users=summary.users, length=summary.length
@@ -127,7 +130,8 @@ class Distillation:
         if outer.candidates is not None and outer.candidates < len(items):
             counts = torch.from_numpy(popularity(train)).to(items)
             probabilities = inclusion_probabilities(counts, outer.candidates)
-        self.catalogues = CatalogueSampler(items, probabilities)
+        size = room_for(outer.candidates) if outer.candidates and recording else 0
+        self.catalogues = CatalogueSampler(items, probabilities, size)
         drawn = initial_factors(summary, items=items, generator=self.generator)
         self._average = map_tensors(drawn, torch.clone)
         self.factors = map_tensors(drawn, Tensor.requires_grad_)
@@ -233,8 +237,10 @@ class Distillation:
         A GPU is waited for twice: while the step is drawn, when it has nothing else to do, and in the end for the loss.
         """
         step, places = self.draw_step()
-        found = hypergradient(
-            self.factors, step, loop=self.loop, lessons=self.lessons, objective=self.objective
+        found = with_smaller_blocks(
+            lambda: hypergradient(
+                self.factors, step, loop=self.loop, lessons=self.lessons, objective=self.objective
+            )
         )
         self.learners.put_back(places, found.cohort)
         self._descend(found)

@@ -137,14 +137,15 @@ def build_learner_source(
 ) -> LearnerSource:
     """Build what `config.warm_up` names."""
     initial = InitialLearners(loop, trajectory, _TRAINED_SHARES[config.initial], generator)
+    learners = config.learners_on(generator.device.type)
     if config.warm_up == "pool":
         pool = LearnerPool(initial, size=config.pool_size, lifetime=config.steps, generator=generator)
-        return PooledLearners(pool, config.learners, config.differentiated)
+        return PooledLearners(pool, learners, config.differentiated)
     return WarmedUpLearners(
         initial,
         lessons,
         batches,
-        config.learners,
+        learners,
         most_steps=config.steps - config.differentiated,
         random=config.warm_up == "rat",
     )

@@ -26,6 +26,7 @@ from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.log import Trained
 from td3core.training.rollouts import roll_out_as_log
+from td3core.training.steps import differentiate
 
 STEPS = 150
 _LR = 3e-3
@@ -165,14 +166,16 @@ class EnsembleTraining:
         with torch.no_grad():
             labels = [(member.outputs(member.items[batch])[real], member.items) for member in self._members]
         learner = Labeller(self._learner, self._parameters, self._items)
-        outputs = learner.outputs(functional.embedding(batch, self._items))
-        loss = ensemble_cross_entropy(outputs[real], self._items, labels)
-        self._optimizer.zero_grad()
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+
+        def loss_of_batch() -> Float[Tensor, ""]:
+            outputs = learner.outputs(functional.embedding(batch, self._items))
+            return ensemble_cross_entropy(outputs[real], self._items, labels)
+
+        loss = differentiate(loss_of_batch, self._optimizer)
         rise = min(1.0, (step + 1) / _WARM_UP)
         set_learning_rate(self._optimizer, _LR * rise * cosine_decay(step / STEPS))
         self._optimizer.step()
-        return loss.detach()
+        return loss
 
     def _validated(self, best: Trained | None) -> Trained:
         """Return what is better: the best so far, or the learner as it is now."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.training.health import warning_of
 from td3core.training.restarts import MOST_RESTARTS, is_stuck, recipe
+from td3core.training.steps import differentiate
 
 log = logging.getLogger(__name__)
 
@@ -267,17 +269,18 @@ class LogTraining:
                 n_items=self.train.n_items,
                 generator=self._generator,
             )
-            loss = next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout)
+            loss = differentiate(partial(self._loss, batch), self._optimizer)
             self._set_rate(epoch + (index + 1) / epoch_steps)
-            self._optimizer.zero_grad()
-            loss.backward()  # pyright: ignore[reportUnknownMemberType]
             self._optimizer.step()
-            total = self._course.total + loss.detach()
+            total = self._course.total + loss
             self._course = replace(self._course, total=total, step=index + 1, epoch_steps=epoch_steps)
             if index % _REPORT_EVERY == 0:
                 self._watch.stop()
-                yield self._report(float(loss.detach()), index * epoch_steps // len(batches))
+                yield self._report(float(loss), index * epoch_steps // len(batches))
                 self._watch.start()
+
+    def _loss(self, batch: SupervisedChunks) -> Float[Tensor, ""]:
+        return next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout)
 
     def _report(self, loss: float, step: int) -> Progress:
         """Report this step of an epoch; epochs before a restart count as well."""

@@ -11,6 +11,8 @@ For comparison a student can do without labels: it is then to predict S_t itself
 its own embedding E in place of items.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -24,6 +26,7 @@ from td3core.learners import Dropout, Learner, MaskedItem, Objective, steps_at
 from td3core.learners.layers import INITIAL_STD
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.training.embeddings import EmbeddedTraining
+from td3core.training.steps import differentiate
 
 _DRAWS = 64  # items drawn of each step, once: their combinations are sequences enough
 
@@ -126,13 +129,11 @@ class StudentTraining:
         sampler = BatchSampler(self._objective(), users, length, self.config.batch_of(users), lengths=lengths)
         total = torch.zeros((), dtype=self.keys.dtype, device=self.keys.device)
         for batch in sampler.draw(steps, learners=1, generator=self._generator):
-            loss = self._loss(batch)
-            self._optimizer.zero_grad()
-            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            loss = differentiate(partial(self._loss, batch), self._optimizer)
             set_learning_rate(self._optimizer, self.config.lr * cosine_decay(self._taken / self.steps))
             self._optimizer.step()
             self._taken += 1
-            total += loss.detach()
+            total += loss
         if not torch.isfinite(total):
             raise DivergedError(
                 f"the loss was {float(total)} at step {self._taken}: lower the learning rate {self.config.lr}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.gpu.__main__ import SHARES
+from benchmarks.gpu.__main__ import ALONGSIDE, SHARES
 from benchmarks.gpu.report import Asked, Report
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +22,11 @@ def test_every_part_runs_on_a_cpu(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
-    assert set(found) == set(SHARES)
+    assert set(found) == {*SHARES, ALONGSIDE}
     for part in found.values():
         assert not {"error", "not_imported"} & set(part)
         assert not [name for name, entry in part.items() if isinstance(entry, dict) and "error" in entry]
-    assert found["step"]["60 items, 2 learners, default"]["median_seconds"] > 0
+    assert found["step"]["60 items, 2 learners, recorded"]["median_seconds"] > 0
     assert found["whole"]["worker"] == {"not_imported": {}}
     apart = found["agreement"]["hypergradient, float32, against float64 on the CPU"]
     assert 0 < apart["relative_error"] < 0.01

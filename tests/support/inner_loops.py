@@ -14,13 +14,16 @@ from td3core.schedules import Schedule
 MU, ZETA, LR, DECAY = 5, 7, 5e-3, 5e-5
 
 
-def inner_loop(learner: Learner, items: torch.Tensor, *, precision: Precision = "float32") -> InnerLoop:
+def inner_loop(
+    learner: Learner, items: torch.Tensor, *, precision: Precision = "float32", recording: bool = False
+) -> InnerLoop:
     return InnerLoop(
         learner=learner,
         items=items,
         optimizer=Adam(weight_decay=DECAY),
         schedule=Schedule(LR, "constant", 1),
         precision=precision,
+        recording=recording,
     )
 
 

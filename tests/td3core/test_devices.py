@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from benchmarks.gpu.problem import distillation, moved
+from td3core.catalogue.blocks import _Halved
 from td3core.catalogue.sums import catalogue_sums, expected_embedding
-from td3core.config import JobSpec
+from td3core.config import Compilation, JobSpec
 from td3core.inner import Lesson
 from td3core.learners import Learner
 from td3core.runs import DistillationRun
@@ -73,8 +74,35 @@ def test_steps_and_the_way_back_are_the_same(
         torch.testing.assert_close(found.cpu(), expected, rtol=1e-7, atol=1e-10)
 
 
-def test_outer_steps_move_the_factors(device: torch.device) -> None:
-    run = distillation(60, learners=2, device=device, small=True, candidates=16)
+def test_recorded_steps_are_the_same_with_new_values(
+    every_learner: Learner, items: torch.Tensor, generator: torch.Generator, device: torch.device
+) -> None:
+    loops = [inner_loop(every_learner, items.to(device), recording=recording) for recording in (False, True)]
+    for factor in (1.0, 0.5):
+        drawn = moved(batches(3, generator, objective=every_learner.objective), device, torch.float64)
+        start = moved(
+            loops[0].start(2, generator=torch.Generator(device).manual_seed(7)), device, torch.float64
+        )
+        lesson = Lesson(torch.randn(5, ZETA, 8, dtype=torch.float64, generator=generator).to(device))
+        outer = torch.randn(start.parameters.shape, dtype=torch.float64, generator=generator).to(device)
+        found: list[tuple[torch.Tensor, ...]] = []
+        for loop in loops:
+            loop.lr_factor = factor
+            cohort, steps = loop.unroll(start, lesson, drawn)
+            pulled = loop.pull_back(steps, lesson, outer)
+            found.append((cohort.parameters, pulled.by_lesson.inputs, pulled.by_log_lr))
+        for expected, recorded in zip(*found, strict=True):
+            torch.testing.assert_close(recorded, expected, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("compilation", ["auto", "never"])
+@pytest.mark.parametrize("candidates", [16, None])
+def test_outer_steps_move_the_factors(
+    device: torch.device, candidates: int | None, compilation: Compilation
+) -> None:
+    run = distillation(
+        60, learners=2, device=device, small=True, candidates=candidates, compilation=compilation
+    )
     before = {name: factor.detach().clone() for name, factor in run.factors.tensors.items()}
     steps = iter(run)
     losses = [next(steps).losses["outer"] for _ in range(3)]
@@ -97,3 +125,31 @@ def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torc
         resumed = second.summary.factors.tensors[name]
         assert resumed.device.type == device.type
         torch.testing.assert_close(resumed, factor, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("cuda")
+
+    def step(halved: int) -> int:
+        """Return how much memory it takes."""
+        monkeypatch.setattr(_Halved, "times", halved)
+        run = distillation(1_000_000, learners=1, device=device, small=True, candidates=None)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        next(iter(run))
+        return torch.cuda.max_memory_reserved()
+
+    fits, total = step(2), torch.cuda.get_device_properties(device).total_memory
+    assert step(0) > fits
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction((fits + (4 << 20)) / total)
+    try:
+        step(0)
+        assert 1 <= _Halved.times <= 2
+        torch.cuda.set_per_process_memory_fraction(0.0001)
+        with pytest.raises(torch.OutOfMemoryError):
+            step(0)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)

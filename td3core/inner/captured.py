@@ -1,0 +1,95 @@
+"""Recording what a function asks of a GPU, so that it is asked for all at once from then on.
+
+A step of an inner loop is hundreds of operations that take a GPU a few microseconds each, and it takes the CPU several
+times as long to ask for one. A graph of CUDA (Gray, "Getting started with CUDA graphs", NVIDIA 2019) is asked for as a
+whole. It works on the memory that it was recorded with: what goes in is copied there, and shapes cannot change.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from td3core.inner.nested import filled, leaves_of, tensors_of
+
+MOST_RECORDINGS = 4
+"""Of one function. Each keeps the memory of what it computes, so that more shapes are left to the function itself."""
+_TRIALS = 2
+"""Calls before a recording: what libraries set up at their first use cannot be recorded."""
+
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+
+def captured(function: Callable[..., R]) -> Callable[..., R]:
+    """Return the function, recorded at its first call with tensors of new shapes on a GPU, and replayed after that.
+
+    Arguments and results are tensors, None, and nested tuples of these; nothing but the values of the arguments may
+    differ from call to call, and the function may not wait for the GPU. Results hold until the next call. Where it
+    cannot be recorded, and on a CPU, the function is called as it is.
+    """
+    known: dict[object, Callable[..., R]] = {}
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> R:
+        tensors = tensors_of(arguments)
+        if not tensors[0].is_cuda:
+            return function(*arguments)
+        key = tuple(leaf if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves_of(arguments))
+        if key not in known:
+            if len(known) == MOST_RECORDINGS:
+                return function(*arguments)
+            known[key] = _recorded(function, arguments)
+        return known[key](*arguments)
+
+    return call
+
+
+def _recorded(function: Callable[..., R], arguments: tuple[Any, ...]) -> Callable[..., R]:
+    try:
+        return _Recording.of(function, arguments)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        log.warning("Not recorded: %s", " ".join(str(error).splitlines()[:2]))
+        return function
+
+
+@dataclass(frozen=True)
+class _Recording(Generic[R]):
+    """A graph with the memory that it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    result: R
+
+    @classmethod
+    def of(cls, function: Callable[..., R], arguments: tuple[Any, ...]) -> "_Recording[R]":
+        inputs = tuple(tensor.detach().clone() for tensor in tensors_of(arguments))
+        own = filled(arguments, iter(inputs))
+        device = inputs[0].device
+        aside, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+        aside.wait_stream(current)
+        with torch.cuda.stream(aside):
+            for _ in range(_TRIALS):
+                function(*own)
+        current.wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = function(*own)
+        return cls(graph, inputs, result)
+
+    @torch.no_grad()
+    def __call__(self, *arguments: Any) -> R:
+        given = tensors_of(arguments)
+        for dtype in {tensor.dtype for tensor in given}:
+            pairs = [pair for pair in zip(self.inputs, given, strict=True) if pair[0].dtype == dtype]
+            torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage] - its only name
+                [mine for mine, _ in pairs], [theirs for _, theirs in pairs]
+            )
+        self.graph.replay()
+        return self.result
