@@ -14,8 +14,8 @@ from benchmarks.gpu.report import Asked, Report
 
 SHARES = {"step": 110, "whole": 120, "agreement": 60, "teacher": 50, "sharing": 40, "sums": 20}
 """Each part with its share of the time; what one leaves over is the next one's."""
-ALONGSIDE = "core"
-"""What one thread of the CPU does at the same time, from first to last."""
+ALONGSIDE = ("core", "core_whole")
+"""What one thread of the CPU each does at the same time, from first to last."""
 _GRACE = 10
 """Seconds after its time until a part is killed, which looks at the time between its measurements."""
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny problems: shows that all of it runs")
     parser.add_argument("--out", type=Path, default=Path("build/gpu"), help="folder of the JSON files")
     parser.add_argument("--seconds", type=float, default=390.0, help="when the last part ends")
-    parts = (*SHARES, ALONGSIDE)
+    parts = (*SHARES, *ALONGSIDE)
     parser.add_argument("--only", action="append", choices=parts, help="this part; may be repeated")
     parser.add_argument("--part", choices=parts, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -43,17 +43,16 @@ def main() -> None:
 def _measure_all(parts: list[str], asked: Asked, out: Path) -> int:
     begun, whole = time.monotonic(), sum(SHARES.get(part, 0) for part in parts)
     allowed, done = asked.until - begun, 0
-    beside = _started(ALONGSIDE, asked, out, allowed) if ALONGSIDE in parts else None
+    beside = {part: _started(part, asked, out, allowed) for part in ALONGSIDE if part in parts}
     ended = dict[str, int | str]()
     for part in parts:
-        if part != ALONGSIDE:
+        if part in SHARES:
             done += SHARES[part]
             seconds = begun + allowed * done / whole - time.monotonic()
             ended[part] = _awaited(_started(part, asked, out, seconds), seconds)
             sys.stdout.write(f"{part}: {out / part}.json, {time.monotonic() - begun:.0f} s\n")
             sys.stdout.flush()
-    if beside is not None:
-        ended[ALONGSIDE] = _awaited(beside, asked.left)
+    ended |= {part: _awaited(process, asked.left) for part, process in beside.items()}
     failed = [f"{part} ({code})" for part, code in ended.items() if code]
     if "torch" in sys.modules:
         failed.append("the main process loaded torch")
@@ -91,7 +90,9 @@ def _measure(part: str, report: Report, asked: Asked) -> None:
         case "whole":
             from benchmarks.gpu.whole import measure
         case "core":
-            from benchmarks.gpu.whole import measure_core as measure
+            from benchmarks.gpu.core import measure
+        case "core_whole":
+            from benchmarks.gpu.core import measure_whole as measure
         case _:
             from benchmarks.gpu.sharing import measure
     measure(report, asked)

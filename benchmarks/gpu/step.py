@@ -1,5 +1,6 @@
 """An outer step, by items, learners and loss: seconds, memory, launches and the share of time in kernels."""
 
+import gc
 from typing import Any
 
 import torch
@@ -9,45 +10,69 @@ from benchmarks.gpu.problem import LOSSES, distillation
 from benchmarks.gpu.report import Asked, Report
 from td3core.outer.distillation import Distillation
 from td3core.outer.hypergradient import hypergradient
+from worker.device import prepare_device
 
 
 def measure(report: Report, asked: Asked) -> None:
-    """Measure what says most first: recorded on the device, then operation by operation, the CPU, and compiled."""
+    """Measure what says most first; `measure_on` is for the CPU."""
     torch.set_num_threads(1)
-    device, cpu = torch.device(asked.device), torch.device("cpu")
+    device = torch.device(asked.device)
+    items, learners = _sizes(small=asked.small)
+    few, many = learners[0], learners[-1]
+
+    def one(n: int, count: int, how: str, needs: float = 2.5, **more: Any) -> None:
+        report.measure(
+            f"{n} items, {count} learners, {how}",
+            lambda: _step(n, count, asked, device, **more),
+            needs=0 if asked.small else needs,
+        )
+
     report.measure("machine", lambda: described(device))
-    items = (40, 60) if asked.small else (12_101, 100_000, 1_349, 1_000_000)
-    learners = (1, 2) if asked.small else (1, 8, 64)
-    candidates = 16 if asked.small else 2_048
-
-    def one(n: int, count: int, how: str, at: torch.device = device, needs: float = 0.0, **more: Any) -> None:
-        def measured() -> dict[str, Any]:
-            run = distillation(n, learners=count, device=at, small=asked.small, candidates=candidates, **more)
-            return _measured(run, at)
-
-        report.measure(f"{n} items, {count} learners, {how}", measured, needs=0 if asked.small else needs)
-
     report.measure(
         "without waiting",
-        lambda: _queued(distillation(items[0], learners=learners[0], device=device, small=asked.small)),
+        lambda: _queued(distillation(items[0], learners=few, device=device, small=asked.small)),
     )
-    for n in items:
-        for count in learners:
-            one(n, count, "recorded", needs=2)
-    for n in items[:2]:
-        for count in learners:
-            one(n, count, "one by one", needs=2, compilation="never")
-    for n in items[:3]:
-        one(n, learners[0], "one by one, cpu", cpu, needs=8, compilation="never")
-    one(items[1], learners[1], "one by one, cpu", cpu, needs=40, compilation="never")
+    for count in learners:
+        one(items[0], count, "recorded")
+    one(items[1], many, "recorded")
+    for n, count in ((items[0], few), (items[0], many), (items[1], many)):
+        one(n, count, "one by one", needs=4, compilation="never")
     for loss in list(LOSSES)[1:]:
-        for n in items[:3]:
-            one(n, learners[0], f"recorded, {loss}", needs=4, loss=loss)
+        one(items[0], few, f"recorded, {loss}", needs=4, loss=loss)
+    one(items[0], many, "recorded, bfloat16", precision="bfloat16")
+    for name, mode in (("TF32", {"tf32": True}), ("deterministic", {"deterministic": True})):
+        prepare_device(asked.device, threads=1, **mode)
+        one(items[0], many, f"recorded, {name}")
+    prepare_device(asked.device, threads=1)
+    for n in items[1:]:
+        for count in learners:
+            one(n, count, "recorded")
     if asked.small:
         report.add("compiled", {"left_out": "compiling takes longer than all else in small"})
         return
-    for count in learners:
-        one(items[0], count, "compiled and recorded", needs=40, compilation="always")
+    one(items[0], many, "compiled and recorded", needs=40, compilation="always")
+
+
+def measure_on(cpu: torch.device, report: Report, asked: Asked) -> None:
+    """Measure what the device is compared with."""
+    items, learners = _sizes(small=asked.small)
+    for n, count in ((items[0], learners[0]), (items[2], learners[0]), (items[1], learners[1])):
+        report.measure(
+            f"{n} items, {count} learners",
+            lambda n=n, k=count: _step(n, k, asked, cpu, compilation="never"),
+        )
+
+
+def _sizes(*, small: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return numbers of items and of learners."""
+    return ((60, 80, 40), (1, 2)) if small else ((12_101, 100_000, 1_349, 1_000_000), (1, 8, 64))
+
+
+def _step(n: int, learners: int, asked: Asked, device: torch.device, **more: Any) -> dict[str, Any]:
+    gc.collect()  # of what was measured before, so that its memory is not counted
+    candidates = 16 if asked.small else 2_048
+    run = distillation(n, learners=learners, device=device, small=asked.small, candidates=candidates, **more)
+    return _measured(run, device)
 
 
 def _measured(run: Distillation, device: torch.device) -> dict[str, Any]:

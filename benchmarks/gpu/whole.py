@@ -32,29 +32,26 @@ def measure(report: Report, asked: Asked) -> None:
     device = prepare_device(asked.device, threads=1)
     report.measure("machine", lambda: described(device))
     report.add("worker", _worker())
-    report.measure("fifth", lambda: _on(_FIFTH, asked, device, members=1))
-    report.measure("beauty, left and resumed", lambda: _on(_BEAUTY, asked, device, left=True))
-    report.measure("beauty", lambda: _on(_BEAUTY, asked, device), needs=0 if asked.small else 40)
+    report.measure("beauty, left and resumed", lambda: distil_beauty(device, asked, left=True))
+    report.measure("fifth", lambda: distil_fifth(device, asked), needs=0 if asked.small else 25)
 
 
-def measure_core(report: Report, asked: Asked) -> None:
-    """The smaller of them on one thread of the CPU, while the device is measured."""
-    cpu = prepare_device("cpu", threads=1)
-    report.measure("machine", lambda: described(cpu))
-    report.measure("fifth", lambda: _on(_FIFTH, asked, cpu, members=1))
+def distil_beauty(device: torch.device, asked: Asked, *, left: bool = False) -> dict[str, Any]:
+    """Run the default job on a log of Beauty's size; leave and resume it, if asked."""
+    return _on(22_363, 12_101, asked, device, members=3, left=left)
 
 
-_BEAUTY, _FIFTH = (22_363, 12_101), (4_500, 3_000)
+def distil_fifth(device: torch.device, asked: Asked) -> dict[str, Any]:
+    """Run a job with a single teacher on a log of a fifth of the users."""
+    return _on(4_500, 3_000, asked, device, members=1)
 
 
 def _on(
-    size: tuple[int, int], asked: Asked, device: torch.device, *, members: int = 3, left: bool = False
+    users: int, items: int, asked: Asked, device: torch.device, *, members: int, left: bool = False
 ) -> dict[str, Any]:
-    """Run a default job on a log of so many users and items."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.csv"
-        users, items = (60, 40) if asked.small else size
-        write_log(log, users=users, items=items)
+        write_log(log, users=60 if asked.small else users, items=40 if asked.small else items)
         job = _Job(log, members, asked)
         return job.left_and_resumed(device) if left else job.through(device)
 

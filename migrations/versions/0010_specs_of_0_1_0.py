@@ -124,6 +124,8 @@ def downgrade() -> None:
         stored = op.get_bind().execute(sa.select(table.c.id, table.c.spec)).all()
         for run, spec in stored:
             former = _only(known, spec)
+            if former.get("inner", {}).get("learners", 1) is None:  # which it does not know either
+                former["inner"]["learners"] = 1
             if "sources" in former and name == "evaluations":
                 former["sources"] = _former_sources(former["sources"])
             if former != spec:

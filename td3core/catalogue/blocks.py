@@ -1,5 +1,6 @@
 """Blocks of rows whose scores over the whole catalogue fit into memory together."""
 
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -47,7 +48,9 @@ def with_smaller_blocks(work: Callable[[], R]) -> R:
             _Halved.times += 1
             scores = GPU_BLOCK_SCORES >> _Halved.times
             log.warning("Blocks of %d scores from here on: %s", scores, ". ".join(str(error).split(". ")[:2]))
-        torch.cuda.empty_cache()  # here, where the error no longer holds what the work had so far
+        # Here, where the error no longer holds what the work had so far.
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def row_blocks(rows: int, n_items: int, *, scores: int, most_rows: int | None = None) -> Iterator[slice]:

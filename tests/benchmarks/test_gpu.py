@@ -22,7 +22,7 @@ def test_every_part_runs_on_a_cpu(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
-    assert set(found) == {*SHARES, ALONGSIDE}
+    assert set(found) == {*SHARES, *ALONGSIDE}
     for part in found.values():
         assert not {"error", "not_imported"} & set(part)
         assert not [name for name, entry in part.items() if isinstance(entry, dict) and "error" in entry]

@@ -1,5 +1,6 @@
 """What holds on a CPU holds on a GPU: the same tests on both, the second skipped where there is none."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from td3core.catalogue.blocks import _Halved
 from td3core.catalogue.sums import catalogue_sums, expected_embedding
 from td3core.config import Compilation, JobSpec
 from td3core.inner import Lesson
+from td3core.inner.captured import MOST_RECORDINGS, captured
 from td3core.learners import Learner
 from td3core.runs import DistillationRun
 from tests.support.inner_loops import ZETA, batches, inner_loop
@@ -129,6 +131,26 @@ def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torc
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_what_cannot_be_recorded_is_called_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    def doubled(values: torch.Tensor) -> torch.Tensor:
+        return 2 * values
+
+    def waiting(values: torch.Tensor) -> torch.Tensor:
+        return float(values.sum()) * values
+
+    recorded = captured(doubled)
+    for size in range(1, MOST_RECORDINGS + 3):
+        for value in (1.0, 2.0):
+            assert recorded(torch.full((size,), value, device="cuda")).tolist() == [2 * value] * size
+    assert not caplog.records
+    asking = captured(waiting)
+    for value in (1.0, 2.0):
+        assert asking(torch.full((2,), value, device="cuda")).tolist() == [2 * value**2] * 2
+    assert [record.message.startswith("Not recorded") for record in caplog.records] == [True]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cuda")
 
@@ -136,6 +158,7 @@ def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch
         """Return how much memory it takes."""
         monkeypatch.setattr(_Halved, "times", halved)
         run = distillation(1_000_000, learners=1, device=device, small=True, candidates=None)
+        gc.collect()  # of the runs before, whose parts refer to each other
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         next(iter(run))
@@ -143,6 +166,7 @@ def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch
 
     fits, total = step(2), torch.cuda.get_device_properties(device).total_memory
     assert step(0) > fits
+    gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction((fits + (4 << 20)) / total)
     try:

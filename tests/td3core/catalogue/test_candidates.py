@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities
+from td3core.catalogue.candidates import Catalogue, CatalogueSampler, inclusion_probabilities, room_for
 
 
 @given(counts=st.lists(st.integers(0, 10_000), min_size=2, max_size=200), candidates=st.integers(1, 150))
@@ -50,6 +50,29 @@ def test_derivatives_of_both_orders(items: torch.Tensor, generator: torch.Genera
     assert torch.autograd.gradcheck(lambda query: drawn.mean(query, drawn.sums(query)), query)
     (mean,) = torch.autograd.grad(drawn.log_partition(query).sum(), query)
     torch.testing.assert_close(drawn.mean(query, drawn.sums(query)), mean)
+
+
+def test_what_candidates_are_filled_up_with_changes_nothing(
+    items: torch.Tensor, generator: torch.Generator
+) -> None:
+    probabilities = torch.full((len(items),), 0.6, dtype=torch.float64)
+    query = torch.randn(3, 8, dtype=torch.float64, generator=generator).requires_grad_()
+    drawn = CatalogueSampler(items, probabilities).draw(generator.manual_seed(5))
+    filled = CatalogueSampler(items, probabilities, size=50).draw(generator.manual_seed(5))
+    assert len(drawn.items) < len(filled.items) == 50
+    one, two = drawn.mean(query, drawn.sums(query)), filled.mean(query, filled.sums(query))
+    torch.testing.assert_close(one, two)
+    for catalogue in (drawn, filled):
+        assert torch.autograd.gradgradcheck(catalogue.log_partition, query)
+    (by_one,) = torch.autograd.grad(one.square().sum(), query)
+    (by_two,) = torch.autograd.grad(two.square().sum(), query)
+    torch.testing.assert_close(by_one, by_two)
+
+
+def test_there_is_room_for_almost_every_draw(generator: torch.Generator) -> None:
+    items = torch.ones(4000, 2)
+    sampler = CatalogueSampler(items, torch.full((4000,), 0.1), size=room_for(400))
+    assert {len(sampler.draw(generator).items) for _ in range(300)} == {room_for(400)}
 
 
 def test_without_probabilities_every_step_sees_all_items(
