@@ -203,6 +203,16 @@ class Settings(BaseSettings):
         description="Number of CPU threads of a run. Learners are small: more threads help only with idle cores "
         "and large catalogues.",
     )
+    tf32: bool = Field(
+        default=False,
+        description="Whether a GPU computes products of float32 matrices on its tensor cores, which round the factors "
+        "to TF32 (10 bits of mantissa in place of 23). Faster for wide learners; no effect on a CPU.",
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="Whether runs use deterministic algorithms only, so that a run repeated on the same GPU and "
+        "versions ends the same. Slower and with more memory; an operation without such an algorithm fails the run.",
+    )
     metrics_port: int | None = Field(
         default=None,
         ge=1,

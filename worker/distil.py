@@ -28,7 +28,12 @@ def distil_job(attempt: Attempt) -> Finish:
         log,
         read_job_spec(job.spec, version=job.spec_format),
         log_name=job.dataset.name,
-        device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
+        device=prepare_device(
+            attempt.settings.device,
+            threads=attempt.settings.torch_threads,
+            tf32=attempt.settings.tf32,
+            deterministic=attempt.settings.deterministic,
+        ),
     )
     with naming_memory_errors():
         follow(run, attempt)

@@ -33,7 +33,12 @@ def evaluate_job(attempt: Attempt) -> Finish:
         read_evaluation_spec(evaluation.spec, version=evaluation.spec_format),
         log_name=dataset.name,
         distil_seconds=_distil_seconds(job.metrics),
-        device=prepare_device(attempt.settings.device, threads=attempt.settings.torch_threads),
+        device=prepare_device(
+            attempt.settings.device,
+            threads=attempt.settings.torch_threads,
+            tf32=attempt.settings.tf32,
+            deterministic=attempt.settings.deterministic,
+        ),
     )
     with naming_memory_errors():
         follow(run, attempt)
