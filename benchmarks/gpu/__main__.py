@@ -12,7 +12,16 @@ from pathlib import Path
 
 from benchmarks.gpu.report import Asked, Report
 
-SHARES = {"step": 110, "whole": 120, "agreement": 60, "teacher": 50, "sharing": 40, "sums": 20}
+SHARES = {
+    "step": 80,
+    "whole": 120,
+    "modes": 20,
+    "deterministic": 15,
+    "agreement": 60,
+    "teacher": 50,
+    "sharing": 40,
+    "sums": 15,
+}
 """Each part with its share of the time; what one leaves over is the next one's."""
 ALONGSIDE = ("core", "core_whole")
 """What one thread of the CPU each does at the same time, from first to last."""
@@ -87,6 +96,10 @@ def _measure(part: str, report: Report, asked: Asked) -> None:
             from benchmarks.gpu.agreement import measure
         case "teacher":
             from benchmarks.gpu.teacher import measure
+        case "modes":
+            from benchmarks.gpu.modes import measure
+        case "deterministic":
+            from benchmarks.gpu.modes import measure_deterministic as measure
         case "whole":
             from benchmarks.gpu.whole import measure
         case "core":

@@ -56,7 +56,7 @@ def distillation(
                 **inner,
                 "learners": learners,
                 "pool_size": max(8, learners),
-                "compile": compilation,
+                "compile": "never" if small else compilation,
                 "precision": precision,
             }
         ),

@@ -76,14 +76,14 @@ def _too_much(device: torch.device, *, small: bool) -> dict[str, Any]:
     if device.type != "cuda":
         return {"left_out": "only CUDA limits the memory of a device"}
     said = None
-    torch.cuda.set_per_process_memory_fraction(0.001, device)
+    torch.cuda.set_per_process_memory_fraction(0.001)
     try:
         with naming_memory_errors():
             next(iter(distillation(1_000_000, learners=64, device=device, small=small, candidates=None)))
     except MemoryError as error:
         said = str(error)
     torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(1.0, device)
+    torch.cuda.set_per_process_memory_fraction(1.0)
     started = time.perf_counter()
     next(iter(distillation(1_349, learners=1, device=device, small=small)))
     return {"refused": said, "seconds_of_the_next": time.perf_counter() - started}

@@ -10,7 +10,6 @@ from benchmarks.gpu.problem import LOSSES, distillation
 from benchmarks.gpu.report import Asked, Report
 from td3core.outer.distillation import Distillation
 from td3core.outer.hypergradient import hypergradient
-from worker.device import prepare_device
 
 
 def measure(report: Report, asked: Asked) -> None:
@@ -23,7 +22,7 @@ def measure(report: Report, asked: Asked) -> None:
     def one(n: int, count: int, how: str, needs: float = 2.5, **more: Any) -> None:
         report.measure(
             f"{n} items, {count} learners, {how}",
-            lambda: _step(n, count, asked, device, **more),
+            lambda: measured(n, count, asked, device, **more),
             needs=0 if asked.small else needs,
         )
 
@@ -39,11 +38,6 @@ def measure(report: Report, asked: Asked) -> None:
         one(n, count, "one by one", needs=4, compilation="never")
     for loss in list(LOSSES)[1:]:
         one(items[0], few, f"recorded, {loss}", needs=4, loss=loss)
-    one(items[0], many, "recorded, bfloat16", precision="bfloat16")
-    for name, mode in (("TF32", {"tf32": True}), ("deterministic", {"deterministic": True})):
-        prepare_device(asked.device, threads=1, **mode)
-        one(items[0], many, f"recorded, {name}")
-    prepare_device(asked.device, threads=1)
     for n in items[1:]:
         for count in learners:
             one(n, count, "recorded")
@@ -59,7 +53,7 @@ def measure_on(cpu: torch.device, report: Report, asked: Asked) -> None:
     for n, count in ((items[0], learners[0]), (items[2], learners[0]), (items[1], learners[1])):
         report.measure(
             f"{n} items, {count} learners",
-            lambda n=n, k=count: _step(n, k, asked, cpu, compilation="never"),
+            lambda n=n, k=count: measured(n, k, asked, cpu, compilation="never"),
         )
 
 
@@ -68,7 +62,8 @@ def _sizes(*, small: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return ((60, 80, 40), (1, 2)) if small else ((12_101, 100_000, 1_349, 1_000_000), (1, 8, 64))
 
 
-def _step(n: int, learners: int, asked: Asked, device: torch.device, **more: Any) -> dict[str, Any]:
+def measured(n: int, learners: int, asked: Asked, device: torch.device, **more: Any) -> dict[str, Any]:
+    """Measure the outer step of so many items and learners."""
     gc.collect()  # of what was measured before, so that its memory is not counted
     candidates = 16 if asked.small else 2_048
     run = distillation(n, learners=learners, device=device, small=asked.small, candidates=candidates, **more)

@@ -38,7 +38,7 @@ def measure(report: Report, asked: Asked) -> None:
 
 def distil_beauty(device: torch.device, asked: Asked, *, left: bool = False) -> dict[str, Any]:
     """Run the default job on a log of Beauty's size; leave and resume it, if asked."""
-    return _on(22_363, 12_101, asked, device, members=3, left=left)
+    return _on(22_363, 12_101, asked, device, members=None, left=left)
 
 
 def distil_fifth(device: torch.device, asked: Asked) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def distil_fifth(device: torch.device, asked: Asked) -> dict[str, Any]:
 
 
 def _on(
-    users: int, items: int, asked: Asked, device: torch.device, *, members: int, left: bool = False
+    users: int, items: int, asked: Asked, device: torch.device, *, members: int | None, left: bool = False
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.csv"
@@ -59,7 +59,7 @@ def _on(
 class _Job:
     """A default job on a log."""
 
-    def __init__(self, log: Path, members: int, asked: Asked) -> None:
+    def __init__(self, log: Path, members: int | None, asked: Asked) -> None:
         self._log = log
         teacher = {"teacher": {"members": members}, "summary": {"users": 60}}
         self._spec = JobSpec.model_validate(_SMALL if asked.small else teacher)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.gpu.problem import distillation, moved
-from td3core.catalogue.blocks import _Halved
+from td3core.catalogue.blocks import MOST_HALVINGS, _Halved
 from td3core.catalogue.sums import catalogue_sums, expected_embedding
 from td3core.config import Compilation, JobSpec
 from td3core.inner import Lesson
@@ -162,18 +162,20 @@ def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         next(iter(run))
-        return torch.cuda.max_memory_reserved()
+        return torch.cuda.max_memory_allocated()
 
-    fits, total = step(2), torch.cuda.get_device_properties(device).total_memory
-    assert step(0) > fits
+    small, large = step(MOST_HALVINGS), step(0)
+    assert small < large
     gc.collect()
     torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction((fits + (4 << 20)) / total)
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction((small + large) / 2 / total)
     try:
         step(0)
-        assert 1 <= _Halved.times <= 2
-        torch.cuda.set_per_process_memory_fraction(0.0001)
+        assert _Halved.times >= 1
+        run = distillation(1_000_000, learners=1, device=device, small=True, candidates=None)
+        torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_allocated() / total)
         with pytest.raises(torch.OutOfMemoryError):
-            step(0)
+            next(iter(run))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

@@ -139,7 +139,7 @@ def test_learning_rate_has_its_derivative(
             loop: InnerLoop = loop,
             start: Cohort = start,
             drawn: list[Batch] = drawn,
-        ) -> tuple[torch.Tensor, list[InnerStep]]:
+        ) -> tuple[torch.Tensor, tuple[InnerStep, ...]]:
             loop.lr_factor = math.exp(log_factor)
             cohort, steps = loop.unroll(start, lesson, drawn)
             return cohort.parameters, steps
