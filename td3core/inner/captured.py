@@ -21,6 +21,9 @@ MOST_RECORDINGS = 4
 _TRIALS = 2
 """Calls before a recording: what libraries set up at their first use cannot be recorded."""
 
+_copy_all: Callable[[list[Tensor], list[Tensor]], None] = torch.ops.aten._foreach_copy_.default
+"""Copy tensors to others of the same type, all at once."""
+
 R = TypeVar("R")
 log = logging.getLogger(__name__)
 
@@ -88,8 +91,6 @@ class _Recording(Generic[R]):
         given = tensors_of(arguments)
         for dtype in {tensor.dtype for tensor in given}:
             pairs = [pair for pair in zip(self.inputs, given, strict=True) if pair[0].dtype == dtype]
-            torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage] - its only name
-                [mine for mine, _ in pairs], [theirs for _, theirs in pairs]
-            )
+            _copy_all([mine for mine, _ in pairs], [theirs for _, theirs in pairs])
         self.graph.replay()
         return self.result
