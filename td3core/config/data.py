@@ -1,8 +1,8 @@
 """How a log is read and filtered."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from td3core.config.base import Config
 
@@ -19,7 +19,7 @@ class ColumnsConfig(Config):
         default=None,
         min_length=1,
         description="Name of the column that orders each user's interactions. A log without such a column is read in "
-        "file order.",
+        "file order, unless one looks like a time, which is refused; `none` says that there is no timestamp.",
     )
     rating: str | None = Field(
         default=None,
@@ -44,7 +44,25 @@ class DataConfig(Config):
         "`standard` for CSV, except that a quoted field is refused if its lines look like rows; for TSV what its "
         "beginning shows.",
     )
+    header: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=1000,
+        description="Column names of a CSV, TSV or `.inter` without a header line, one for each field.",
+    )
     columns: ColumnsConfig = ColumnsConfig()
+    null_ids: Literal["refuse", "keep"] = Field(
+        default="refuse",
+        description="Whether an id that is a marker of a missing value (`NULL`, `nan`, `NaN`, `None`, `NA`, `<NA>`, "
+        "`N/A`, `undefined` and the like) is refused or kept as an id.",
+    )
+    rules: Literal[1, 2] = Field(
+        default=2,
+        description="The rules by which ids are cleaned, columns are found and a first line is taken for a header. `1` "
+        "are those of 0.1.0, by which its jobs are read: ids are kept with the white space around them, only `NULL`, "
+        "`null` and `\\N` are markers of missing values, fewer names of timestamps are known, and a log whose times "
+        "are not used is not refused.",
+    )
     min_rating: float | None = Field(
         default=None, description="Drop interactions with a rating below this value; null keeps all of them."
     )

@@ -1,22 +1,25 @@
 """Finding the user, item, timestamp and rating columns of a log."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from td3core.config import ColumnsConfig
+from td3core.config import DataConfig
 from td3core.errors import LogProblem, MissingColumnError
+from td3core.interactions._times import FORMER_TIMES, looks_like_a_time, usual_times
 
 Role = Literal["user", "item", "timestamp", "rating"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+_NONE = "none"
+"""What a spec says if there is no timestamp."""
 _USUAL_NAMES: dict[Role, str] = {
     "user": "user userid uid username customer customerid visitor visitorid reviewer reviewerid "
     "profileid accountid memberid",
     "item": "item itemid iid movie movieid product productid asin parentasin sku article articleid bookid "
     "isbn songid trackid artistid gameid appid newsid videoid businessid poiid venueid animeid recipeid",
-    "timestamp": "timestamp ts time datetime date unixtime unixtimestamp unixreviewtime eventtime "
-    "eventtimestamp eventdate createdat",
+    "timestamp": " ".join(FORMER_TIMES),
     "rating": "rating ratings ratingvalue score stars starrating overall",
 }
 """Usual names in lower case, with letters and digits only, so that `userId`, `user_id` and `User ID` are the same."""
@@ -42,18 +45,23 @@ class Columns:
         return {role: name for role, name in named.items() if name is not None}
 
 
-def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed: bool) -> Columns:
+def find_columns(header: Sequence[str], data: DataConfig, values: Callable[[str], Iterable[str]]) -> Columns:
     """Map roles to columns: first by the names in the spec, then by the usual names.
 
-    The types in headers of RecBole are ignored: the column `user_id:token` is also found as `user_id`.
+    The types in headers of RecBole are ignored: the column `user_id:token` is also found as `user_id`. `values` returns
+    some values of a column, by which it may look like a time. Ratings are left out if nothing is compared with them.
 
     Raises:
-        MissingColumnError: A column is missing, ambiguous, or named for two roles.
+        MissingColumnError: A column is missing, ambiguous, named for two roles, or holds lists; no timestamp is found,
+            but a column looks like a time.
     """
+    wanted = data.columns
+    rating_needed = data.min_rating is not None
+    untimed = wanted.timestamp == _NONE and _NONE not in header
     named: dict[Role, str | None] = {
         "user": wanted.user,
         "item": wanted.item,
-        "timestamp": wanted.timestamp,
+        "timestamp": None if untimed else wanted.timestamp,
         "rating": wanted.rating,
     }
     found: dict[Role, str] = {}
@@ -61,11 +69,10 @@ def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed:
         if name is not None:
             found[role] = _named(header, role, name)
     for role, name in named.items():
-        if name is None:
+        if name is None and not (role == "timestamp" and untimed):
             required = role in ("user", "item") or (role == "rating" and rating_needed)
-            guess = _guess(
-                [column for column in header if column not in found.values()], role, header, required
-            )
+            free = [column for column in header if column not in found.values()]
+            guess = _guess(free, role, header, required, data.rules)
             if guess is not None:
                 found[role] = guess
     if len(set(found.values())) < len(found):
@@ -83,13 +90,53 @@ def find_columns(header: Sequence[str], wanted: ColumnsConfig, *, rating_needed:
             f"the log has more than one column named {repeated[0]!r}{_have(header)}",
             [LogProblem("more than one column has this name", column=column) for column in repeated],
         )
-    return Columns(found["user"], found["item"], found.get("timestamp"), found.get("rating"))
+    if data.rules > 1:
+        _refuse_lists(found, header)
+        if "timestamp" not in found and not untimed:
+            free = [column for column in header if column not in found.values()]
+            refuse_unused_times([column for column in free if looks_like_a_time(column, values(column))])
+    return Columns(
+        found["user"], found["item"], found.get("timestamp"), found.get("rating") if rating_needed else None
+    )
+
+
+def has_usual_names(fields: Sequence[str], roles: Iterable[Role]) -> bool:
+    """Whether some field is a usual name for each of the roles."""
+    plain = {_plain(field) for field in fields}
+    return all(not plain.isdisjoint(_USUAL_NAMES[role].split()) for role in roles)
+
+
+def refuse_unused_times(columns: Sequence[str], where: str = "") -> None:
+    """Refuse a log with columns that look like times, none of which is used.
+
+    Raises:
+        MissingColumnError: There is one.
+    """
+    if columns:
+        names = ", ".join(columns[:10])
+        raise MissingColumnError(
+            f"no column is recognised as the timestamp, but some look like times: {names}{where}; set "
+            "data.columns.timestamp to the one that orders the interactions, or to none to keep the order of the file",
+            [
+                LogProblem("looks like a time", column=column, field="data.columns.timestamp")
+                for column in columns
+            ],
+        )
+
+
+def _refuse_lists(found: dict[Role, str], header: Sequence[str]) -> None:
+    for role in ("user", "item"):
+        if re.search(r":\w+_seq$", found[role]):
+            raise MissingColumnError(
+                f"the column {found[role]!r} holds lists, but the {role} must be one id{_have(header)}",
+                [LogProblem("the column holds lists", column=found[role], field=f"data.columns.{role}")],
+            )
 
 
 def _named(header: Sequence[str], role: Role, name: str) -> str:
     if name in header:
         return name
-    untyped = [column for column in header if _untyped(column) == name]
+    untyped = [column for column in header if _untyped(column) == name or column.strip() == name]
     if len(untyped) == 1:
         return untyped[0]
     raise MissingColumnError(
@@ -98,9 +145,13 @@ def _named(header: Sequence[str], role: Role, name: str) -> str:
     )
 
 
-def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: bool) -> str | None:
-    usual = _USUAL_NAMES[role].split()
-    matching = [column for column in free if _plain(column) in usual]
+def _guess(free: Sequence[str], role: Role, header: Sequence[str], required: bool, rules: int) -> str | None:
+    plain = [_plain(column) for column in free]
+    if role == "timestamp" and rules > 1:
+        matching = usual_times(free, plain)
+    else:
+        usual = _USUAL_NAMES[role].split()
+        matching = [column for column, name in zip(free, plain, strict=True) if name in usual]
     if len(matching) == 1:
         return matching[0]
     if matching and (required or role == "timestamp"):

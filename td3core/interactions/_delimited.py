@@ -2,20 +2,27 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from td3core.config import DataConfig
 from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._blocks import Block
-from td3core.interactions._columns import Role
+from td3core.interactions._columns import Role, has_usual_names
 from td3core.interactions._problems import shown
 from td3core.interactions._quoting import Dialect, irregular_lines
 from td3core.interactions._values import LINE
 
 _SEPARATORS = ",;\t|"
+_SAMPLE = 200
+_SAMPLE_BYTES = 1 << 20
+_VALUE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}([T ].*)?")
+_MIN_DATA = 2
 
 
 def guess_separator(head: bytes) -> str:
@@ -41,6 +48,49 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
     lines = block.data.splitlines(keepends=True)  # splits bytes at \n, \r and \r\n alone, as the reader does
     rest = b"".join(lines[reader.line_num :])
     return header, Block(rest, block.line + reader.line_num)
+
+
+def check_header(header: list[str], records: Sequence[Sequence[str]], data: DataConfig) -> None:
+    """Check that the first line is a header, or none if the spec has the names. `records` are the first ones after it.
+
+    Raises:
+        UnreadableLogError: The first line looks like an interaction: at least two fields (or the one that is to be the
+            timestamp) are numbers or dates, none has a usual name, and they do not count from 0. Or it looks like
+            a header, or has another number of fields, in spite of `data.header`.
+    """
+    if data.header is None:
+        values = [name for name in header if _VALUE.fullmatch(name.strip())]
+        counted = [str(index) for index in range(len(header))]
+        named = has_usual_names(header, ["user"]) or has_usual_names(header, ["item"])
+        if (len(values) >= _MIN_DATA or data.columns.timestamp in values) and not named and header != counted:
+            raise UnreadableLogError(
+                f"the first line looks like an interaction, not like a header ({', '.join(header)[:100]}); give the "
+                f"names of its {len(header)} fields in data.header, or add a first line with them",
+                [LogProblem("the first line is not a header", 1, field="data.header")],
+            )
+    elif records and has_usual_names(records[0], ["user", "item"]):
+        raise UnreadableLogError(
+            f"data.header has column names, but the log has its own in the first line ({', '.join(records[0])[:100]}); "
+            "leave out data.header and name the columns in data.columns",
+            [LogProblem("the log has a header line", 1, field="data.header")],
+        )
+    elif records and len(records[0]) != len(header):
+        raise UnreadableLogError(
+            f"data.header has {len(header)} names, but the first line has {len(records[0])} fields",
+            [LogProblem("another number of fields than in data.header", 1, field="data.header")],
+        )
+
+
+def first_records(block: Block, dialect: Dialect) -> list[list[str]]:
+    """Return the first records, up to one that is malformed."""
+    records: list[list[str]] = []
+    with suppress(csv.Error):
+        for record in dialect.reader(_lines(Block(block.data[:_SAMPLE_BYTES], 1))):
+            if record:
+                records.append(record)
+            if len(records) == _SAMPLE:
+                break
+    return records
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Reading JSON Lines: one object per line."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,30 +12,29 @@ import polars as pl
 
 from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._blocks import Block
-from td3core.interactions._columns import Columns
+from td3core.interactions._columns import Columns, refuse_unused_times
 from td3core.interactions._problems import shown
+from td3core.interactions._times import looks_like_a_time
 from td3core.interactions._values import LINE
 
 _KEY_LINES = 1000
 """Number of lines that are searched for keys to find the columns."""
 _NO_TEXT = object()
+_KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
 
 
-def find_keys(block: Block) -> list[str]:
-    """Return the keys of the first lines, in order of first appearance.
+def first_objects(block: Block) -> list[dict[str, object]]:
+    """Return the objects of the first lines.
 
     Raises:
         UnreadableLogError: No line is a JSON object.
     """
     if block.data.lstrip().startswith(b"["):
         raise UnreadableLogError("the file is one JSON array; expected JSON Lines, with one object per line")
-    keys: dict[str, None] = {}
-    for _, record in islice(_lines(block), _KEY_LINES):
-        if isinstance(record, dict):
-            keys.update(dict.fromkeys(record))
-    if not keys:
+    objects = [record for _, record in islice(_lines(block), _KEY_LINES) if isinstance(record, dict)]
+    if not any(objects):
         raise UnreadableLogError(f"no line is a JSON object; expected one in line {block.line}")
-    return list(keys)
+    return objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,13 @@ class JsonLinesFormat:
     """Records of JSON Lines."""
 
     columns: Columns
+    watch: bool = False
+    """Whether a key that is named like a time is refused, because the first lines have none and nobody said so."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
+        if self.watch:
+            _refuse_late_times(block)
         names = self.columns.by_role()
         try:
             frame = pl.read_ndjson(block.data, schema=dict.fromkeys(names.values(), pl.String()))
@@ -54,7 +58,7 @@ class JsonLinesFormat:
         nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$)").any())
         if frame.height and frame.select(nested).item():
             return None
-        return frame.select(pl.col(name).alias(role) for role, name in names.items())
+        return pl.DataFrame([frame[name].alias(role) for role, name in names.items()])
 
     def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
         """Return the well-formed records with their line numbers, and the problems of the others."""
@@ -75,6 +79,15 @@ class JsonLinesFormat:
                 rows.append(row)
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
         return pl.DataFrame(rows, schema=schema), problems
+
+
+def _refuse_late_times(block: Block) -> None:
+    names = {key.decode("utf-8", "replace"): key for key in _KEY.findall(block.data)}
+    for name in filter(looks_like_a_time, names):  # it may be a key of a nested object, or stand in a text
+        lines = (line for line in block.data.split(b"\n") if names[name] in line)
+        for _, record in islice(_lines(Block(b"\n".join(lines), 1)), _KEY_LINES):
+            if isinstance(record, dict) and name in record:
+                refuse_unused_times([name], f" (which the first {_KEY_LINES:,} lines lack)")
 
 
 def _text(value: object) -> object:

@@ -12,6 +12,7 @@ from td3core.interactions._source import PARQUET_MAGIC
 from td3core.interactions._values import LINE
 
 _BATCH_ROWS = 1 << 18
+_SAMPLE = 200
 
 
 def is_whole(path: Path) -> bool:
@@ -33,6 +34,19 @@ def parquet_schema(path: Path) -> pl.Schema:
         raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
 
 
+def first_values(path: Path, schema: pl.Schema, column: str) -> list[str]:
+    """Return the first values of a column as text; none if it has a type that no timestamp has."""
+    dtype = schema[column]
+    if not (dtype.is_integer() or dtype == pl.String or dtype == pl.Date or dtype == pl.Datetime):
+        return []
+    place = pl.nth(list(schema).index(column))
+    try:
+        head = pl.scan_parquet(path).select(place.cast(pl.String)).head(_SAMPLE).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
+    return head.to_series().drop_nulls().to_list()
+
+
 def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | None) -> Iterator[pl.DataFrame]:
     """Yield the columns by role, with ids as text and row numbers from 1 in place of line numbers.
 
@@ -40,7 +54,10 @@ def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | No
         UnreadableLogError: The type of a column does not suit its role, or the file is damaged.
     """
     names = columns.by_role()
-    scan = pl.scan_parquet(path).select(_column(role, name, schema[name]) for role, name in names.items())
+    places = list(schema)  # by place, because a name may look like a pattern
+    scan = pl.scan_parquet(path).select(
+        _column(role, name, pl.nth(places.index(name)), schema[name]) for role, name in names.items()
+    )
     if rows is not None:
         scan = scan.head(rows)
     line = 1
@@ -52,8 +69,8 @@ def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | No
         raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
 
 
-def _column(role: Role, name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name).alias(role)
+def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    column = column.alias(role)
     text = dtype == pl.String or dtype == pl.Categorical or dtype == pl.Enum
     if role in ("user", "item"):
         fits, wanted = text or dtype.is_integer(), "text or integers"

@@ -8,13 +8,19 @@ from typing import Protocol
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError
+from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError, UnreadableLogError
 from td3core.interactions._blocks import Block, Limits, cut_blocks
 from td3core.interactions._columns import Columns, Role, find_columns
-from td3core.interactions._delimited import DelimitedFormat, guess_separator, take_header
-from td3core.interactions._jsonl import JsonLinesFormat, find_keys
+from td3core.interactions._delimited import (
+    DelimitedFormat,
+    check_header,
+    first_records,
+    guess_separator,
+    take_header,
+)
+from td3core.interactions._jsonl import JsonLinesFormat, first_objects
 from td3core.interactions._log import InteractionLog
-from td3core.interactions._parquet import is_whole, parquet_schema, read_batches
+from td3core.interactions._parquet import first_values, is_whole, parquet_schema, read_batches
 from td3core.interactions._problems import ProblemReport
 from td3core.interactions._quoting import Dialect, doubled_quotes, is_quoted
 from td3core.interactions._source import Source, open_source
@@ -106,16 +112,18 @@ def _read_text(
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
     text, columns, first = _open_text(dialect, data, first)
-    parser = ValueParser(columns, rating_needed=data.min_rating is not None)
+    parser = ValueParser(columns, data, header_may_repeat=dialect is not None)
     for block in chain([first], blocks):
         raw = text.parse(block)
         if raw is not None:
+            raw = parser.clean(raw)
             values = parser.parse(raw)
             if values.ok or report.full:  # a full report needs no more line numbers
                 report.count(values.bad)
                 yield values.frame
                 continue
         raw, problems = text.examine(block)
+        raw = parser.clean(raw)
         values = parser.parse(raw)
         bad_values, total = parser.problems(raw, values, report.limit)
         report.add(problems + bad_values, len(problems) + total)
@@ -137,14 +145,35 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
 
 
 def _open_text(dialect: Dialect | None, data: DataConfig, first: Block) -> tuple[TextFormat, Columns, Block]:
-    rating_needed = data.min_rating is not None
     if dialect is None:
-        columns = find_columns(find_keys(first), data.columns, rating_needed=rating_needed)
-        return JsonLinesFormat(columns), columns, first
-    header, rest = take_header(first, dialect)
-    columns = find_columns(header, data.columns, rating_needed=rating_needed)
+        _refuse_header(data, "JSON Lines")
+        objects = first_objects(first)
+        keys = list(dict.fromkeys(key for record in objects for key in record))
+        columns = find_columns(
+            keys, data, lambda key: [str(record[key]) for record in objects if record.get(key) is not None]
+        )
+        watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
+        return JsonLinesFormat(columns, watch), columns, first
+    header, rest = (list(data.header), first) if data.header else take_header(first, dialect)
+    records = first_records(rest, dialect)
+    if data.rules > 1:
+        check_header(header, records, data)
+
+    def values(column: str) -> list[str]:
+        place = header.index(column)
+        return [record[place] for record in records if place < len(record)]
+
+    columns = find_columns(header, data, values)
     positions: dict[Role, int] = {role: header.index(name) for role, name in columns.by_role().items()}
     return DelimitedFormat(dialect, header, positions), columns, rest
+
+
+def _refuse_header(data: DataConfig, form: str) -> None:
+    if data.header is not None:
+        raise UnreadableLogError(
+            f"data.header is for CSV, TSV and .inter, but the log is {form}; leave it out",
+            [LogProblem(f"{form} has its own names", field="data.header")],
+        )
 
 
 def _read_parquet(
@@ -152,12 +181,13 @@ def _read_parquet(
 ) -> Iterator[pl.DataFrame]:
     if head_bytes is not None and not is_whole(source.path):
         return
+    _refuse_header(data, "Parquet")
     schema = parquet_schema(source.path)
-    rating_needed = data.min_rating is not None
-    columns = find_columns(list(schema), data.columns, rating_needed=rating_needed)
-    parser = ValueParser(columns, rating_needed=rating_needed)
+    columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
+    parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
-    for raw in read_batches(source.path, columns, schema, rows):
+    for batch in read_batches(source.path, columns, schema, rows):
+        raw = parser.clean(batch)
         values = parser.parse(raw)
         if not values.ok:
             report.add(*parser.problems(raw, values, report.limit))

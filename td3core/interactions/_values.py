@@ -5,6 +5,7 @@ from typing import Literal
 
 import polars as pl
 
+from td3core.config import DataConfig
 from td3core.errors import LogProblem
 from td3core.interactions._columns import ROLES, Columns, Role
 from td3core.interactions._problems import shown
@@ -16,7 +17,17 @@ LINE = "line"
 """Name of the column of line numbers, in raw frames that have one."""
 
 _MAX_ID_BYTES = 1024
-_NULL_WORDS = ["NULL", "null", r"\N"]
+_FORMER_NULLS = ["NULL", "null", r"\N"]
+_NULLS = [
+    *_FORMER_NULLS,
+    *("Null", "(null)", "<NULL>", "<null>", "None", "NONE", "undefined"),
+    *("nan", "NaN", "NAN", "-nan", "NA", "<NA>", "N/A", "n/a", "#N/A", "NaT"),
+]
+"""What programs write for a missing value. Other spellings, such as `none`, `na` and `nil`, may be names."""
+_EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\ufeff"
+"""White space and the byte order mark, which are no part of an id at its ends."""
+_MIN_WRAPPED = 10
+"""Number of ids from which on it is no chance that all of them are in quotes."""
 _DATE = (
     r"^(?<day>\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ](?<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(?<zone>[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)?)?$"
@@ -50,8 +61,22 @@ class ValueParser:
     """
 
     columns: Columns
-    rating_needed: bool
+    data: DataConfig
+    header_may_repeat: bool
+    """Whether a row may be the header of a file that was appended."""
     clock: Literal["number", "date"] | None = None
+
+    def clean(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Strip white space and byte order marks from ids, and leave out rows that repeat the header."""
+        if self.data.rules == 1:
+            return raw
+        clean = raw.with_columns(pl.col("user", "item").str.strip_chars(_EDGES))
+        if self.header_may_repeat:
+            names = self.columns.user.strip(), self.columns.item.strip()
+            repeated = (clean["user"] == names[0]) & (clean["item"] == names[1])
+            if repeated.any():
+                clean = clean.filter(~repeated.fill_null(False))
+        return clean
 
     def parse(self, raw: pl.DataFrame) -> Parsed:
         """Parse the columns that exist."""
@@ -77,11 +102,11 @@ class ValueParser:
     def _column(self, role: Role, raw: pl.Series) -> Column:
         match role:
             case "user" | "item":
-                return raw, _id_reasons(raw)
+                return raw, _id_reasons(raw, self.data)
             case "timestamp":
                 return self._timestamps(raw)
             case "rating":
-                values, reasons = _numbers(raw, empty_ok=not self.rating_needed)
+                values, reasons = _numbers(raw)
                 return values.cast(pl.Float64), reasons
 
     def _timestamps(self, raw: pl.Series) -> Column:
@@ -92,7 +117,7 @@ class ValueParser:
             first = texts.filter(texts != "").head(1)
             if len(first):
                 self.clock = "date" if first.str.contains(_DATE).item() else "number"
-        return _dates(raw) if self.clock == "date" else _numbers(raw, empty_ok=False)
+        return _dates(raw) if self.clock == "date" else _numbers(raw)
 
 
 def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, empty_ok: bool = False) -> pl.Series:
@@ -106,17 +131,27 @@ def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, empty_ok: b
     return pl.select(reason.otherwise(None).cast(pl.String)).to_series()
 
 
-def _id_reasons(raw: pl.Series) -> pl.Series:
-    return _reasons(
-        raw,
-        [
-            (raw.is_in(_NULL_WORDS), "a NULL marker is not an id"),
-            (raw.str.len_bytes() > _MAX_ID_BYTES, f"longer than {_MAX_ID_BYTES} bytes, the maximum of an id"),
-        ],
-    )
+def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
+    checks = [
+        (raw.str.len_bytes() > _MAX_ID_BYTES, f"longer than {_MAX_ID_BYTES} bytes, the maximum of an id")
+    ]
+    if data.null_ids == "refuse":
+        why = "a marker of a missing value is not an id; remove the row, or set data.null_ids to keep"
+        checks.append((raw.is_in(_FORMER_NULLS if data.rules == 1 else _NULLS), why))
+    if data.rules > 1:
+        if raw.str.starts_with("[").any():
+            checks.append(
+                (raw.str.contains(r"^\[.*[,'\"].*\]$"), "a list is not an id; write one row for each")
+            )
+        for quote in "'\"":
+            wrapped = raw.str.starts_with(quote) & raw.str.ends_with(quote) & (raw.str.len_bytes() > 1)
+            if len(raw) >= _MIN_WRAPPED and wrapped.all():
+                why = "every id of the column is wrapped in quotes; remove them, or set data.quoting"
+                checks.append((wrapped, why))
+    return _reasons(raw, checks)
 
 
-def _numbers(raw: pl.Series, *, empty_ok: bool) -> Column:
+def _numbers(raw: pl.Series) -> Column:
     """Parse as Int64 if every value is an integer in its range, otherwise as Float64."""
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
     values = text.cast(pl.Float64, strict=False)
@@ -125,7 +160,7 @@ def _numbers(raw: pl.Series, *, empty_ok: bool) -> Column:
         if integers.null_count() == values.null_count():
             values = integers
     bad = values.is_null() | values.is_finite().not_()
-    return values, _reasons(raw, [(bad, "not a finite number")], empty_ok=empty_ok)
+    return values, _reasons(raw, [(bad, "not a finite number")])
 
 
 def _dates(raw: pl.Series) -> Column:

@@ -61,3 +61,32 @@ def test_a_spec_of_the_first_format_reads_quotes_as_it_did(tmp_path: Path, name:
     log.write_text('user\titem\n"a"\tx\nb\ty\n', encoding="utf-8")
     read = read_log(log, read_job_spec({}, version=1).data)
     assert [user for user, _ in read.frame.rows()] == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("user,item\n a,NA\nuser,item\n", [(" a", "NA"), ("user", "item")]),
+        ("user,item,t_dat\na,x,2020-01-02\na,y,2020-01-01\n", [("a", "x"), ("a", "y")]),
+        ("user,item,date,time_ms\na,x,1,5\n", [("a", "x", 1)]),
+        (
+            "user,item,x\na,x,1500000000\na,y,1500000001\na,z,1500000002\n",
+            [("a", "x"), ("a", "y"), ("a", "z")],
+        ),
+    ],
+    ids=["ids", "name of a time", "a day and a time", "values of a time"],
+)
+def test_a_spec_of_the_first_format_reads_a_log_by_the_rules_of_then(
+    tmp_path: Path, text: str, rows: list[tuple[object, ...]]
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(text, encoding="utf-8")
+    assert read_log(log, read_job_spec({}, version=1).data).frame.rows() == rows
+
+
+def test_a_spec_of_the_first_format_may_name_values_of_the_first_line(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("196,242,881250949\n186,302,891717742\n", encoding="utf-8")
+    named = {"data": {"columns": {"user": "196", "item": "242", "timestamp": "881250949"}}}
+    read = read_log(log, read_job_spec(named, version=1).data)
+    assert read.frame.rows() == [("186", "302", 891717742)]

@@ -45,13 +45,14 @@ def test_every_kind_of_bad_value_is_listed_by_line_column_value_and_reason(tmp_p
         "a,b,1,good",
         f"{'x' * 1025},b,1,5",
     ]
-    error = refusal(tmp_path / "log.csv", "\n".join(lines).encode())
+    error = refusal(tmp_path / "log.csv", "\n".join(lines).encode(), DataConfig(min_rating=1.0))
     assert type(error) is BadRowsError
     number = "not a finite number"
+    null = "a marker of a missing value is not an id; remove the row, or set data.null_ids to keep"
     assert error.problems == (
         LogProblem("empty value", 3, "user_id", ""),
         LogProblem("empty value", 4, "item_id", ""),
-        LogProblem("a NULL marker is not an id", 5, "item_id", "NULL"),
+        LogProblem(null, 5, "item_id", "NULL"),
         LogProblem("empty value", 6, "timestamp", ""),
         LogProblem(number, 7, "timestamp", "2020-01-01"),
         LogProblem(number, 8, "timestamp", "nan"),

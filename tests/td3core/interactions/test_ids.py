@@ -1,0 +1,120 @@
+"""Ids: what is removed around them, and what is none."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from td3core.config import ColumnsConfig, DataConfig
+from td3core.errors import BadRowsError, MissingColumnError, UnreadableLogError
+from td3core.interactions import read_log
+
+
+def read(path: Path, text: str, data: DataConfig | None = None) -> list[tuple[object, ...]]:
+    path.write_text(text, encoding="utf-8")
+    return read_log(path, data or DataConfig()).frame.rows()
+
+
+NULLS = ["NULL", "nan", "NaN", "None", "NA", "<NA>", "undefined", "N/A", "(null)"]
+
+
+@pytest.mark.parametrize("word", NULLS)
+def test_a_marker_of_a_missing_value_is_no_id_unless_it_is_said_to_be(tmp_path: Path, word: str) -> None:
+    text = f"user,item,ts\n007,a,1\n{word},b,2\n7,{word},3\n"
+    with pytest.raises(BadRowsError) as caught:
+        read(tmp_path / "log.csv", text)
+    assert [(problem.line, problem.column, problem.value) for problem in caught.value.problems] == [
+        (3, "user", word),
+        (4, "item", word),
+    ]
+    kept = read(tmp_path / "log.csv", text, DataConfig(null_ids="keep"))
+    assert kept == [("007", "a", 1), (word, "b", 2), ("7", word, 3)]
+
+
+def test_nan_in_json_is_no_id(tmp_path: Path) -> None:
+    with pytest.raises(BadRowsError) as caught:
+        read(tmp_path / "log.jsonl", '{"user": 1.0, "item": 2}\n{"user": NaN, "item": 2}\n')
+    assert [problem.line for problem in caught.value.problems] == [2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user, item\n u1, i1\nu1\t,i2 \n",
+        "user,item\nu1,i1\n\ufeffu1,i2\n",
+        " user | item \n u1  | i1 \n u1  | i2 \n",
+    ],
+    ids=["spaces", "byte order mark", "padding"],
+)
+def test_white_space_and_byte_order_marks_are_no_part_of_an_id(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path / "log.csv", text) == [("u1", "i1"), ("u1", "i2")]
+
+
+def test_spaces_around_ids_of_json_and_parquet_are_removed_as_well(tmp_path: Path) -> None:
+    assert read(tmp_path / "log.jsonl", '{"user": " a ", "item": "b c"}\n') == [("a", "b c")]
+    pl.DataFrame({"user": [" a"], "item": ["b\u00a0"]}).write_parquet(tmp_path / "log.parquet")
+    assert read_log(tmp_path / "log.parquet", DataConfig()).frame.rows() == [("a", "b")]
+
+
+def test_a_repeated_header_is_left_out(tmp_path: Path) -> None:
+    text = "user,item,ts\na,b,1\nuser,item,ts\nuser,c,2\n\ufeffuser,item,ts\nd,e,3\n"
+    assert read(tmp_path / "log.csv", text) == [("a", "b", 1), ("user", "c", 2), ("d", "e", 3)]
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_column_of_ids_in_quotes_is_refused_and_one_such_id_is_not(tmp_path: Path, quote: str) -> None:
+    rows = "".join(f"{quote}u{n}{quote}\ti{n}\n" for n in range(12))
+    with pytest.raises(BadRowsError, match="wrapped in quotes"):
+        read(tmp_path / "log.inter", "user:token\titem:token\n" + rows)
+    read(tmp_path / "log.inter", "user:token\titem:token\n" + rows + "u\ti\n")
+
+
+def test_lists_are_no_ids(tmp_path: Path) -> None:
+    with pytest.raises(BadRowsError) as caught:
+        read(tmp_path / "log.tsv", "user\titem\na\t[1, 2]\nb\t['c']\n[deleted]\td\n")
+    assert [problem.line for problem in caught.value.problems] == [2, 3]
+    columns = ColumnsConfig(item="items")
+    with pytest.raises(MissingColumnError, match="holds lists"):
+        read(tmp_path / "log.inter", "user:token\titems:token_seq\na\tb c\n", DataConfig(columns=columns))
+
+
+def test_a_first_row_is_no_header(tmp_path: Path) -> None:
+    rows = "196\t242\t3\t881250949\n196\t302\t3\t891717742\n"
+    named = DataConfig(format="tsv", columns=ColumnsConfig(user="196", item="242", timestamp="881250949"))
+    for data in (DataConfig(format="tsv"), named):
+        with pytest.raises(UnreadableLogError, match=r"looks like an interaction.*data\.header"):
+            read(tmp_path / "u.data", rows, data)
+    header = DataConfig(format="tsv", header=("user", "item", "rating", "ts"))
+    assert read(tmp_path / "u.data", rows, header) == [("196", "242", 881250949), ("196", "302", 891717742)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("log.csv", "userId,movieId,ts\na,b,1\n", "the log has its own in the first line"),
+        ("log.csv", "a,b\n", "data.header has 3 names, but the first line has 2 fields"),
+        ("log.jsonl", '{"user": "a", "item": "b"}\n', "the log is JSON Lines"),
+    ],
+    ids=["two headers", "fields", "JSON"],
+)
+def test_names_in_the_spec_must_fit(tmp_path: Path, name: str, text: str, told: str) -> None:
+    with pytest.raises(UnreadableLogError, match=told) as caught:
+        read(tmp_path / name, text, DataConfig(header=("user", "item", "ts")))
+    assert [problem.field for problem in caught.value.problems] == ["data.header"]
+
+
+def test_columns_may_be_counted(tmp_path: Path) -> None:
+    data = DataConfig(columns=ColumnsConfig(user="0", item="1"))
+    assert read(tmp_path / "log.csv", "0,1\na,b\n", data) == [("a", "b")]
+    assert read(tmp_path / "log.csv", "user,item,2020,2021\na,b,1,2\n") == [("a", "b")]
+
+
+@pytest.mark.parametrize("name", ["^user$", "*", "^.*$"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path, name: str, suffix: str) -> None:
+    frame = pl.DataFrame({"user": ["x"], name: ["a"], "item": ["b"]})
+    path = tmp_path / f"log.{suffix}"
+    write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[suffix]
+    write(path)
+    data = DataConfig(columns=ColumnsConfig(user=name))
+    assert read_log(path, data).frame.rows() == [("a", "b")]
