@@ -17,10 +17,9 @@ from torch import Tensor
 from td3core.inner.nested import filled, leaves_of, tensors_of
 
 MOST_RECORDINGS = 4
-"""Of one function. Each keeps the memory of what it computes, so that more shapes are left to the function itself."""
+"""Of one function, unless it says otherwise: each keeps the memory of what goes in and comes out."""
 _TRIALS = 2
 """Calls before a recording: what libraries set up at their first use cannot be recorded."""
-
 _copy_all: Callable[[list[Tensor], list[Tensor]], None] = torch.ops.aten._foreach_copy_.default
 """Copy tensors to others of the same type, all at once."""
 
@@ -28,38 +27,41 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
-def captured(function: Callable[..., R]) -> Callable[..., R]:
+def captured(
+    function: Callable[..., R], *, most: int = MOST_RECORDINGS, generator: torch.Generator | None = None
+) -> Callable[..., R]:
     """Return the function, recorded at its first call with tensors of new shapes on a GPU, and replayed after that.
 
     Arguments and results are tensors, None, and nested tuples of these; nothing but the values of the arguments may
     differ from call to call, and the function may not wait for the GPU. Results hold until the next call. Where it
     cannot be recorded, and on a CPU, the function is called as it is.
+
+    Args:
+        function: What to record.
+        most: How many shapes are recorded; others are left to the function itself.
+        generator: Of its random numbers, which are others at each replay.
     """
     known: dict[object, Callable[..., R]] = {}
+    pool = functools.cache(torch.cuda.graph_pool_handle)  # one for all shapes: only one of them is at work
 
     @functools.wraps(function)
     def call(*arguments: Any) -> R:
-        tensors = tensors_of(arguments)
-        if not tensors[0].is_cuda:
+        if not tensors_of(arguments)[0].is_cuda:
             return function(*arguments)
         key = tuple(leaf if leaf is None else (leaf.dtype, leaf.shape) for leaf in leaves_of(arguments))
         if key not in known:
-            if len(known) == MOST_RECORDINGS:
+            if len(known) == most:
                 return function(*arguments)
-            known[key] = _recorded(function, arguments)
+            try:
+                known[key] = _recording(function, arguments, pool=pool(), generator=generator)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                log.warning("Not recorded: %s", " ".join(str(error).splitlines()[:2]))
+                known[key] = function
         return known[key](*arguments)
 
     return call
-
-
-def _recorded(function: Callable[..., R], arguments: tuple[Any, ...]) -> Callable[..., R]:
-    try:
-        return _Recording.of(function, arguments)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        log.warning("Not recorded: %s", " ".join(str(error).splitlines()[:2]))
-        return function
 
 
 @dataclass(frozen=True)
@@ -70,22 +72,6 @@ class _Recording(Generic[R]):
     inputs: tuple[Tensor, ...]
     result: R
 
-    @classmethod
-    def of(cls, function: Callable[..., R], arguments: tuple[Any, ...]) -> "_Recording[R]":
-        inputs = tuple(tensor.detach().clone() for tensor in tensors_of(arguments))
-        own = filled(arguments, iter(inputs))
-        device = inputs[0].device
-        aside, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)
-        aside.wait_stream(current)
-        with torch.cuda.stream(aside):
-            for _ in range(_TRIALS):
-                function(*own)
-        current.wait_stream(aside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            result = function(*own)
-        return cls(graph, inputs, result)
-
     @torch.no_grad()
     def __call__(self, *arguments: Any) -> R:
         given = tensors_of(arguments)
@@ -94,3 +80,24 @@ class _Recording(Generic[R]):
             _copy_all([mine for mine, _ in pairs], [theirs for _, theirs in pairs])
         self.graph.replay()
         return self.result
+
+
+def _recording(
+    function: Callable[..., R], arguments: tuple[Any, ...], *, pool: Any, generator: torch.Generator | None
+) -> _Recording[R]:
+    """Record a call with copies of these arguments."""
+    inputs = tuple(tensor.detach().clone() for tensor in tensors_of(arguments))
+    own = filled(arguments, iter(inputs))
+    device = inputs[0].device
+    aside, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)
+    aside.wait_stream(current)
+    with torch.cuda.stream(aside):
+        for _ in range(_TRIALS):
+            function(*own)
+    current.wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    if generator is not None:
+        graph.register_generator_state(generator)
+    with torch.cuda.graph(graph, pool=pool):
+        result = function(*own)
+    return _Recording(graph, inputs, result)

@@ -12,11 +12,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from td3core.catalogue import mean_cross_entropy
+from td3core.catalogue import mean_cross_entropy, with_smaller_blocks
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
 from td3core.config import TeacherConfig
 from td3core.data import Sequences, SupervisedChunks, chunk_batches, supervise
 from td3core.errors import DivergedError
+from td3core.learners import NextItem
 from td3core.learners.base import Dropout, Learner
 from td3core.learners.layers import INITIAL_STD
 from td3core.progress import Progress, Stage
@@ -25,6 +26,7 @@ from td3core.results import TrainingWarning
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.training.health import warning_of
+from td3core.training.recorded import pad, recorded_gradient
 from td3core.training.restarts import MOST_RESTARTS, is_stuck, recipe
 from td3core.training.steps import differentiate
 
@@ -173,6 +175,7 @@ class LogTraining:
         lr = self.config.lr * min(followed.most_scale, scale) if self.config.scale_lr else self.config.lr
         self._lr = lr * followed.rate
         self._dropout = Dropout(self._configured_dropout * followed.dropout, self._generator)
+        self._recorded = recorded_gradient(self.learner, self._dropout)
         self._item_std = INITIAL_STD * followed.spread
 
     def _draw_weights(self) -> None:
@@ -262,14 +265,9 @@ class LogTraining:
     def _run_epoch(self, batches: list[Int[Tensor, "_chunks _steps"]]) -> Generator[Progress, None, None]:
         """Take a step on each batch that is not done yet."""
         epoch, epoch_steps = self._course.epoch, self._course.epoch_steps or len(batches)
+        rows = max(map(len, batches), default=0)
         for index in range(self._course.step, len(batches)):
-            batch = supervise(
-                batches[index],
-                self.learner.objective,
-                n_items=self.train.n_items,
-                generator=self._generator,
-            )
-            loss = differentiate(partial(self._loss, batch), self._optimizer)
+            loss = self._differentiate(batches[index], rows)
             self._set_rate(epoch + (index + 1) / epoch_steps)
             self._optimizer.step()
             total = self._course.total + loss
@@ -279,8 +277,19 @@ class LogTraining:
                 yield self._report(float(loss), index * epoch_steps // len(batches))
                 self._watch.start()
 
-    def _loss(self, batch: SupervisedChunks) -> Float[Tensor, ""]:
-        return next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout)
+    def _differentiate(self, chunks: Int[Tensor, "chunks steps"], rows: int) -> Float[Tensor, ""]:
+        """Give the weights their gradient by these chunks, of which a batch has at most so many; return the loss."""
+        n_items, objective = self.train.n_items, self.learner.objective
+        if self._items.is_cuda and isinstance(objective, NextItem):
+            padded = pad(chunks, rows=rows, most=self.learner.max_length + 1, n_items=n_items)
+            found = with_smaller_blocks(partial(self._recorded, self._items, self._parameters, padded))
+            self._items.grad, self._parameters.grad = found.by_items, found.by_parameters
+            return found.loss.clone()
+        batch = supervise(chunks, objective, n_items=n_items, generator=self._generator)
+        return differentiate(
+            lambda: next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout),
+            self._optimizer,
+        )
 
     def _report(self, loss: float, step: int) -> Progress:
         """Report this step of an epoch; epochs before a restart count as well."""

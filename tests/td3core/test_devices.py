@@ -14,17 +14,14 @@ from td3core.inner import Lesson
 from td3core.inner.captured import MOST_RECORDINGS, captured
 from td3core.learners import Learner
 from td3core.runs import DistillationRun
+from tests.support.devices import DEVICES, ON_A_GPU
 from tests.support.inner_loops import ZETA, batches, inner_loop
 from tests.support.specs import TINY_SPEC
 
 CPU = torch.device("cpu")
-ON_A_GPU = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU"),
-]
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_A_GPU)])
+@pytest.fixture(params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.param)
 
@@ -129,9 +126,10 @@ def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torc
         torch.testing.assert_close(resumed, factor, rtol=0.05, atol=0.05)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
-def test_what_cannot_be_recorded_is_called_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_what_cannot_be_recorded_is_called_as_it_is(
+    device: torch.device, caplog: pytest.LogCaptureFixture
+) -> None:
     def doubled(values: torch.Tensor) -> torch.Tensor:
         return 2 * values
 
@@ -141,18 +139,18 @@ def test_what_cannot_be_recorded_is_called_as_it_is(caplog: pytest.LogCaptureFix
     recorded = captured(doubled)
     for size in range(1, MOST_RECORDINGS + 3):
         for value in (1.0, 2.0):
-            assert recorded(torch.full((size,), value, device="cuda")).tolist() == [2 * value] * size
+            assert recorded(torch.full((size,), value, device=device)).tolist() == [2 * value] * size
     assert not caplog.records
     asking = captured(waiting)
     for value in (1.0, 2.0):
-        assert asking(torch.full((2,), value, device="cuda")).tolist() == [2 * value**2] * 2
+        assert asking(torch.full((2,), value, device=device)).tolist() == [2 * value**2] * 2
     assert [record.message.startswith("Not recorded") for record in caplog.records] == [True]
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
-def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    device = torch.device("cuda")
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def step(halved: int) -> int:
         """Return how much memory it takes."""
