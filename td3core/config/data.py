@@ -66,6 +66,11 @@ class DataConfig(Config):
     min_rating: float | None = Field(
         default=None, description="Drop interactions with a rating below this value; null keeps all of them."
     )
+    repeats: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="Whether a row is dropped that has the user, item and timestamp of an earlier one, as where a log "
+        "was written twice. A log without timestamps keeps all of them.",
+    )
     min_user_interactions: int = Field(
         default=5,
         ge=3,

@@ -20,7 +20,9 @@ MIN_LONGEST = 4
 
 
 def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
-    """Drop low ratings, then users and items with too few interactions.
+    """Drop low ratings, exact repeats, then users and items with too few interactions.
+
+    A repeat has the user, item and timestamp of an earlier row. Without timestamps no row is one.
 
     `single` counts users and items once on the same log, so that a user may end up below the minimum because items
     were dropped; `iterated` repeats until nothing changes (the k-core). In both cases, users with fewer interactions
@@ -34,12 +36,15 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
     keep = np.ones(len(log), dtype=np.bool_)
     if data.min_rating is not None:
         keep = (log.frame["rating"] >= data.min_rating).fill_null(False).to_numpy()
+    first = _first_of_repeats(log, users, items, keep) if data.repeats == "drop" else keep
+    repeats = int(keep.sum() - first.sum())
+    keep = first
     minima = data.min_user_interactions, data.min_item_interactions
     keep, before = _frequent(users, items, keep, *minima), keep
     while data.core_filter == "iterated" and not np.array_equal(keep, before):
         keep, before = _frequent(users, items, keep, *minima), keep
     keep = _frequent(users, items, keep, MIN_SEQUENCE, 1)
-    kept = InteractionLog(log.frame.filter(pl.Series(keep)))
+    kept = InteractionLog(log.frame.filter(pl.Series(keep)), repeats)
     longest = int(np.bincount(users[keep], minlength=1).max())
     if _distinct(users[keep]) < MIN_USERS or _distinct(items[keep]) < MIN_ITEMS or longest < MIN_LONGEST:
         settings = {
@@ -48,11 +53,12 @@ def filter_log(log: InteractionLog, data: DataConfig) -> InteractionLog:
         }
         if data.min_rating is not None:
             settings["data.min_rating"] = f"{data.min_rating:g}"
+        dropped = f", {repeats:,} of them exact repeats (data.repeats)" if repeats else ""
         lower = " or ".join(f"{field} {value}" for field, value in settings.items())
         raise LogTooSmallError(
-            f"too little remains after filtering: {_size(kept)} of {_size(log)}; expected at least {MIN_USERS} users "
-            f"with {MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} items: "
-            f"lower {lower}, or send a larger log",
+            f"too little remains after filtering: {_size(kept)} of {_size(log)}{dropped}; expected at least "
+            f"{MIN_USERS} users with {MIN_SEQUENCE} interactions each, one of them with {MIN_LONGEST}, and {MIN_ITEMS} "
+            f"items: lower {lower}, or send a larger log",
             [
                 LogProblem("too little remains after filtering", field=field, value=value)
                 for field, value in settings.items()
@@ -104,6 +110,17 @@ def _frequent(users: IntArray, items: IntArray, keep: BoolArray, min_user: int, 
     of_user = np.bincount(users[keep], minlength=users.max() + 1)
     of_item = np.bincount(items[keep], minlength=items.max() + 1)
     return keep & (of_user[users] >= min_user) & (of_item[items] >= min_item)
+
+
+def _first_of_repeats(log: InteractionLog, users: IntArray, items: IntArray, keep: BoolArray) -> BoolArray:
+    """Which of the kept interactions have no earlier one with the same user, item and timestamp."""
+    if "timestamp" not in log.frame.columns:
+        return keep
+    pair = users[keep] * (items.max() + 1) + items[keep]
+    rows = pl.DataFrame({"pair": pair, "timestamp": log.frame["timestamp"].filter(pl.Series(keep))})
+    first = keep.copy()
+    first[keep] = rows.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+    return first
 
 
 def _size(log: InteractionLog) -> str:

@@ -11,10 +11,12 @@ class InteractionLog:
 
     `frame` holds `user` and `item` (String, as the client wrote them) and, where the log has them,
     `timestamp` (Int64 or Float64; calendar dates become microseconds since 1970 UTC) and `rating` (Float64).
-    A repeated interaction is kept: repeat consumption is signal.
+    A user may interact with an item again: repeat consumption is signal.
     """
 
     frame: pl.DataFrame
+    repeats: int = 0
+    """Rows that were left out because an earlier one has the same user, item and timestamp."""
 
     def __len__(self) -> int:
         return self.frame.height

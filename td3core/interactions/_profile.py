@@ -26,6 +26,11 @@ class LogProfile(BaseModel):
     last_timestamp: int | float | None = Field(
         None, description="Largest timestamp, in the same unit as `first_timestamp`."
     )
+    repeats: int | None = Field(
+        None,
+        description="Rows that were left out because an earlier one has the same user, item and timestamp; null if an "
+        "earlier version read the log.",
+    )
 
 
 def profile_log(log: InteractionLog) -> LogProfile:
@@ -47,4 +52,5 @@ def profile_log(log: InteractionLog) -> LogProfile:
         longest_sequence=int(lengths[-1]) if users else 0,
         first_timestamp=first,
         last_timestamp=last,
+        repeats=log.repeats,
     )

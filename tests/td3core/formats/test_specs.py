@@ -4,12 +4,13 @@ import copy
 from importlib import import_module
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from td3core.config import JobSpec
 from td3core.errors import UnsupportedFormatError
 from td3core.formats import JOB_SPEC, read_job_spec
-from td3core.interactions import read_log
+from td3core.interactions import InteractionLog, filter_log, read_log
 
 STORED = JobSpec().model_dump(mode="json")
 
@@ -82,6 +83,14 @@ def test_a_spec_of_the_first_format_reads_a_log_by_the_rules_of_then(
     log = tmp_path / "log.csv"
     log.write_text(text, encoding="utf-8")
     assert read_log(log, read_job_spec({}, version=1).data).frame.rows() == rows
+
+
+def test_a_spec_of_the_first_format_keeps_exact_repeats() -> None:
+    rows = [(f"u{user}", f"i{step // 2}", step // 2) for user in range(2) for step in range(8)]
+    log = InteractionLog(pl.DataFrame(rows, schema=["user", "item", "timestamp"], orient="row"))
+    few = {"data": {"min_user_interactions": 3, "min_item_interactions": 1}}
+    assert len(filter_log(log, read_job_spec(few, version=1).data)) == 16
+    assert len(filter_log(log, read_job_spec(few, version=2).data)) == 8
 
 
 def test_a_spec_of_the_first_format_may_name_values_of_the_first_line(tmp_path: Path) -> None:

@@ -106,6 +106,40 @@ def test_a_log_too_small_for_any_setting(sequences: list[str], said: str) -> Non
         check_size(log_of(*sequences))
 
 
+def with_times(log: InteractionLog, times: list[int]) -> InteractionLog:
+    return InteractionLog(log.frame.with_columns(timestamp=pl.Series(times)))
+
+
+def test_exact_repeats_are_dropped_and_counted_unless_they_are_kept() -> None:
+    """The first of two equal rows stays; the same item at another time, and another item at the same, stay as well."""
+    log = with_times(log_of("aabac", "abba"), [1, 1, 1, 2, 3, 1, 1, 1, 2])
+    drop = DataConfig(min_user_interactions=3, min_item_interactions=1)
+    filtered = filter_log(log, drop)
+    assert (words(filtered), filtered.repeats) == (["abac", "aba"], 2)
+    assert profile_log(filtered).repeats == 2
+    kept = filter_log(log, drop.model_copy(update={"repeats": "keep"}))
+    assert (words(kept), kept.repeats) == (["aabac", "abba"], 0)
+
+
+def test_users_are_counted_without_exact_repeats_and_after_low_ratings() -> None:
+    log = with_times(log_of("abcd", "abbb", "abcd"), [1, 2, 3, 4, 1, 2, 2, 2, 1, 2, 3, 4])
+    data = DataConfig(min_user_interactions=3, min_item_interactions=1)
+    assert words(filter_log(log, data)) == ["abcd", "abcd"]
+    rated = with_times(log_of("aabcd", "abcd"), [1, 1, 2, 3, 4, 1, 2, 3, 4]).frame.with_columns(
+        rating=pl.Series([1.0, 5, 5, 5, 5, 5, 5, 5, 5])
+    )
+    filtered = filter_log(InteractionLog(rated), data.model_copy(update={"min_rating": 2.0}))
+    assert (words(filtered), filtered.repeats) == (["abcd", "abcd"], 0)
+
+
+def test_a_log_of_nothing_but_repeats_is_told_of_them() -> None:
+    log = with_times(log_of("aabbcc", "abc"), [1, 1, 2, 2, 3, 3, 1, 2, 3])
+    with pytest.raises(
+        LogTooSmallError, match=r"of 9 interactions.*, 3 of them exact repeats \(data\.repeats\); exp"
+    ):
+        filter_log(log, DataConfig(min_user_interactions=3, min_item_interactions=1))
+
+
 def test_a_filter_that_leaves_nothing_says_what_was_there_and_what_to_lower() -> None:
     with pytest.raises(LogTooSmallError) as caught:
         filter_log(log_of("abcd", "abcd"), DataConfig(min_user_interactions=9, min_item_interactions=2))
@@ -139,6 +173,7 @@ def test_the_profile() -> None:
         longest_sequence=4,
         first_timestamp=5,
         last_timestamp=15,
+        repeats=0,
     )
     assert profile_log(log).first_timestamp is None
     assert profile_log(log_of()).interactions == 0
