@@ -13,10 +13,11 @@ from pathlib import Path
 from benchmarks.gpu.report import Asked, Report
 
 SHARES = {
+    "checks": 45,
     "step": 80,
-    "whole": 120,
-    "modes": 20,
-    "deterministic": 15,
+    "whole": 110,
+    "modes": 25,
+    "deterministic": 20,
     "agreement": 60,
     "teacher": 50,
     "sharing": 40,
@@ -96,6 +97,8 @@ def _measure(part: str, report: Report, asked: Asked) -> None:
             from benchmarks.gpu.agreement import measure
         case "teacher":
             from benchmarks.gpu.teacher import measure
+        case "checks":
+            from benchmarks.gpu.checks import measure
         case "modes":
             from benchmarks.gpu.modes import measure
         case "deterministic":

@@ -32,9 +32,9 @@ def measure(report: Report, asked: Asked) -> None:
         lambda: _queued(distillation(items[0], learners=few, device=device, small=asked.small)),
     )
     for count in learners:
-        one(items[0], count, "recorded")
-    one(items[1], many, "recorded")
-    for n, count in ((items[0], few), (items[0], many), (items[1], many)):
+        one(items[0], count, "recorded", profiling=True)
+    one(items[0], few, "one by one", needs=4, compilation="never", profiling=True)
+    for n, count in ((items[0], many), (items[1], many), (items[2], few)):
         one(n, count, "one by one", needs=4, compilation="never")
     for loss in list(LOSSES)[1:]:
         one(items[0], few, f"recorded, {loss}", needs=4, loss=loss)
@@ -62,20 +62,17 @@ def _sizes(*, small: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return ((60, 80, 40), (1, 2)) if small else ((12_101, 100_000, 1_349, 1_000_000), (1, 8, 64))
 
 
-def measured(n: int, learners: int, asked: Asked, device: torch.device, **more: Any) -> dict[str, Any]:
-    """Measure the outer step of so many items and learners."""
+def measured(
+    n: int, learners: int, asked: Asked, device: torch.device, *, profiling: bool = False, **more: Any
+) -> dict[str, Any]:
+    """Measure the outer step of so many items and learners; profiling takes several times as long as that."""
     gc.collect()  # of what was measured before, so that its memory is not counted
     candidates = 16 if asked.small else 2_048
     run = distillation(n, learners=learners, device=device, small=asked.small, candidates=candidates, **more)
-    return _measured(run, device)
-
-
-def _measured(run: Distillation, device: torch.device) -> dict[str, Any]:
     steps = iter(run)
     found = timed(lambda: next(steps), device, repeats=1 if device.type == "cpu" else 5)
-    learners = run.spec.inner.learners_on(device.type)
     found["learners_per_second"] = learners / found["median_seconds"]
-    return found if device.type == "cpu" else found | profiled(lambda: next(steps), device)
+    return found | (profiled(lambda: next(steps), device) if profiling else {})
 
 
 def _queued(run: Distillation) -> dict[str, Any]:

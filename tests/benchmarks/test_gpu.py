@@ -27,6 +27,7 @@ def test_every_part_runs_on_a_cpu(tmp_path: Path) -> None:
         assert not {"error", "not_imported"} & set(part)
         assert not [name for name, entry in part.items() if isinstance(entry, dict) and "error" in entry]
     assert found["step"]["60 items, 2 learners, recorded"]["median_seconds"] > 0
+    assert found["checks"]["tests"]["ended_with"] == 0
     assert found["whole"]["worker"] == {"not_imported": {}}
     apart = found["agreement"]["hypergradient, float32, against float64 on the CPU"]
     assert 0 < apart["relative_error"] < 0.01
