@@ -189,11 +189,11 @@ def distilled(ground: Ground, job: JobSpec, *, seeds: int) -> dict[str, Any]:
             items=items,
             learner=ground.learner,
             inner=job.inner,
-            steps=job.inner.steps,
+            steps=job.inner.life,
             seed=seed,
             lr_factor=best.lr_factor,
         )
-        training.run(job.inner.steps)
+        training.run(job.inner.life)
         rows.append(scores(ground, training.parameters, items, history_length=history_length(best.factors)))
     return {
         "seconds": seconds,

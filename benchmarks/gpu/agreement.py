@@ -68,7 +68,7 @@ def _gradient(
     found = hypergradient(
         map_tensors(run.factors, lambda factor: moved(factor, device, dtype)),
         moved(step, device, dtype),
-        loop=build_inner_loop(inner, learner=learner, items=teacher.items, steps=inner.steps),
+        loop=build_inner_loop(inner, learner=learner, items=teacher.items, steps=inner.life),
         lessons=build_lesson_maker(inner.targets, Labeller(learner, teacher.parameters, teacher.items)),
         objective=build_objective(run.spec.outer, learner=learner, teacher=teacher),
     )

@@ -124,8 +124,9 @@ def downgrade() -> None:
         stored = op.get_bind().execute(sa.select(table.c.id, table.c.spec)).all()
         for run, spec in stored:
             former = _only(known, spec)
-            if former.get("inner", {}).get("learners", 1) is None:  # which it does not know either
-                former["inner"]["learners"] = 1
+            for field, value in {"learners": 1, "steps": 20}.items():  # of which it does not know null either
+                if former.get("inner", {}).get(field, value) is None:
+                    former["inner"][field] = value
             if "sources" in former and name == "evaluations":
                 former["sources"] = _former_sources(former["sources"])
             if former != spec:

@@ -13,6 +13,7 @@ Compilation = Literal["auto", "always", "never"]
 InnerTargets = Literal["summary", "teacher", "mixed"]
 SummaryKind = Literal["tucker", "farzi"]
 SummaryPrecision = Literal["float32", "float16", "int8"]
+_SHORT_LIFE, _LONG_LIFE, _FEW_ITEMS = 20, 60, 2048
 _GPU_LEARNERS = 8  # on an H200 they take about a half more time than one
 
 
@@ -112,11 +113,13 @@ class SummaryConfig(Config):
 class InnerConfig(Config):
     """The inner loop: training learners on the summary."""
 
-    steps: int = Field(
-        default=20,
+    steps: int | None = Field(
+        default=None,
         ge=1,
         le=10_000,
-        description="Number of training steps that each inner-loop learner takes.",
+        description="Number of training steps that each learner takes on the summary, in the inner loop and, by "
+        "default, later. Default: 20, or 60 if the log has more than 2,048 items. More steps serve larger catalogues "
+        "better; outer steps and trainings on the summary take longer.",
     )
     window: int | None = Field(
         default=None,
@@ -208,10 +211,20 @@ class InnerConfig(Config):
         "and record on a GPU; the run fails if compilation does. `never`: neither.",
     )
 
+    def settled(self, *, items: int) -> Self:
+        """Return the same with the number of steps that a log of so many items takes by default."""
+        default = _SHORT_LIFE if items <= _FEW_ITEMS else _LONG_LIFE
+        return self.model_copy(update={"steps": self.steps or default})
+
+    @property
+    def life(self) -> int:
+        """Number of steps that a learner takes: `steps`, or before it is settled those of a small log."""
+        return self.steps or _SHORT_LIFE
+
     @property
     def differentiated(self) -> int:
-        """Number of differentiated steps: `window`, or the size that divides `steps` into equal parts of at most 30."""
-        return self.window or ceil(self.steps / ceil(self.steps / 30))
+        """Number of differentiated steps: `window`, or the size that divides a life into equal parts of at most 30."""
+        return self.window or ceil(self.life / ceil(self.life / 30))
 
     def learners_on(self, device: str) -> int:
         """Number of learners of an outer step, given the type of its device."""
@@ -227,8 +240,8 @@ class InnerConfig(Config):
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
-        if self.differentiated > self.steps:
-            raise FieldError(self.window, field="window", reason=f"is longer than steps = {self.steps}")
+        if self.differentiated > self.life:
+            raise FieldError(self.window, field="window", reason=f"is longer than steps = {self.life}")
         if self.warm_up == "pool" and self.learners_on("cpu") > self.pool_size:
             raise FieldError(
                 self.learners, field="learners", reason=f"is more than pool_size = {self.pool_size}"

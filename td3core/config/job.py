@@ -52,3 +52,7 @@ class JobSpec(Config):
                 reason=f"is larger than learner.max_length = {self.learner.max_length}",
             )
         return self
+
+    def settled(self, *, items: int) -> Self:
+        """Return the same with what a log of so many items takes by default."""
+        return self.model_copy(update={"inner": self.inner.settled(items=items)})

@@ -74,7 +74,7 @@ class Sources:
         self.device = device
         self.dtype = dtype
         self.job = summary.manifest.spec
-        self.steps = spec.steps or self.job.inner.steps
+        self.steps = spec.steps or self.job.inner.life
         self.history_length = summary.history_length
         self._own_embedding_size = spec.own_embedding_size
         self.exclude_seen = self.job.data.exclude_seen if spec.exclude_seen is None else spec.exclude_seen

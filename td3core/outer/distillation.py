@@ -117,7 +117,7 @@ class Distillation:
             inner,
             learner=learner,
             items=items,
-            steps=inner.steps,
+            steps=inner.life,
             compilation="never" if inner.compile == "auto" and (short or on_gpu) else inner.compile,
             recording=recording,
         )
@@ -290,7 +290,7 @@ class Distillation:
         generator = torch.Generator(items.device).manual_seed(learners)
         cohort = self.loop.start(learners, generator=generator)
         lesson = self.lessons.lesson(expected_embeddings(factors, items), self.loop.catalogue)
-        for batch in self.batches.draw(self.spec.inner.steps, learners=learners, generator=generator):
+        for batch in self.batches.draw(self.spec.inner.life, learners=learners, generator=generator):
             cohort = self.loop.step(cohort, lesson, batch)
         figures = self.task.evaluate(
             self.loop.learner, cohort.parameters, items, history_length=history_length(factors)

@@ -139,13 +139,13 @@ def build_learner_source(
     initial = InitialLearners(loop, trajectory, _TRAINED_SHARES[config.initial], generator)
     learners = config.learners_on(generator.device.type)
     if config.warm_up == "pool":
-        pool = LearnerPool(initial, size=config.pool_size, lifetime=config.steps, generator=generator)
+        pool = LearnerPool(initial, size=config.pool_size, lifetime=config.life, generator=generator)
         return PooledLearners(pool, learners, config.differentiated)
     return WarmedUpLearners(
         initial,
         lessons,
         batches,
         learners,
-        most_steps=config.steps - config.differentiated,
+        most_steps=config.life - config.differentiated,
         random=config.warm_up == "rat",
     )

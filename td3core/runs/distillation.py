@@ -133,7 +133,12 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             teacher = self._as_stored(teacher, learner, task)
             self._check_time(started)
         distillation = Distillation(
-            self.spec, learner=learner, teacher=teacher, train=split.train, task=task, started=started
+            self.spec.settled(items=split.train.n_items),
+            learner=learner,
+            teacher=teacher,
+            train=split.train,
+            task=task,
+            started=started,
         )
         if isinstance(resumed, DistillingState):
             distillation.restore(resumed.distillation)
@@ -236,7 +241,7 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
             manifest=Manifest(
                 code_version=VERSION,
                 seed=self.spec.seed,
-                spec=self.spec,
+                spec=self.spec.settled(items=len(item_ids)),
                 dataset=dataset,
                 lr_factor=best.lr_factor,
                 metrics={

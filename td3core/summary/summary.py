@@ -183,7 +183,7 @@ class Summary:
             return Recommender(built, training.parameters, training.items, self.item_ids, self.history_length)
         if own_embedding:
             raise ValueError("a learner with its own item embedding must be taught: expected taught=True")
-        steps = spec.inner.steps if steps is None else steps
+        steps = spec.inner.life if steps is None else steps
         lesson = self.lesson()
         training = EmbeddedTraining(
             lesson.inputs,

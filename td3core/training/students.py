@@ -46,11 +46,11 @@ def train_labeller(
         items=items,
         learner=learner,
         inner=inner,
-        steps=inner.steps,
+        steps=inner.life,
         seed=seed,
         lr_factor=lr_factor,
     )
-    training.run(inner.steps)
+    training.run(inner.life)
     return Labeller(learner, training.parameters, items)
 
 

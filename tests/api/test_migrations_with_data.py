@@ -158,7 +158,7 @@ def test_the_way_back_leaves_out_of_specs_what_the_first_version_did_not_know(fi
         jobs = dict(connection.execute(select(tables["jobs"].c.id, tables["jobs"].c.spec)).all())
         former = connection.execute(select(tables["evaluations"].c.spec)).scalar_one()
     del spec["inner"]["targets"], spec["summary"]["precision"]
-    spec["inner"]["learners"] = 1
+    spec["inner"] |= {"learners": 1, "steps": 20}
     assert jobs["job_1"]["inner"] == spec["inner"]
     assert jobs["job_1"]["summary"] == spec["summary"]
     first = json.loads((FIXTURES / "0.1.0" / "rows.json").read_text())["tables"]["jobs"][0]["spec"]

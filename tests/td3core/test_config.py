@@ -44,7 +44,7 @@ def test_ranks_default_to_what_fits() -> None:
 
 
 def test_a_whole_life_is_differentiated_unless_it_is_long() -> None:
-    assert InnerConfig().differentiated == InnerConfig().steps
+    assert InnerConfig().differentiated == InnerConfig().life
     assert [InnerConfig(steps=steps).differentiated for steps in (1, 30, 31, 60, 100)] == [1, 30, 16, 30, 25]
     assert InnerConfig(steps=100, window=40).differentiated == 40
 

@@ -33,3 +33,18 @@ def test_other_numbers_of_learners_are_refused(asked: dict[str, object], told: s
     with pytest.raises(ValidationError) as raised:
         InnerConfig.model_validate(asked)
     assert [str(fault) for fault in faults(raised.value.errors())] == [told]
+
+
+def test_a_life_is_longer_on_a_large_catalogue_unless_it_is_given() -> None:
+    config = InnerConfig()
+    assert [config.settled(items=items).steps for items in (2, 2048, 2049)] == [20, 20, 60]
+    assert [InnerConfig(steps=7).settled(items=items).steps for items in (2, 2049)] == [7, 7]
+    assert (config.life, config.settled(items=2049).life) == (20, 60)
+    assert (config.differentiated, config.settled(items=2049).differentiated) == (20, 30)
+    assert InnerConfig(window=15).settled(items=2049).differentiated == 15
+
+
+def test_a_window_fits_into_the_shortest_life() -> None:
+    with pytest.raises(ValidationError) as raised:
+        InnerConfig(window=21)
+    assert [str(fault) for fault in faults(raised.value.errors())] == ["window 21 is longer than steps = 20"]

@@ -1,6 +1,7 @@
 import itertools
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
@@ -40,6 +41,28 @@ def test_same_seed_same_bytes(
         pass
     again.save(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def test_a_large_catalogue_gets_longer_lives_and_the_manifest_says_so(tmp_path: Path) -> None:
+    users, each, items = 500, 5, 2_100
+    rows = range(users * each)
+    pl.DataFrame(
+        {
+            "user": [row // each for row in rows],
+            "item": [row % items for row in rows],
+            "timestamp": [1_700_000_000 + row for row in rows],
+        }
+    ).write_csv(tmp_path / "large.csv")
+    spec = TINY_SPEC.model_dump(mode="json")
+    spec["data"] |= {"min_user_interactions": 5, "min_item_interactions": 1}
+    spec["inner"] |= {"steps": None, "window": None}
+    spec["teacher"]["max_epochs"] = 1
+    spec["outer"]["steps"] = spec["outer"]["validate_every"] = 2
+    run = DistillationRun(tmp_path / "large.csv", JobSpec.model_validate(spec), device=torch.device("cpu"))
+    for _ in run:
+        pass
+    assert run.summary.manifest.spec.inner.steps == 60
+    assert run.spec.inner.steps is None
 
 
 def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None:
