@@ -47,7 +47,9 @@ def first_values(path: Path, schema: pl.Schema, column: str) -> list[str]:
     return head.to_series().drop_nulls().to_list()
 
 
-def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | None) -> Iterator[pl.DataFrame]:
+def read_batches(
+    path: Path, columns: Columns, schema: pl.Schema, rows: int | None, *, rules: int
+) -> Iterator[pl.DataFrame]:
     """Yield the columns by role, with ids as text and row numbers from 1 in place of line numbers.
 
     Raises:
@@ -56,7 +58,7 @@ def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | No
     names = columns.by_role()
     places = list(schema)  # by place, because a name may look like a pattern
     scan = pl.scan_parquet(path).select(
-        _column(role, name, pl.nth(places.index(name)), schema[name]) for role, name in names.items()
+        _column(role, name, pl.nth(places.index(name)), schema[name], rules) for role, name in names.items()
     )
     if rows is not None:
         scan = scan.head(rows)
@@ -66,15 +68,22 @@ def read_batches(path: Path, columns: Columns, schema: pl.Schema, rows: int | No
             yield batch.with_columns(pl.int_range(line, line + pl.len(), dtype=pl.Int64).alias(LINE))
             line += batch.height
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if "invalid utf8" in str(error):
+            binary = [name for name in names.values() if schema[name] == pl.Binary]
+            raise UnreadableLogError(
+                f"the column {' or '.join(binary)} has ids that are not UTF-8 text"
+            ) from error
         raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
 
 
-def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType, rules: int) -> pl.Expr:
     column = column.alias(role)
     text = dtype == pl.String or dtype == pl.Categorical or dtype == pl.Enum
+    whole = isinstance(dtype, pl.Decimal) and dtype.scale == 0
     if role in ("user", "item"):
-        fits, wanted = text or dtype.is_integer(), "text or integers"
-        column = column.cast(pl.String)
+        fits = text or dtype.is_integer() or dtype.is_float() or dtype == pl.Binary or whole
+        wanted = "text or whole numbers"
+        column = column if dtype.is_float() else column.cast(pl.String)
     elif role == "timestamp":
         fits = text or dtype.is_numeric() or dtype == pl.Date or dtype == pl.Datetime
         wanted = "numbers, dates or text"
@@ -82,4 +91,6 @@ def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType) -> pl.Ex
         fits, wanted = text or dtype.is_numeric(), "numbers"
     if not fits:
         raise UnreadableLogError(f"the {role} column {name!r} has type {dtype}; expected {wanted}")
-    return column.cast(pl.String) if text else column.cast(pl.Float64) if dtype.is_decimal() else column
+    if dtype.is_decimal() and role in ("timestamp", "rating"):
+        return column.cast(pl.Int128 if whole and rules > 1 else pl.Float64)
+    return column.cast(pl.String) if text else column

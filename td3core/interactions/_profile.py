@@ -21,7 +21,8 @@ class LogProfile(BaseModel):
     longest_sequence: int = Field(description="Largest number of interactions of a user.")
     first_timestamp: int | float | None = Field(
         None,
-        description="Smallest timestamp, in the unit of the log; dates are in microseconds since 1970 UTC.",
+        description="Smallest timestamp, in the unit of the log; dates are in microseconds since 1970 UTC, "
+        "or in nanoseconds where a column of Parquet has them.",
     )
     last_timestamp: int | float | None = Field(
         None, description="Largest timestamp, in the same unit as `first_timestamp`."

@@ -20,6 +20,7 @@ from td3core.interactions._delimited import (
 )
 from td3core.interactions._jsonl import JsonLinesFormat, first_objects
 from td3core.interactions._log import InteractionLog
+from td3core.interactions._order import check_times
 from td3core.interactions._parquet import first_values, is_whole, parquet_schema, read_batches
 from td3core.interactions._problems import ProblemReport
 from td3core.interactions._quoting import Dialect, doubled_quotes, is_quoted
@@ -55,7 +56,7 @@ def read_log(
 
     Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
     compressed by gzip or zstd, and Parquet. A timestamp is a number, or an ISO 8601 date or time, which is converted to
-    microseconds since 1970 UTC. Ids are kept as text, as they are in the file.
+    microseconds since 1970 UTC (nanoseconds where a column of Parquet has them). Ids are kept as text.
 
     Args:
         path: The file.
@@ -68,7 +69,8 @@ def read_log(
     Raises:
         LogTooSmallError: There are no interactions.
         LogTooLargeError: It needs more memory than the limits allow.
-        UnreadableLogError: The file is damaged, exceeds the limits, or has another format.
+        UnreadableLogError: The file is damaged, exceeds the limits, or has another format; its timestamps cannot order
+            it.
         MissingColumnError: A column is missing or ambiguous.
         BadRowsError: Some rows are invalid.
     """
@@ -96,6 +98,8 @@ def read_log(
         frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if frame.is_empty() and head_bytes is None:
         raise LogTooSmallError("the log has no interactions")
+    if data.rules > 1 and "timestamp" in frame.columns:
+        check_times(frame["timestamp"])
     return InteractionLog(frame)
 
 
@@ -186,7 +190,7 @@ def _read_parquet(
     columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
     parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
-    for batch in read_batches(source.path, columns, schema, rows):
+    for batch in read_batches(source.path, columns, schema, rows, rules=data.rules):
         raw = parser.clean(batch)
         values = parser.parse(raw)
         if not values.ok:

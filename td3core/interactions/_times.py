@@ -35,7 +35,16 @@ _OTHER_WORDS = _words(
 )
 """Words of durations, of times that belong to a user or an item, and of what is no time."""
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}[T ]\d{2}:?\d{2}.*|\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/\d{2,4}( .*)?")
-_EPOCHS = [(78 * 10**7 * unit, 21 * 10**8 * unit) for unit in (1, 10**3, 10**6, 10**9)]  # 1994 to 2036
+EPOCHS = {
+    unit: (78 * 10**7 * size, 21 * 10**8 * size)
+    for unit, size in {
+        "seconds": 1,
+        "milliseconds": 10**3,
+        "microseconds": 10**6,
+        "nanoseconds": 10**9,
+    }.items()
+}
+"""Times from 1994 to 2036, since 1970: the lowest and the highest, by unit."""
 _MIN_VALUES = 3
 
 
@@ -79,5 +88,5 @@ def _are_times(values: Iterable[str]) -> bool:
         return False
     return all(_DATE.fullmatch(text) for text in texts) or any(
         all(text.isascii() and text.isdigit() and low <= int(text) <= high for text in texts)
-        for low, high in _EPOCHS
+        for low, high in EPOCHS.values()
     )

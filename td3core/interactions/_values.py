@@ -1,5 +1,6 @@
 """Parsing of ids, timestamps and ratings, with a reason for each value that is invalid."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from td3core.errors import LogProblem
 from td3core.interactions._columns import ROLES, Columns, Role
 from td3core.interactions._problems import shown
 
+Clock = Literal["number", "date", "compact date", "unknown"]
+"""How the first timestamp of a log is written."""
 Column = tuple[pl.Series, pl.Series]
 """Values, and for each the reason why it is invalid, or null."""
 
@@ -26,12 +29,23 @@ _NULLS = [
 """What programs write for a missing value. Other spellings, such as `none`, `na` and `nil`, may be names."""
 _EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\ufeff"
 """White space and the byte order mark, which are no part of an id at its ends."""
+_NO_NUMBER = "not a finite number"
+_NO_TIME = (
+    "neither a number nor a date or time of ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z; convert it, or set "
+    "data.columns.timestamp to none"
+)
+_NO_DIGITS = "rounded, as a spreadsheet does; write all digits of the timestamp"
 _MIN_WRAPPED = 10
 """Number of ids from which on it is no chance that all of them are in quotes."""
 _DATE = (
     r"^(?<day>\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ](?<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(?<zone>[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)?)?$"
 )
+_COMPACT = r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})"
+"""The beginning of the basic form of ISO 8601, such as 20260131T120000Z."""
+_ROUNDED = r"^\d(?:\.\d{0,8})?[Ee]\+?(?:0?9|1\d)$"
+"""A time since 1970 of which a spreadsheet has kept the first digits."""
+_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +78,14 @@ class ValueParser:
     data: DataConfig
     header_may_repeat: bool
     """Whether a row may be the header of a file that was appended."""
-    clock: Literal["number", "date"] | None = None
+    clock: Clock | None = None
 
     def clean(self, raw: pl.DataFrame) -> pl.DataFrame:
         """Strip white space and byte order marks from ids, and leave out rows that repeat the header."""
         if self.data.rules == 1:
             return raw
-        clean = raw.with_columns(pl.col("user", "item").str.strip_chars(_EDGES))
+        ids = [role for role in ("user", "item") if raw[role].dtype == pl.String]
+        clean = raw.with_columns(pl.col(ids).str.strip_chars(_EDGES))
         if self.header_may_repeat:
             names = self.columns.user.strip(), self.columns.item.strip()
             repeated = (clean["user"] == names[0]) & (clean["item"] == names[1])
@@ -102,22 +117,44 @@ class ValueParser:
     def _column(self, role: Role, raw: pl.Series) -> Column:
         match role:
             case "user" | "item":
-                return raw, _id_reasons(raw, self.data)
+                return _whole_numbers(raw) if raw.dtype.is_float() else (raw, _id_reasons(raw, self.data))
             case "timestamp":
                 return self._timestamps(raw)
             case "rating":
-                values, reasons = _numbers(raw)
+                values, reasons = _numbers(raw, _NO_NUMBER)
                 return values.cast(pl.Float64), reasons
 
     def _timestamps(self, raw: pl.Series) -> Column:
-        if raw.dtype.is_temporal():
-            return raw.dt.epoch("us"), _reasons(raw, [])
+        if isinstance(raw.dtype, pl.Date | pl.Datetime):
+            fine = self.data.rules > 1 and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_unit == "ns"
+            return raw.dt.epoch("ns" if fine else "us"), _reasons(raw, [])
+        if raw.dtype != pl.String:
+            return _numbers(raw, _NO_NUMBER)
         if self.clock is None:
-            texts = raw.cast(pl.String).str.strip_chars()
-            first = texts.filter(texts != "").head(1)
-            if len(first):
-                self.clock = "date" if first.str.contains(_DATE).item() else "number"
-        return _dates(raw) if self.clock == "date" else _numbers(raw)
+            texts = raw.str.strip_chars()
+            first = texts.filter((texts != "") & ~texts.is_in(_NULLS)).head(1)
+            self.clock = _clock_of(first.item()) if len(first) else None
+        if self.clock == "date":
+            return _dates(raw)
+        if self.clock == "compact date":
+            return _dates(raw.str.strip_chars().str.replace(_COMPACT, "${1}-${2}-${3}T${4}:${5}:${6}"))
+        values, reasons = _numbers(raw, _NO_TIME if self.clock == "unknown" else _NO_NUMBER)
+        if self.data.rules > 1 and values.dtype == pl.Float64:  # which integers never are
+            rounded = raw.str.strip_chars().str.contains(_ROUNDED)
+            reasons = pl.select(pl.when(rounded).then(pl.lit(_NO_DIGITS)).otherwise(reasons)).to_series()
+        return values, reasons
+
+
+def _clock_of(text: str) -> Clock:
+    if re.match(_COMPACT, text):
+        return "compact date"
+    if pl.Series([text]).str.contains(_DATE).item():
+        return "date"
+    try:
+        float(text)
+    except ValueError:
+        return "unknown"
+    return "number"
 
 
 def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, empty_ok: bool = False) -> pl.Series:
@@ -151,7 +188,14 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
     return _reasons(raw, checks)
 
 
-def _numbers(raw: pl.Series) -> Column:
+def _whole_numbers(raw: pl.Series) -> Column:
+    """Ids that a table with missing values has as floats: 7.0 is 7."""
+    whole = raw.is_finite() & (raw == raw.floor()) & (raw.abs() <= _EXACT)
+    values = raw.cast(pl.Int64, strict=False).cast(pl.String)
+    return values, _reasons(raw.fill_nan(None), [(~whole, "not a whole number, which an id must be")])
+
+
+def _numbers(raw: pl.Series, why: str) -> Column:
     """Parse as Int64 if every value is an integer in its range, otherwise as Float64."""
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
     values = text.cast(pl.Float64, strict=False)
@@ -160,7 +204,7 @@ def _numbers(raw: pl.Series) -> Column:
         if integers.null_count() == values.null_count():
             values = integers
     bad = values.is_null() | values.is_finite().not_()
-    return values, _reasons(raw, [(bad, "not a finite number")])
+    return values, _reasons(raw, [(bad, why)])
 
 
 def _dates(raw: pl.Series) -> Column:

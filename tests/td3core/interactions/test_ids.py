@@ -1,5 +1,6 @@
 """Ids: what is removed around them, and what is none."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -118,3 +119,33 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path, name: str, s
     write(path)
     data = DataConfig(columns=ColumnsConfig(user=name))
     assert read_log(path, data).frame.rows() == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        pl.Series([7.0, 8.0]),
+        pl.Series([Decimal(7), Decimal(8)], dtype=pl.Decimal(38, 0)),
+        pl.Series([b"7", b"8"]),
+    ],
+    ids=["whole floats", "decimals", "bytes"],
+)
+def test_ids_of_parquet_that_are_whole_numbers_or_bytes(tmp_path: Path, users: pl.Series) -> None:
+    pl.DataFrame({"user": users, "item": users}).write_parquet(tmp_path / "log.parquet")
+    assert read_log(tmp_path / "log.parquet", DataConfig()).frame.rows() == [("7", "7"), ("8", "8")]
+
+
+def test_ids_of_parquet_that_are_neither(tmp_path: Path) -> None:
+    users = pl.Series([1.0, 1.5, float("nan"), 1e300])
+    pl.DataFrame({"user": users, "item": users}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(BadRowsError) as caught:
+        read_log(tmp_path / "log.parquet", DataConfig())
+    number = "not a whole number, which an id must be"
+    assert [(problem.line, problem.column, problem.reason) for problem in caught.value.problems] == [
+        (line, column, reason)
+        for line, reason in ((2, number), (3, "empty value"), (4, number))
+        for column in ("user", "item")
+    ]
+    pl.DataFrame({"user": [b"a"], "item": [b"\xff"]}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(UnreadableLogError, match="user or item has ids that are not UTF-8"):
+        read_log(tmp_path / "log.parquet", DataConfig())

@@ -1,0 +1,46 @@
+"""Whether the timestamps of a log can order it."""
+
+import polars as pl
+
+from td3core.errors import LogProblem, UnreadableLogError
+from td3core.interactions._times import EPOCHS
+
+_EXACT = 2**53
+"""Integers up to this one are exact as 64-bit floats."""
+_UNKNOWN = (0, -1)
+_MOST = 0.9
+"""Share of timestamps that must look like times since 1970 before others are taken for unknown ones or another unit."""
+
+
+def check_times(times: pl.Series) -> None:
+    """Refuse timestamps that were rounded, that have several units, or that are 0 or -1 among others.
+
+    Raises:
+        UnreadableLogError: They cannot order the interactions.
+    """
+    low, high = times.min(), times.max()
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return
+    if times.dtype.is_float() and max(-low, high) > _EXACT:
+        _refuse(
+            "the timestamps are too large to be exact as floating-point numbers; write them as integers", high
+        )
+    if low > 0 and high < 100 * low:  # of one unit
+        return
+    counts = {unit: int(times.is_between(*bounds).sum()) for unit, bounds in EPOCHS.items()}
+    counts = {unit: count for unit, count in counts.items() if count}
+    unknown = times.is_in(_UNKNOWN)
+    if sum(counts.values()) + unknown.sum() < _MOST * len(times):
+        return
+    if len(counts) > 1:
+        told = " and ".join(f"{count:,} in {unit}" for unit, count in counts.items())
+        _refuse(f"the timestamps have several units: {told}; convert them to one", high)
+    if counts and unknown.any():
+        told = f"{unknown.sum():,} of {len(times):,} timestamps are {times.filter(unknown)[0]:g}, which is no time"
+        _refuse(f"{told}; remove these rows, or set data.columns.timestamp to none", times.filter(unknown)[0])
+
+
+def _refuse(reason: str, value: float) -> None:
+    raise UnreadableLogError(
+        reason, [LogProblem(reason.partition(";")[0], field="data.columns.timestamp", value=f"{value:.15g}")]
+    )
