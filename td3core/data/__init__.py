@@ -7,6 +7,7 @@ from td3core.data.batches import (
     SupervisedChunks,
     chunk_batches,
     latest_items,
+    room_for_chunks,
     supervise,
 )
 from td3core.data.compressed import parquet_bytes
@@ -25,5 +26,6 @@ __all__ = [
     "leave_last_out",
     "parquet_bytes",
     "popularity",
+    "room_for_chunks",
     "supervise",
 ]

@@ -4,6 +4,7 @@ Padding goes to the right and is the id one past the last item: a causal learner
 one sample of every prefix, all positions of a chunk give the same predictions for a fraction of the tokens.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -120,6 +121,17 @@ def chunk_batches(
         if device.type == "cuda":
             batch = batch.pin_memory()  # or the copy would wait for it
         yield batch.to(device, non_blocking=True)
+
+
+def room_for_chunks(sequences: Sequences, *, length: int, batch_size: int) -> int:
+    """Return a number of chunks that a batch of `chunk_batches` hardly ever exceeds: six deviations above the mean.
+
+    A sequence of t transitions is cut into 1 + (t - 1) / length chunks on average, and one more or less.
+    """
+    transitions = np.maximum(sequences.lengths - 1, 0)
+    cut = transitions[transitions > 0]
+    chunks = len(cut) + float((cut - 1).sum()) / length + 3 * len(cut) ** 0.5
+    return math.ceil(batch_size * chunks / max(1, int(cut.sum()))) + 1
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from td3core.catalogue import mean_cross_entropy, with_smaller_blocks
 from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_generator, restore_optimizer
 from td3core.config import TeacherConfig
-from td3core.data import Sequences, SupervisedChunks, chunk_batches, supervise
+from td3core.data import Sequences, SupervisedChunks, chunk_batches, room_for_chunks, supervise
 from td3core.errors import DivergedError
 from td3core.learners import NextItem
 from td3core.learners.base import Dropout, Learner
@@ -26,7 +26,7 @@ from td3core.results import TrainingWarning
 from td3core.schedules import cosine_decay, set_learning_rate
 from td3core.stopwatch import CurvePoint, Stopwatch
 from td3core.training.health import warning_of
-from td3core.training.recorded import pad, recorded_gradient
+from td3core.training.recorded import RecordedGradient
 from td3core.training.restarts import MOST_RESTARTS, is_stuck, recipe
 from td3core.training.steps import differentiate
 
@@ -175,7 +175,6 @@ class LogTraining:
         lr = self.config.lr * min(followed.most_scale, scale) if self.config.scale_lr else self.config.lr
         self._lr = lr * followed.rate
         self._dropout = Dropout(self._configured_dropout * followed.dropout, self._generator)
-        self._recorded = recorded_gradient(self.learner, self._dropout)
         self._item_std = INITIAL_STD * followed.spread
 
     def _draw_weights(self) -> None:
@@ -187,6 +186,15 @@ class LogTraining:
         self._optimizer = torch.optim.Adam(
             [self._items, self._parameters], lr=self._lr, weight_decay=self.config.weight_decay, fused=True
         )
+        self._recorded = self._recording()
+
+    def _recording(self) -> RecordedGradient | None:
+        """Return what records the gradient by the weights as they lie and the dropout of now, where that pays."""
+        if not self._items.is_cuda or not isinstance(self.learner.objective, NextItem):
+            return None
+        rows = room_for_chunks(self.train, length=self.learner.max_length, batch_size=self.config.batch_size)
+        recorded = RecordedGradient(self.learner, self._dropout, self._items, self._parameters, rows=rows)
+        return recorded if recorded.pays else None
 
     def state(self) -> LogTrainingState:
         """Return all that lives across steps and epochs; write it before the training goes on."""
@@ -204,6 +212,7 @@ class LogTraining:
         """Go on where a training of the same arguments was."""
         self._course = state.course
         self._follow_recipe(state.course.restarts)
+        self._recorded = self._recording()
         self._shuffle.bit_generator.state = state.course.drawn_from
         self._watch.seconds = state.seconds
         self._items.copy_(state.items)
@@ -265,9 +274,8 @@ class LogTraining:
     def _run_epoch(self, batches: list[Int[Tensor, "_chunks _steps"]]) -> Generator[Progress, None, None]:
         """Take a step on each batch that is not done yet."""
         epoch, epoch_steps = self._course.epoch, self._course.epoch_steps or len(batches)
-        rows = max(map(len, batches), default=0)
         for index in range(self._course.step, len(batches)):
-            loss = self._differentiate(batches[index], rows)
+            loss = self._differentiate(batches[index])
             self._set_rate(epoch + (index + 1) / epoch_steps)
             self._optimizer.step()
             total = self._course.total + loss
@@ -277,15 +285,15 @@ class LogTraining:
                 yield self._report(float(loss), index * epoch_steps // len(batches))
                 self._watch.start()
 
-    def _differentiate(self, chunks: Int[Tensor, "chunks steps"], rows: int) -> Float[Tensor, ""]:
-        """Give the weights their gradient by these chunks, of which a batch has at most so many; return the loss."""
-        n_items, objective = self.train.n_items, self.learner.objective
-        if self._items.is_cuda and isinstance(objective, NextItem):
-            padded = pad(chunks, rows=rows, most=self.learner.max_length + 1, n_items=n_items)
-            found = with_smaller_blocks(partial(self._recorded, self._items, self._parameters, padded))
+    def _differentiate(self, chunks: Int[Tensor, "chunks steps"]) -> Float[Tensor, ""]:
+        """Give the weights their gradient by these chunks; return the loss."""
+        if self._recorded is not None:
+            found = with_smaller_blocks(partial(self._recorded, chunks))
             self._items.grad, self._parameters.grad = found.by_items, found.by_parameters
             return found.loss.clone()
-        batch = supervise(chunks, objective, n_items=n_items, generator=self._generator)
+        batch = supervise(
+            chunks, self.learner.objective, n_items=self.train.n_items, generator=self._generator
+        )
         return differentiate(
             lambda: next_item_loss(self.learner, self._parameters, self._items, batch, self._dropout),
             self._optimizer,

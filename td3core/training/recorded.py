@@ -6,7 +6,6 @@ padded target adds log(items) to the loss, which is taken off, and nothing to an
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,6 +19,8 @@ from td3core.learners import Dropout, Learner
 
 _LENGTHS = (4, 6, 8, 12, 16, 24, 32)
 """What shorter chunks are padded to; longer ones to the longest that there is."""
+_MOST_SCORES = 1 << 28
+"""Of a padded batch: an H200 works some milliseconds on them."""
 
 
 class LossGradient(NamedTuple):
@@ -50,23 +51,43 @@ def padded_gradient(
             parameters, functional.embedding(known, items)[None], lengths=lengths[None], dropout=dropout
         )
         real = (torch.arange(1, length, device=chunks.device) < lengths[:, None]).flatten()
-        count = real.sum()
-        padded = len(real) - count
         mean = mean_cross_entropy(outputs.flatten(0, 2) * real[:, None], items, known[:, 1:].flatten())
-        loss = (mean * len(real) - padded * math.log(n_items)) / count
+        of_padding = math.log(n_items)
+        loss = (mean - of_padding) * (len(real) / real.sum()) + of_padding
         by_items, by_parameters = torch.autograd.grad(loss, (items, parameters))
     return LossGradient(loss.detach(), by_items, by_parameters)
 
 
-def recorded_gradient(
-    learner: Learner, dropout: Dropout
-) -> Callable[[Tensor, Tensor, Int[Tensor, "chunks length"]], LossGradient]:
-    """Return `padded_gradient` by items, weights and chunks; a GPU records it for each length of chunks."""
+class RecordedGradient:
+    """`padded_gradient` of chunks by weights that stay where they are; a GPU records it for each length of chunks."""
 
-    def gradient(items: Tensor, parameters: Tensor, chunks: Tensor) -> LossGradient:
-        return padded_gradient(learner, dropout, items, parameters, chunks)
+    def __init__(
+        self,
+        learner: Learner,
+        dropout: Dropout,
+        items: Float[Tensor, "items d3"],
+        parameters: Float[Tensor, "1 parameters"],
+        *,
+        rows: int,
+    ) -> None:
+        """Prepare it for batches of about so many chunks, or of more, which it records apart."""
+        self._rows = rows
+        self._most = learner.max_length + 1
+        self._items = len(items)
 
-    return captured(gradient, most=len(_LENGTHS) + 1, generator=dropout.generator)
+        def gradient(chunks: Tensor) -> LossGradient:
+            return padded_gradient(learner, dropout, items, parameters, chunks)
+
+        self._gradient = captured(gradient, most=len(_LENGTHS) + 2, generator=dropout.generator)
+
+    @property
+    def pays(self) -> bool:
+        """Whether batches are so small that a GPU waits for most of one, and padding costs it little."""
+        return self._rows * self._most * self._items <= _MOST_SCORES
+
+    def __call__(self, chunks: Int[Tensor, "chunks steps"]) -> LossGradient:
+        """Return the gradient, which holds until the next call."""
+        return self._gradient(pad(chunks, rows=self._rows, most=self._most, n_items=self._items))
 
 
 def pad(
@@ -75,6 +96,6 @@ def pad(
     """Pad chunks of at most `most` steps to one of few lengths; a row of padding has one item, and no target."""
     count, steps = chunks.shape
     length = next((length for length in _LENGTHS if steps <= length <= most), most)
-    padded = functional.pad(chunks, (0, length - steps, 0, rows - count), value=n_items)
+    padded = functional.pad(chunks, (0, length - steps, 0, max(0, rows - count)), value=n_items)
     padded[count:, 0] = 0
     return padded

@@ -1,6 +1,8 @@
 """What holds on a CPU holds on a GPU: the same tests on both, the second skipped where there is none."""
 
 import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,11 @@ def test_steps_and_the_way_back_are_the_same(
 
 
 def test_recorded_steps_are_the_same_with_new_values(
-    every_learner: Learner, items: torch.Tensor, generator: torch.Generator, device: torch.device
+    every_learner: Learner,
+    items: torch.Tensor,
+    generator: torch.Generator,
+    device: torch.device,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     loops = [inner_loop(every_learner, items.to(device), recording=recording) for recording in (False, True)]
     for factor in (1.0, 0.5):
@@ -92,6 +98,7 @@ def test_recorded_steps_are_the_same_with_new_values(
             found.append((cohort.parameters, pulled.by_lesson.inputs, pulled.by_log_lr))
         for expected, recorded in zip(*found, strict=True):
             torch.testing.assert_close(recorded, expected, rtol=1e-7, atol=1e-10)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("compilation", ["auto", "never"])
@@ -127,27 +134,6 @@ def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torc
 
 
 @pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
-def test_what_cannot_be_recorded_is_called_as_it_is(
-    device: torch.device, caplog: pytest.LogCaptureFixture
-) -> None:
-    def doubled(values: torch.Tensor) -> torch.Tensor:
-        return 2 * values
-
-    def waiting(values: torch.Tensor) -> torch.Tensor:
-        return float(values.sum()) * values
-
-    recorded = captured(doubled)
-    for size in range(1, MOST_RECORDINGS + 3):
-        for value in (1.0, 2.0):
-            assert recorded(torch.full((size,), value, device=device)).tolist() == [2 * value] * size
-    assert not caplog.records
-    asking = captured(waiting)
-    for value in (1.0, 2.0):
-        assert asking(torch.full((2,), value, device=device)).tolist() == [2 * value**2] * 2
-    assert [record.message.startswith("Not recorded") for record in caplog.records] == [True]
-
-
-@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
 def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(
     device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,3 +163,41 @@ def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(
             next(iter(run))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_shapes_are_recorded_up_to_a_number_and_replayed_in_any_order(
+    device: torch.device, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded = captured(lambda values: (2 * values).cumsum(0))
+    for size in (1, 2, 3, 4, 2, 1, 4, 3):
+        for value in (1.0, 2.0):
+            found = recorded(torch.full((size,), value, device=device))
+            assert found.tolist() == [2 * value * (n + 1) for n in range(size)]
+    assert not caplog.records
+    for value in (1.0, 2.0):
+        assert recorded(torch.full((MOST_RECORDINGS + 1,), value, device=device))[0] == 2 * value
+    assert [record.getMessage() for record in caplog.records] == [
+        f"More than {MOST_RECORDINGS} shapes: the others are not recorded"
+    ]
+
+
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_what_cannot_be_recorded_is_called_as_it_is(device: torch.device) -> None:
+    """In a process of its own, which records nothing after that."""
+    program = """
+import logging, torch
+from td3core.inner.captured import captured
+generator = torch.Generator("cuda").manual_seed(0)
+def waiting(values):
+    noise = torch.empty_like(values).bernoulli_(0.5, generator=generator)
+    return float(values.sum()) * values + 0 * noise
+asking = captured(waiting, generator=generator)
+for value in (1.0, 2.0):
+    assert asking(torch.full((2,), value, device="cuda")).tolist() == [2 * value**2] * 2
+assert len({torch.rand(1, generator=generator, device="cuda").item() for _ in range(5)}) == 5
+assert torch.cuda.current_stream() == torch.cuda.default_stream()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Nothing is recorded from here on" in done.stderr
