@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.errors import LogProblem, UnreadableLogError
+from td3core.errors import LogProblem, LogTooSmallError, UnreadableLogError
 from td3core.interactions._blocks import Block
 from td3core.interactions._columns import Role, has_usual_names
 from td3core.interactions._problems import shown
@@ -19,6 +19,8 @@ from td3core.interactions._quoting import Dialect, irregular_lines
 from td3core.interactions._values import LINE
 
 _SEPARATORS = ",;\t|"
+_TOLD = re.compile(r"sep=[,;\t|]")
+"""The line by which Excel tells the separator."""
 _SAMPLE = 200
 _SAMPLE_BYTES = 1 << 20
 _VALUE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}([T ].*)?")
@@ -39,8 +41,13 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
     """
     try:
         reader = dialect.reader(_lines(block))
-        header = next(record for record in reader if record)
+        records = (record for record in reader if record)
+        header = next(records)
+        if _TOLD.fullmatch(dialect.separator.join(header)):
+            header = next(records)
         "".join(header).encode()
+    except StopIteration:
+        raise LogTooSmallError("the file has only a line that tells the separator") from None
     except (csv.Error, UnicodeEncodeError) as error:
         raise UnreadableLogError(
             f"the first line is not a header with column names in UTF-8: {error}"
@@ -50,14 +57,28 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
     return header, Block(rest, block.line + reader.line_num)
 
 
-def check_header(header: list[str], records: Sequence[Sequence[str]], data: DataConfig) -> None:
+def check_header(
+    header: list[str], records: Sequence[Sequence[str]], data: DataConfig, *, separator: str
+) -> None:
     """Check that the first line is a header, or none if the spec has the names. `records` are the first ones after it.
 
+    A first line is an interaction if at least two fields, or the one that is to be the timestamp, are numbers or dates,
+    none has a usual name, and they do not count from 0.
+
     Raises:
-        UnreadableLogError: The first line looks like an interaction: at least two fields (or the one that is to be the
-            timestamp) are numbers or dates, none has a usual name, and they do not count from 0. Or it looks like
-            a header, or has another number of fields, in spite of `data.header`.
+        UnreadableLogError: The first line has a single field, is a comment, or is an interaction. In spite of
+            `data.header`, it looks like a header or has another number of fields.
     """
+    first = header if data.header is None else records[0] if records else None
+    if first is not None and (len(first) == 1 or _is_comment(first)):
+        raise UnreadableLogError(
+            f"the first line ({first[0][:60]!r}) {_what_it_is(first, separator)}",
+            [
+                LogProblem(
+                    "the first line cannot be divided into fields", 1, field="dataset", value=shown(first[0])
+                )
+            ],
+        )
     if data.header is None:
         values = [name for name in header if _VALUE.fullmatch(name.strip())]
         counted = [str(index) for index in range(len(header))]
@@ -79,6 +100,20 @@ def check_header(header: list[str], records: Sequence[Sequence[str]], data: Data
             f"data.header has {len(header)} names, but the first line has {len(records[0])} fields",
             [LogProblem("another number of fields than in data.header", 1, field="data.header")],
         )
+
+
+def _is_comment(fields: Sequence[str]) -> bool:
+    return fields[0].lstrip().startswith(("#", "%")) and not has_usual_names(fields, ["user"])
+
+
+def _what_it_is(fields: Sequence[str], separator: str) -> str:
+    if _is_comment(fields):
+        return "is a comment; remove such lines"
+    expected = "tabs" if separator == "\t" else "commas, semicolons, tabs or bars"
+    for other, name in (("::", "two colons"), (",", "commas"), (";", "semicolons"), (" ", "spaces")):
+        if other in fields[0].strip():
+            return f"seems to have its fields separated by {name}; expected {expected}"
+    return f"has a single field; expected at least a user and an item, separated by {expected}"
 
 
 def first_records(block: Block, dialect: Dialect) -> list[list[str]]:

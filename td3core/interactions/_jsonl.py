@@ -33,8 +33,20 @@ def first_objects(block: Block) -> list[dict[str, object]]:
         raise UnreadableLogError("the file is one JSON array; expected JSON Lines, with one object per line")
     objects = [record for _, record in islice(_lines(block), _KEY_LINES) if isinstance(record, dict)]
     if not any(objects):
-        raise UnreadableLogError(f"no line is a JSON object; expected one in line {block.line}")
+        raise UnreadableLogError(f"{_what_it_is(block.data)}; expected one JSON object in each line")
     return objects
+
+
+def _what_it_is(data: bytes) -> str:
+    first, _, rest = data.strip().partition(b"\n")
+    if re.match(rb"\{\s*u?'", first):
+        return "the lines are dictionaries of Python, not JSON (json.dumps writes it)"
+    if first.startswith(b"{"):
+        if re.search(rb"\}\s*,?\s*\{", first):
+            return "the first line has several objects"
+        if rest:
+            return "the file is a JSON document over many lines"
+    return "no line is a JSON object"
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,10 +138,13 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
     """How the fields of a delimited log are separated and quoted; None for JSON Lines."""
     if source.format == "jsonl":
         return None
-    separator = guess_separator(source.head) if source.format == "csv" else "\t"
-    if source.format == "inter" or data.quoting == "none":
+    form = source.format
+    if form == "tsv" and data.format == "auto" and b"\t" not in source.head.strip().partition(b"\n")[0]:
+        form = "csv"  # by its name alone it would have a single column
+    separator = guess_separator(source.head) if form == "csv" else "\t"
+    if form == "inter" or data.quoting == "none":
         quoted = False
-    elif source.format == "tsv" and data.quoting == "auto":
+    elif form == "tsv" and data.quoting == "auto":
         quoted = is_quoted(source.head, separator)
     else:
         quoted = True
@@ -161,7 +164,7 @@ def _open_text(dialect: Dialect | None, data: DataConfig, first: Block) -> tuple
     header, rest = (list(data.header), first) if data.header else take_header(first, dialect)
     records = first_records(rest, dialect)
     if data.rules > 1:
-        check_header(header, records, data)
+        check_header(header, records, data, separator=dialect.separator)
 
     def values(column: str) -> list[str]:
         place = header.index(column)

@@ -28,7 +28,17 @@ _FOREIGN = {
     b"7z\xbc\xaf": "a 7-Zip archive",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
+    b"ARROW1\x00\x00": "an Arrow IPC (Feather) file",
+    b"\xff\xff\xff\xff": "an Arrow IPC stream",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"Obj\x01": "an Avro file",
+    b"Rar!\x1a": "a RAR archive",
+    **{bytes([0x80, protocol]): "a Python pickle" for protocol in range(2, 6)},
 }
+_TAR_AT = 257
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -95,12 +105,12 @@ def _compression(magic: bytes) -> Compression | None:
 
 
 def _format(head: bytes, wanted: LogFormat, name: str, compression: Compression | None) -> Format:
-    for start, what in _FOREIGN.items():
-        if head.startswith(start):
-            raise UnreadableLogError(
-                f"the file is {what}; expected CSV, TSV, JSON Lines or RecBole .inter in UTF-8, plain or compressed by "
-                "gzip or zstd, or Parquet"
-            )
+    what = _foreign(head)
+    if what is not None:
+        raise UnreadableLogError(
+            f"the file is {what}; expected CSV, TSV, JSON Lines or RecBole .inter in UTF-8, plain or compressed by "
+            "gzip or zstd, or Parquet"
+        )
     is_parquet = head.startswith(PARQUET_MAGIC)
     found = wanted if wanted != "auto" else _by_name(name)
     if is_parquet and wanted == "auto":
@@ -117,6 +127,21 @@ def _format(head: bytes, wanted: LogFormat, name: str, compression: Compression 
     if b"\x00" in head:
         raise UnreadableLogError("the file is binary (it contains NUL bytes); expected UTF-8 text")
     return found or _by_first_line(head)
+
+
+def _foreign(head: bytes) -> str | None:
+    """What the file is, if that is known and none of the formats that are read."""
+    for start, what in _FOREIGN.items():
+        if head.startswith(start):
+            return what
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return "a tar archive (send the log in it)"
+    if b"\x00" in head:
+        if head.startswith(b"ORC"):
+            return "an ORC file"
+        if not any(head[1:200:2]) or not any(head[:200:2]):
+            return "UTF-16 text"
+    return None
 
 
 def _by_name(name: str) -> Format | None:

@@ -1,0 +1,94 @@
+"""Files of other layouts: what is read in spite of its name, and what the refusal of the others says."""
+
+import io
+import pickle
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from td3core.config import DataConfig
+from td3core.errors import UnreadableLogError
+from td3core.interactions import read_log
+
+ROWS = "user,item,ts\nu1,i1,1\nu2,i2,2\n"
+
+
+def read(path: Path, content: bytes | str, data: DataConfig | None = None) -> list[tuple[object, ...]]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_log(path, data or DataConfig()).frame.rows()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("log.tsv", ROWS),
+        ("log.tsv", ROWS.replace(",", ";")),
+        ("log.csv", "sep=,\r\n" + ROWS.replace("\n", "\r\n")),
+        ("log.csv", "sep=;\n" + ROWS.replace(",", ";")),
+        ("log.csv", '"sep=;"\n' + ROWS.replace(",", ";")),
+        ("log.csv", "sep=;\nuser;item,name;ts\nu1;i1;1\nu2;i2;2\n".replace("item,name", "item")),
+        ("log.csv", "#" + ROWS),
+    ],
+)
+def test_the_separator_is_seen_in_spite_of_the_name(tmp_path: Path, name: str, content: str) -> None:
+    assert read(tmp_path / name, content) == [("u1", "i1", 1), ("u2", "i2", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("pairs.txt", "3 9\n3 11\n", "separated by spaces; expected commas"),
+        ("ratings.dat", "1::1193::5::978300760\n", "separated by two colons; expected commas"),
+        ("log.inter", "user_id:token item_id:token\n1 2\n", "separated by spaces; expected tabs"),
+        ("log.inter", "user_id:token,item_id:token\n1,2\n", "separated by commas; expected tabs"),
+        ("log.csv", "# dump of 2024\nuser,item\na,b\n", "is a comment; remove such lines"),
+        ("log.csv", "% nodes: 3, links: 4\na,b\n", "is a comment; remove such lines"),
+        ("log.csv", "user\na\n", "has a single field; expected at least a user and an item"),
+        ("log.json", "{'user': 'a', 'item': 'b'}\n", "dictionaries of Python, not JSON"),
+        ("log.json", "{u'user': 'a', u'item': 'b'}\n", "dictionaries of Python, not JSON"),
+        ("log.json", '{"user": 1, "item": 2}{"user": 1, "item": 3}\n', "the first line has several objects"),
+        ("log.json", '{\n "user": 1,\n "item": 2\n}\n', "a JSON document over many lines"),
+        ("log.jsonl", "user,item\n", "no line is a JSON object"),
+        ("log.csv", ROWS.encode("utf-16-le"), "UTF-16"),
+        ("log.csv", ROWS.encode("utf-16-be"), "UTF-16"),
+        ("log.pkl", pickle.dumps([("a", "b")], protocol=4), "a Python pickle"),
+        ("log.orc", b"ORC\x00\x01\x02", "an ORC file"),
+        ("log.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
+    ],
+)
+def test_the_refusal_says_what_the_file_is(
+    tmp_path: Path, name: str, content: bytes | str, told: str
+) -> None:
+    with pytest.raises(UnreadableLogError, match=told):
+        read(tmp_path / name, content)
+
+
+def test_the_first_line_of_a_log_with_names_in_the_spec_is_looked_at_as_well(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableLogError, match="separated by two colons"):
+        read(
+            tmp_path / "ratings.dat",
+            "1::1193::5::978300760\n",
+            DataConfig(header=("user", "item", "r", "ts")),
+        )
+
+
+def test_files_of_other_programs_are_named(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["a"], "item": ["b"]})
+    frame.write_ipc(tmp_path / "log.feather")
+    frame.write_ipc_stream(tmp_path / "log.arrows")
+    sqlite3.connect(tmp_path / "log.db").execute("CREATE TABLE t (a)").connection.close()
+    with tarfile.open(tmp_path / "log.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("log.csv")
+        member.size = len(ROWS)
+        archive.addfile(member, io.BytesIO(ROWS.encode()))
+    for name, told in (
+        ("log.feather", "Arrow IPC .Feather. file"),
+        ("log.arrows", "an Arrow IPC stream"),
+        ("log.db", "an SQLite database"),
+        ("log.tar.gz", "a tar archive .send the log in it."),
+    ):
+        with pytest.raises(UnreadableLogError, match=told):
+            read_log(tmp_path / name, DataConfig())
