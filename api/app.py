@@ -9,6 +9,7 @@ import anyio
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from api.datasets import validation
 from api.documentation import guide, interactive
 from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         if cleared := scratch.clear_abandoned(settings.uploads_dir):
             log.info("uploads.cleared", folders=cleared)
         app.state.context = open_context(settings)
+        validation.prepare()
         app.state.registry.register(
             DatabaseCollector(app.state.context.database, silent_after=settings.lease_seconds)
         )

@@ -127,6 +127,23 @@ class Settings(BaseSettings):
         gt=0,
         description="How much of a larger log is validated before the response.",
     )
+    validation_memory_bytes: ByteSize = Field(
+        default=ByteSize(2 * 2**30),
+        ge=256 * 2**20,
+        description="Memory limit of a validation, which has a process of its own (RLIMIT_DATA). Of a log that needs "
+        "more, only the beginning is validated before the response; a log whose beginning needs more is rejected.",
+    )
+    validation_seconds: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        description="Time limit of a validation in seconds, with the same consequences as the memory limit.",
+    )
+    max_columns: int = Field(
+        default=1000,
+        ge=2,
+        description="Maximum number of columns of a log; the same for API and workers.",
+    )
     lease_seconds: float = Field(
         default=60,
         gt=0,

@@ -10,6 +10,7 @@ from api.models import Dataset, Job, RunState, SummaryArchive
 from api.runs import claims
 from api.runs.claims import Claim
 from td3core.formats import read_job_spec
+from td3core.interactions import Limits
 from worker.execute import Attempt, Finish
 from worker.follow import follow, starting
 
@@ -28,6 +29,7 @@ def distil_job(attempt: Attempt) -> Finish:
         log,
         read_job_spec(job.spec, version=job.spec_format),
         log_name=job.dataset.name,
+        limits=Limits(columns=attempt.settings.max_columns),
         device=prepare_device(
             attempt.settings.device,
             threads=attempt.settings.torch_threads,

@@ -8,6 +8,7 @@ from api.models import Evaluation, RunState
 from api.runs import claims
 from api.runs.claims import Claim
 from td3core.formats import read_evaluation_spec
+from td3core.interactions import Limits
 from td3core.progress import distillation_seconds
 from worker.execute import Attempt, Finish
 from worker.follow import follow, starting
@@ -32,6 +33,7 @@ def evaluate_job(attempt: Attempt) -> Finish:
         log,
         read_evaluation_spec(evaluation.spec, version=evaluation.spec_format),
         log_name=dataset.name,
+        limits=Limits(columns=attempt.settings.max_columns),
         distil_seconds=_distil_seconds(job.metrics),
         device=prepare_device(
             attempt.settings.device,

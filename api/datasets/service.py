@@ -1,12 +1,13 @@
 """Validating and storing logs, and creating their rows."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.datasets.received import ReceivedLog
+from api.datasets.validation import validate_apart
 from api.db import Database, now
 from api.errors import StorageError
 from api.ids import new_id
@@ -15,7 +16,7 @@ from api.settings import Settings
 from api.storage import Storage
 from td3core.config import DataConfig
 from td3core.errors import LogTooLargeError
-from td3core.interactions import Limits, LogProfile, validate_log
+from td3core.interactions import Limits, LogProfile
 
 
 def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfile | None:
@@ -27,12 +28,27 @@ def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfi
     Raises:
         InvalidLogError: The log is invalid.
     """
+    limits = Limits(columns=settings.max_columns)
     if log.size <= settings.validate_whole_bytes:
-        limits = Limits(log_bytes=settings.validate_whole_bytes)
+        few = replace(limits, log_bytes=settings.validate_whole_bytes)
         with suppress(LogTooLargeError):  # short or compressed rows need much more memory than the file size
-            return validate_log(log.path, data, name=log.name, limits=limits)
-    validate_log(log.path, data, name=log.name, head_bytes=settings.validate_head_bytes)
+            return _validate(log, data, settings, limits=few, head_bytes=None)
+    _validate(log, data, settings, limits=limits, head_bytes=settings.validate_head_bytes)
     return None
+
+
+def _validate(
+    log: ReceivedLog, data: DataConfig, settings: Settings, *, limits: Limits, head_bytes: int | None
+) -> LogProfile:
+    return validate_apart(
+        log.path,
+        data,
+        name=log.name,
+        head_bytes=head_bytes,
+        limits=limits,
+        memory_bytes=int(settings.validation_memory_bytes),
+        seconds=settings.validation_seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)

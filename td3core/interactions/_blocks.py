@@ -22,6 +22,8 @@ class Limits:
     """Maximum size of the columns in memory: about 200 million interactions with short ids."""
     block_bytes: int = 16 << 20
     """Size of a block, and maximum length of a line."""
+    columns: int = 1000
+    """Maximum number of columns, or of different keys of JSON objects."""
 
     def text_of(self, file_bytes: int) -> int:
         """Maximum size of the text in a file of this size."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from td3core.config import DataConfig
-from td3core.errors import LogProblem, MissingColumnError
+from td3core.errors import LogProblem, MissingColumnError, UnreadableLogError
 from td3core.interactions._times import FORMER_TIMES, looks_like_a_time, usual_times
 
 Role = Literal["user", "item", "timestamp", "rating"]
@@ -43,6 +43,16 @@ class Columns:
             "rating": self.rating,
         }
         return {role: name for role, name in named.items() if name is not None}
+
+
+def check_width(columns: int, most: int) -> None:
+    """Refuse a log with more columns than are read.
+
+    Raises:
+        UnreadableLogError: It has.
+    """
+    if columns > most:
+        raise UnreadableLogError(f"the log has {columns:,} columns; expected at most {most:,}")
 
 
 def find_columns(header: Sequence[str], data: DataConfig, values: Callable[[str], Iterable[str]]) -> Columns:

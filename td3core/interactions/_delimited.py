@@ -13,7 +13,7 @@ import polars as pl
 from td3core.config import DataConfig
 from td3core.errors import LogProblem, LogTooSmallError, UnreadableLogError
 from td3core.interactions._blocks import Block
-from td3core.interactions._columns import Role, has_usual_names
+from td3core.interactions._columns import Role, check_width, has_usual_names
 from td3core.interactions._problems import shown
 from td3core.interactions._quoting import Dialect, irregular_lines
 from td3core.interactions._values import LINE
@@ -25,6 +25,8 @@ _SAMPLE = 200
 _SAMPLE_BYTES = 1 << 20
 _VALUE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}-\d{2}([T ].*)?")
 _MIN_DATA = 2
+_FIRST_LINE = re.compile(rb"[\r\n]*([^\r\n]*)")
+_LONGEST_QUOTED_HEADER = 1 << 20  # bytes
 
 
 def guess_separator(head: bytes) -> str:
@@ -33,12 +35,13 @@ def guess_separator(head: bytes) -> str:
     return max(_SEPARATORS, key=lambda separator: first.count(separator.encode()))
 
 
-def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
+def take_header(block: Block, dialect: Dialect, *, most: int) -> tuple[list[str], Block]:
     """Return the column names and the rest of the block.
 
     Raises:
-        UnreadableLogError: The first record is not text.
+        UnreadableLogError: The first record is not text, or has more than `most` columns.
     """
+    _check_header(block.data, dialect, most)
     try:
         reader = dialect.reader(_lines(block))
         records = (record for record in reader if record)
@@ -52,6 +55,7 @@ def take_header(block: Block, dialect: Dialect) -> tuple[list[str], Block]:
         raise UnreadableLogError(
             f"the first line is not a header with column names in UTF-8: {error}"
         ) from error
+    check_width(len(header), most)
     lines = block.data.splitlines(keepends=True)  # splits bytes at \n, \r and \r\n alone, as the reader does
     rest = b"".join(lines[reader.line_num :])
     return header, Block(rest, block.line + reader.line_num)
@@ -126,6 +130,19 @@ def first_records(block: Block, dialect: Dialect) -> list[list[str]]:
             if len(records) == _SAMPLE:
                 break
     return records
+
+
+def _check_header(data: bytes, dialect: Dialect, most: int) -> None:
+    """Refuse a header of many columns before any of them becomes an object."""
+    found = _FIRST_LINE.match(data)
+    line = found[1] if found else b""
+    if not dialect.quoted or b'"' not in line:
+        check_width(line.count(dialect.separator.encode()) + 1, most)
+    elif len(line) > _LONGEST_QUOTED_HEADER:
+        raise UnreadableLogError(
+            f"the first line has {len(line):,} bytes; expected a header with column names, of at most "
+            f"{_LONGEST_QUOTED_HEADER:,} bytes"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,17 +250,25 @@ class DelimitedFormat:
         ids = (values["user"], values["item"])
         return all(len(value.split()) == 1 for value in ids) and values.get("timestamp", b"0")[:1].isdigit()
 
-    def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
+    def examine(
+        self, block: Block, *, problems: int, records: int | None
+    ) -> tuple[pl.DataFrame, list[LogProblem]]:
         """Return the well-formed records with their line numbers, and the problems of the others."""
-        problems: list[LogProblem] = []
+        found: list[LogProblem] = []
         rows: list[list[str | int]] = []
-        for line, record in self._records(block, problems):
-            values: list[str | int] = [record[index] for index in self.positions.values()]
-            rows.append([*values, line])
+        for line, record in self._records(block):
+            if isinstance(record, LogProblem):
+                found.append(record)
+            else:
+                values: list[str | int] = [record[index] for index in self.positions.values()]
+                rows.append([*values, line])
+            if len(found) == problems or len(rows) == records:
+                break
         schema = {**dict.fromkeys(self.positions, pl.String()), LINE: pl.Int64()}
-        return pl.DataFrame(rows, schema=schema, orient="row"), problems
+        return pl.DataFrame(rows, schema=schema, orient="row"), found
 
-    def _records(self, block: Block, problems: list[LogProblem]) -> Iterator[tuple[int, list[str]]]:
+    def _records(self, block: Block) -> Iterator[tuple[int, list[str] | LogProblem]]:
+        """Yield every record that is not blank, or what is wrong with it."""
         lines = _lines(block)
         reader = self.dialect.reader(lines)
         while True:
@@ -255,7 +280,7 @@ class DelimitedFormat:
                 return
             except csv.Error as error:
                 reason = f"malformed: {error}; data.quoting says how quotes are read"
-                problems.append(LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting"))
+                yield line, LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting")
                 continue
             if not record:
                 continue
@@ -267,14 +292,13 @@ class DelimitedFormat:
                     'data.quoting to none if quotes are letters, to backslash if \\" is a quote within quotes, or to '
                     "standard if the field is right"
                 )
-                problems.append(LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting"))
+                yield line, LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting")
             elif len(record) != len(self.header):
                 reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
-                problems.append(LogProblem(reason, line, value=_shown(text)))
+                yield line, LogProblem(reason, line, value=_shown(text))
             elif not _is_unicode(text):
-                problems.append(
-                    LogProblem("not valid UTF-8; save the file as UTF-8", line, value=_shown(text))
-                )
+                reason = "not valid UTF-8; save the file as UTF-8"
+                yield line, LogProblem(reason, line, value=_shown(text))
             else:
                 yield line, record
 

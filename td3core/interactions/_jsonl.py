@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +13,7 @@ import polars as pl
 
 from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._blocks import Block
-from td3core.interactions._columns import Columns, refuse_unused_times
+from td3core.interactions._columns import Columns, check_width, refuse_unused_times
 from td3core.interactions._problems import shown
 from td3core.interactions._times import looks_like_a_time
 from td3core.interactions._values import LINE
@@ -23,16 +24,22 @@ _NO_TEXT = object()
 _KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
 
 
-def first_objects(block: Block) -> list[dict[str, object]]:
+def first_objects(block: Block, *, most: int) -> list[dict[str, object]]:
     """Return the objects of the first lines.
 
     Raises:
-        UnreadableLogError: No line is a JSON object.
+        UnreadableLogError: No line is a JSON object, or they have more than `most` different keys.
     """
     if block.data.lstrip().startswith(b"["):
         raise UnreadableLogError("the file is one JSON array; expected JSON Lines, with one object per line")
-    objects = [record for _, record in islice(_lines(block), _KEY_LINES) if isinstance(record, dict)]
-    if not any(objects):
+    objects: list[dict[str, object]] = []
+    keys: set[str] = set()
+    for _, record in islice(_lines(block), _KEY_LINES):
+        if isinstance(record, dict):
+            objects.append(record)
+            keys.update(record)
+            check_width(len(keys), most)
+    if not keys:
         raise UnreadableLogError(f"{_what_it_is(block.data)}; expected one JSON object in each line")
     return objects
 
@@ -72,25 +79,29 @@ class JsonLinesFormat:
             return None
         return pl.DataFrame([frame[name].alias(role) for role, name in names.items()])
 
-    def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
+    def examine(
+        self, block: Block, *, problems: int, records: int | None
+    ) -> tuple[pl.DataFrame, list[LogProblem]]:
         """Return the well-formed records with their line numbers, and the problems of the others."""
         names = self.columns.by_role()
-        problems: list[LogProblem] = []
+        found: list[LogProblem] = []
         rows: list[dict[str, object]] = []
         for line, record in _lines(block):
+            if len(found) >= problems or len(rows) == records:
+                break
             if not isinstance(record, dict):
-                problems.append(record)
+                found.append(record)
                 continue
             row: dict[str, object] = {LINE: line}
             for role, name in names.items():
                 row[role] = _text(record.get(name))
                 if row[role] is _NO_TEXT:
                     value = shown(json.dumps(record[name]))
-                    problems.append(LogProblem("neither text nor a number", line, name, value))
+                    found.append(LogProblem("neither text nor a number", line, name, value))
             if _NO_TEXT not in row.values():
                 rows.append(row)
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
-        return pl.DataFrame(rows, schema=schema), problems
+        return pl.DataFrame(rows, schema=schema), found
 
 
 def _refuse_late_times(block: Block) -> None:
@@ -137,6 +148,9 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
             )
         except (json.JSONDecodeError, RecursionError) as error:
             yield line, LogProblem(f"not valid JSON: {error}", line, value=shown(data.decode()))
+        except ValueError:  # Python converts only so many digits, because its time grows with their square
+            reason = f"a number has more than {sys.get_int_max_str_digits():,} digits"
+            yield line, LogProblem(reason, line, value=shown(data.decode()))
         else:
             if isinstance(record, dict):
                 yield line, cast(dict[str, object], record)

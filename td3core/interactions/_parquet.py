@@ -1,6 +1,7 @@
 """Reading Parquet."""
 
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from td3core.interactions._values import LINE
 
 _BATCH_ROWS = 1 << 18
 _SAMPLE = 200
+_LARGEST_FOOTER = 64 << 20  # bytes; 1000 columns in 1000 row groups take about as many
+_FOOTER_END = struct.Struct("<I4s")  # its length, and the magic
 
 
 def is_whole(path: Path) -> bool:
@@ -20,6 +23,39 @@ def is_whole(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-len(PARQUET_MAGIC), os.SEEK_END)
         return file.read() == PARQUET_MAGIC
+
+
+def check_footer(path: Path) -> None:
+    """Refuse a footer that is too large to be read, or that the file has no room for.
+
+    Raises:
+        UnreadableLogError: It is.
+    """
+    size = path.stat().st_size
+    if size < _FOOTER_END.size + len(PARQUET_MAGIC) or not is_whole(path):
+        raise UnreadableLogError("the Parquet file is damaged: it has no footer")
+    with path.open("rb") as file:
+        file.seek(-_FOOTER_END.size, os.SEEK_END)
+        length, _ = _FOOTER_END.unpack(file.read())
+    if length > size - _FOOTER_END.size:
+        raise UnreadableLogError("the Parquet file is damaged: its footer is longer than the file")
+    if length > _LARGEST_FOOTER:
+        raise UnreadableLogError(
+            f"the footer of the Parquet file has {length:,} bytes; expected at most {_LARGEST_FOOTER:,}. Write the "
+            "file with fewer columns or larger row groups"
+        )
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows, as the footer has it.
+
+    Raises:
+        UnreadableLogError: The file is damaged.
+    """
+    try:
+        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
 
 
 def parquet_schema(path: Path) -> pl.Schema:

@@ -9,7 +9,7 @@ _SHOWN = 100
 
 @dataclass(slots=True)
 class ProblemReport:
-    """The first problems, and the total number."""
+    """The first problems, and how many were found until reading stopped."""
 
     limit: int
     problems: list[LogProblem] = field(default_factory=list[LogProblem])
@@ -23,12 +23,13 @@ class ProblemReport:
 
     @property
     def full(self) -> bool:
-        """Whether further problems would only be counted."""
+        """Whether no more are listed, so that nothing more needs to be read."""
         return len(self.problems) >= self.limit
 
-    def count(self, problems: int) -> None:
-        """Count problems without keeping them."""
-        self.total += problems
+    @property
+    def room(self) -> int:
+        """How many more are listed."""
+        return self.limit - len(self.problems)
 
     def raise_if_any(self) -> None:
         """Reject the log if it has problems.
@@ -38,7 +39,8 @@ class ProblemReport:
         """
         if not self.total:
             return
-        message = "1 problem in the log" if self.total == 1 else f"{self.total:,} problems in the log"
+        least = "at least " if self.full else ""
+        message = "1 problem in the log" if self.total == 1 else f"{least}{self.total:,} problems in the log"
         for first in self.problems[:1]:
             where = f"line {first.line}" + ("" if first.column is None else f", column {first.column}")
             value = "" if not first.value else f" ({first.value!r})"

@@ -10,7 +10,7 @@ import polars as pl
 from td3core.config import DataConfig
 from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError, UnreadableLogError
 from td3core.interactions._blocks import Block, Limits, cut_blocks
-from td3core.interactions._columns import Columns, Role, find_columns
+from td3core.interactions._columns import Columns, Role, check_width, find_columns
 from td3core.interactions._delimited import (
     DelimitedFormat,
     check_header,
@@ -21,7 +21,14 @@ from td3core.interactions._delimited import (
 from td3core.interactions._jsonl import JsonLinesFormat, first_objects
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._order import check_times
-from td3core.interactions._parquet import first_values, is_whole, parquet_schema, read_batches
+from td3core.interactions._parquet import (
+    check_footer,
+    count_rows,
+    first_values,
+    is_whole,
+    parquet_schema,
+    read_batches,
+)
 from td3core.interactions._problems import ProblemReport
 from td3core.interactions._quoting import Dialect, doubled_quotes, is_quoted
 from td3core.interactions._source import Source, open_source
@@ -38,8 +45,13 @@ class TextFormat(Protocol):
         """Return the columns by role, as text; None if the block must be examined line by line."""
         ...
 
-    def examine(self, block: Block) -> tuple[pl.DataFrame, list[LogProblem]]:
-        """Return the well-formed records with their line numbers, and the problems of the others."""
+    def examine(
+        self, block: Block, *, problems: int, records: int | None
+    ) -> tuple[pl.DataFrame, list[LogProblem]]:
+        """Return the well-formed records with their line numbers, and the problems of the others.
+
+        It stops after this many problems, or after as many well-formed `records`.
+        """
         ...
 
 
@@ -63,7 +75,7 @@ def read_log(
         data: Its format and columns, if they cannot be detected.
         name: The client's name for the file, whose suffix tells the format.
         head_bytes: Read only this much of the decompressed file; the file may be incomplete.
-        max_problems: Maximum number of problems that an error lists.
+        max_problems: Maximum number of problems that an error lists; nothing after the last one is read.
         limits: Limits on the size of the log.
 
     Raises:
@@ -78,13 +90,15 @@ def read_log(
     source = open_source(path, data.format, name)
     report = ProblemReport(max_problems)
     if source.format == "parquet":
-        parsed = _read_parquet(source, data, report, head_bytes)
+        parsed = _read_parquet(source, data, report, head_bytes, limits)
     else:
         parsed = _read_text(source, data, report, head_bytes, limits)
     frames: list[pl.DataFrame] = []
     size = 0
     for frame in parsed:
-        if report.total:  # the log will be rejected: only count the problems
+        if report.full:
+            break
+        if report.total:  # the log will be rejected: only look for further problems
             frames.clear()
             continue
         frames.append(frame)
@@ -115,18 +129,18 @@ def _read_text(
     first = next(blocks, None)
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
-    text, columns, first = _open_text(dialect, data, first)
+    text, columns, first = _open_text(dialect, data, first, limits)
     parser = ValueParser(columns, data, header_may_repeat=dialect is not None)
     for block in chain([first], blocks):
-        raw = text.parse(block)
+        raw, records = text.parse(block), None
         if raw is not None:
-            raw = parser.clean(raw)
+            height, raw = raw.height, parser.clean(raw)
             values = parser.parse(raw)
-            if values.ok or report.full:  # a full report needs no more line numbers
-                report.count(values.bad)
+            if values.ok:
                 yield values.frame
                 continue
-        raw, problems = text.examine(block)
+            records = values.rows_with(report.room) if raw.height == height else None
+        raw, problems = text.examine(block, problems=report.room, records=records)
         raw = parser.clean(raw)
         values = parser.parse(raw)
         bad_values, total = parser.problems(raw, values, report.limit)
@@ -151,17 +165,19 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
     return Dialect(separator, quoted, lines_may_look_like_rows=data.quoting == "standard")
 
 
-def _open_text(dialect: Dialect | None, data: DataConfig, first: Block) -> tuple[TextFormat, Columns, Block]:
+def _open_text(
+    dialect: Dialect | None, data: DataConfig, first: Block, limits: Limits
+) -> tuple[TextFormat, Columns, Block]:
     if dialect is None:
         _refuse_header(data, "JSON Lines")
-        objects = first_objects(first)
+        objects = first_objects(first, most=limits.columns)
         keys = list(dict.fromkeys(key for record in objects for key in record))
         columns = find_columns(
             keys, data, lambda key: [str(record[key]) for record in objects if record.get(key) is not None]
         )
         watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
         return JsonLinesFormat(columns, watch), columns, first
-    header, rest = (list(data.header), first) if data.header else take_header(first, dialect)
+    header, rest = (list(data.header), first) if data.header else take_header(first, dialect, most=limits.columns)
     records = first_records(rest, dialect)
     if data.rules > 1:
         check_header(header, records, data, separator=dialect.separator)
@@ -184,15 +200,21 @@ def _refuse_header(data: DataConfig, form: str) -> None:
 
 
 def _read_parquet(
-    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None
+    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
 ) -> Iterator[pl.DataFrame]:
     if head_bytes is not None and not is_whole(source.path):
         return
     _refuse_header(data, "Parquet")
+    check_footer(source.path)
     schema = parquet_schema(source.path)
+    check_width(len(schema), limits.columns)
     columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
     parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
+    if rows is None and (least := 2 * _STRING_HEADER_BYTES * count_rows(source.path)) > limits.log_bytes:
+        raise LogTooLargeError(
+            f"the log needs at least {least:,} bytes of memory, more than {limits.log_bytes:,}"
+        )
     for batch in read_batches(source.path, columns, schema, rows, rules=data.rules):
         raw = parser.clean(batch)
         values = parser.parse(raw)

@@ -60,6 +60,11 @@ class Parsed:
         """Number of invalid values."""
         return sum(len(column) - column.null_count() for column in self.reasons)
 
+    def rows_with(self, problems: int) -> int:
+        """How many of the first rows have this many invalid values, if there are so many."""
+        bad = self.reasons.select(pl.sum_horizontal(pl.all().is_not_null())).to_series().cum_sum()
+        return int((bad < problems).sum()) + 1
+
     @property
     def ok(self) -> bool:
         """Whether all values are valid."""

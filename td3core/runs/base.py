@@ -17,7 +17,7 @@ from td3core.config import DataConfig
 from td3core.data import Sequences, build_sequences
 from td3core.errors import InvalidCheckpointError, UnsupportedFormatError
 from td3core.formats import Format
-from td3core.interactions import LogProfile, filter_log, profile_log, read_log
+from td3core.interactions import Limits, LogProfile, filter_log, profile_log, read_log
 from td3core.progress import Progress, Stage
 
 W = TypeVar("W")
@@ -51,11 +51,19 @@ class ResumableRun(ABC, Generic[W]):
     spec_format: ClassVar[Format]
 
     def __init__(
-        self, log: Path, spec: BaseModel, *, log_name: str | None, device: torch.device, dtype: torch.dtype
+        self,
+        log: Path,
+        spec: BaseModel,
+        *,
+        log_name: str | None,
+        limits: Limits | None,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         self.log = log
         self.spec = spec
         self.log_name = log_name
+        self.limits = limits
         self.device = device
         self.dtype = dtype
         self.seconds: dict[Stage, float] = {}
@@ -147,7 +155,7 @@ class ResumableRun(ABC, Generic[W]):
 
     def _read(self, config: DataConfig) -> tuple[LogProfile, LogProfile, Sequences]:
         """Read and filter the log; return its profiles before and after filtering, and the sequences."""
-        given = read_log(self.log, config, name=self.log_name)
+        given = read_log(self.log, config, name=self.log_name, limits=self.limits)
         kept = filter_log(given, config)
         return profile_log(given), profile_log(kept), build_sequences(kept)
 

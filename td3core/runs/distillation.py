@@ -13,7 +13,7 @@ from td3core.data import Sequences, leave_last_out, parquet_bytes
 from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
 from td3core.formats import JOB_SPEC, read_job_spec
-from td3core.interactions import LogProfile
+from td3core.interactions import Limits, LogProfile
 from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
@@ -66,10 +66,11 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         spec: JobSpec,
         *,
         log_name: str | None = None,
+        limits: Limits | None = None,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(log, spec, log_name=log_name, device=device, dtype=dtype)
+        super().__init__(log, spec, log_name=log_name, limits=limits, device=device, dtype=dtype)
         self.profile: LogProfile | None = None
         """Profile of the log after filtering; None until it is read."""
         self._summary: Summary | None = None

@@ -11,6 +11,7 @@ from td3core.data import Sequences, leave_last_out, parquet_bytes
 from td3core.errors import InvalidLogError
 from td3core.evaluation import Evaluator, EvaluatorState, spare_bytes
 from td3core.formats import EVALUATION_SPEC, read_evaluation_spec
+from td3core.interactions import Limits
 from td3core.progress import Progress
 from td3core.results import EvaluationResult, Size
 from td3core.runs.base import ResumableRun, RunCheckpoint, sha256_of
@@ -35,11 +36,12 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
         spec: EvaluationSpec,
         *,
         log_name: str | None = None,
+        limits: Limits | None = None,
         distil_seconds: float | None = None,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(log, spec, log_name=log_name, device=device, dtype=dtype)
+        super().__init__(log, spec, log_name=log_name, limits=limits, device=device, dtype=dtype)
         self.artifact = artifact
         self.distil_seconds = distil_seconds
         self._evaluator: Evaluator | None = None
