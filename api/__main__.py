@@ -31,6 +31,7 @@ def main() -> None:
     parser.parse_args()
     try:
         settings = load_settings()
+        settings.check_exposure()
         app = create_app(settings)
         _ = settings.required_broker_url
     except SettingsError as error:

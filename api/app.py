@@ -15,6 +15,7 @@ from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
 from api.health import routes as health
 from api.http import openapi, problems, version
+from api.http.boundary import BoundaryMiddleware
 from api.http.context import open_context
 from api.http.openapi import answer
 from api.http.request_log import RequestLogMiddleware
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would send clients to whatever the Host header says
         telemetry={"exclude": _is_probe, "operation_spans": False, "metrics": False, "logs": False},
         openapi_tags=[
             {"name": "jobs", "description": "Distil a log to a summary."},
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
     app.openapi = lambda: openapi.describe(app)
     problems.install(app)
     app.state.registry = new_registry()
+    app.add_middleware(BoundaryMiddleware, hosts=settings.hosts)
     app.add_middleware(HttpMetricsMiddleware, metrics=HttpMetrics(app.state.registry))
     app.add_middleware(RequestLogMiddleware)
     for router in (

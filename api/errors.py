@@ -122,6 +122,34 @@ class InvalidCursorError(InvalidRequestError):
     code = "invalid_cursor"
 
 
+class CrossSiteError(ServiceError):
+    """The request comes from a page of another site."""
+
+    code = "cross_site"
+    status = 403
+
+
+class HostNotAllowedError(ServiceError):
+    """The service has no such name."""
+
+    code = "host_not_allowed"
+    status = 421
+
+
+class TooSlowError(ServiceError):
+    """The body of the request came too slowly."""
+
+    code = "too_slow"
+    status = 408
+
+
+class BusyError(ServiceError):
+    """The service receives as many uploads as it can."""
+
+    code = "busy"
+    status = 503
+
+
 class UnsupportedBodyError(ServiceError):
     """The media type of the request body is not supported."""
 

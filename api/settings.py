@@ -17,6 +17,8 @@ from api.db import Limits
 from api.errors import SettingsError
 from td3core.config.faults import expectation
 
+EVERY_ADDRESS = ("", "0.0.0.0", "::")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Queue = Literal["cpu", "gpu"]
 """What a run requires of its worker."""
 
@@ -43,6 +45,16 @@ class Settings(BaseSettings):
     )
     port: int = Field(
         default=8000, ge=0, le=65535, description="Port that the API listens on; 0 chooses a free one."
+    )
+    allowed_hosts: str | None = Field(
+        default=None,
+        description="Names and addresses by which clients reach the API, separated by commas; requests whose `Host` "
+        "is another are rejected with status 421. `*` allows any. Default: those of loopback, and `TD3_HOST`.",
+    )
+    insecure: bool = Field(
+        default=False,
+        description="Serve the API on an address that other machines reach, although it has no access control: "
+        "required for any `TD3_HOST` but those of loopback.",
     )
     data_dir: Path = Field(
         default=Path("var"),
@@ -115,6 +127,11 @@ class Settings(BaseSettings):
         default=ByteSize(8 * 2**30),
         gt=0,
         description="Maximum size of an uploaded log, as sent; a larger one is rejected with status 413.",
+    )
+    max_uploads: int = Field(
+        default=64,
+        ge=1,
+        description="Maximum number of uploads at once; another one is answered with status 503.",
     )
     validate_whole_bytes: ByteSize = Field(
         default=ByteSize(256 * 2**20),
@@ -271,6 +288,25 @@ class Settings(BaseSettings):
                 "expected a heartbeat of at most a third of the lease, so that one late heartbeat does not lose it"
             )
         return self
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names by which clients may reach the API, in lower case."""
+        if self.allowed_hosts is not None:
+            return frozenset(name.strip().strip("[]").lower() for name in self.allowed_hosts.split(","))
+        return frozenset({*LOOPBACK, self.host.lower()} - set(EVERY_ADDRESS))
+
+    def check_exposure(self) -> None:
+        """Check that the API, which has no access control, is served to this machine alone unless that is wanted.
+
+        Raises:
+            SettingsError: It is served to others.
+        """
+        if not (self.insecure or self.host in LOOPBACK or self.host.startswith("127.")):
+            raise SettingsError(
+                f"TD3_HOST={self.host!r}: the API has no access control, and other machines could reach it there; "
+                "expected 127.0.0.1, or TD3_INSECURE=1 if a gateway or the network keeps others away"
+            )
 
     @property
     def database_limits(self) -> Limits:

@@ -22,6 +22,7 @@ def main() -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         settings = load_settings()
+        settings.check_exposure()
         data_dir = settings.data_dir.resolve()
         console.print(f"Starting TD3 Service; data and logs are in {escape(str(data_dir))}")
         with running_service(

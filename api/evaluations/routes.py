@@ -19,11 +19,12 @@ from api.errors import (
     KeyInUseError,
     KeyReusedError,
     TooLargeError,
+    UnsupportedBodyError,
 )
 from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
 from api.http.auth import Tenant
-from api.http.body import read_body
+from api.http.body import read_json
 from api.http.context import Service
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
@@ -69,6 +70,7 @@ SPEC_BODY: dict[str, Any] = {
             KeyInUseError,
             ExpiredError,
             TooLargeError,
+            UnsupportedBodyError,
             InvalidRequestError,
             InvalidSpecError,
             KeyReusedError,
@@ -88,7 +90,7 @@ async def create_evaluation(
 
     It measures how much of the full log's quality the summary keeps.
     """
-    spec = parse_spec(EvaluationSpec, await read_body(request, max_bytes=MAX_SPEC_BYTES) or None)
+    spec = parse_spec(EvaluationSpec, await read_json(request, max_bytes=MAX_SPEC_BYTES) or None)
     asked = digest(job_id, as_sent(spec))
 
     def accept() -> Response:

@@ -5,26 +5,63 @@ from collections.abc import AsyncIterator
 import anyio
 from fastapi import Request
 
-from api.errors import ServiceError, TooLargeError
+from api.errors import ServiceError, TooLargeError, TooSlowError, UnsupportedBodyError
 
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
+SILENCE_SECONDS = 30.0
+LEAST_RATE = 1024  # bytes a second, on average
+JSON = "application/json"
 
 
-async def read_body(request: Request, *, max_bytes: int) -> bytes:
-    """Return the whole body, unlike the framework only up to a maximum size.
+async def read_json(request: Request, *, max_bytes: int) -> bytes:
+    """Return the whole body, which is JSON or nothing; unlike the framework, only up to a maximum size.
+
+    A body of another media type is refused, because pages of other sites can send some without asking.
 
     Raises:
         TooLargeError: The body is larger.
+        TooSlowError: It comes too slowly.
+        UnsupportedBodyError: It is not sent as JSON.
     """
-    body, stream = bytearray(), request.stream()
+    body, stream = bytearray(), timely(request.stream())
     async for piece in stream:
         body += piece
         if len(body) > max_bytes:
             error = TooLargeError(f"The body is larger than {max_bytes} bytes.")
             await drain(stream, error)
             raise error
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != JSON:
+        raise UnsupportedBodyError(
+            f"The media type of the body is {kind or 'missing'}; expected {JSON}.", headers={"Accept": JSON}
+        )
     return bytes(body)
+
+
+async def timely(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body, as long as they come fast enough.
+
+    Raises:
+        TooSlowError: There was a pause, or the pieces are so small that the body would take for ever.
+    """
+    started, size = anyio.current_time(), 0
+    while True:
+        piece: bytes | None = None
+        with anyio.move_on_after(SILENCE_SECONDS):
+            piece = await anext(body, b"")
+        if piece is None:
+            raise TooSlowError(f"Nothing came for {SILENCE_SECONDS:g} s.", headers={"Connection": "close"})
+        if not piece:
+            return
+        size += len(piece)
+        seconds = anyio.current_time() - started
+        if seconds > SILENCE_SECONDS and size < LEAST_RATE * seconds:
+            raise TooSlowError(
+                f"{size} bytes came in {seconds:.0f} s; expected at least {LEAST_RATE} bytes a second.",
+                headers={"Connection": "close"},
+            )
+        yield piece
 
 
 async def drain(body: AsyncIterator[bytes], error: ServiceError) -> None:

@@ -1,5 +1,6 @@
 """The components of a running service, which requests use."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -31,6 +32,9 @@ class Context:
     validations: anyio.CapacityLimiter
     """Limits concurrent validations, because reading a large log takes memory."""
 
+    uploads: asyncio.Semaphore
+    """Limits concurrent uploads, each of which holds a file and a connection."""
+
     def close(self) -> None:
         """Close the connections."""
         self.celery.close()
@@ -52,6 +56,7 @@ def open_context(settings: Settings) -> Context:
         celery=celery,
         outbox=Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds)),
         feed=Feed(database),
+        uploads=asyncio.Semaphore(settings.max_uploads),
         validations=anyio.CapacityLimiter(VALIDATIONS_AT_ONCE),
     )
 

@@ -18,7 +18,7 @@ from python_multipart.multipart import parse_options_header
 
 from api.datasets.received import ReceivedLog
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
-from api.http.body import drain
+from api.http.body import drain, timely
 from api.http.spec import MAX_SPEC_BYTES, parse_spec
 from api.storage.disk import naming_errors
 from td3core.config import JobSpec
@@ -46,13 +46,15 @@ async def receive_submission(request: Request, folder: Path, *, max_bytes: int) 
         BadRequestError: It is truncated or not valid multipart.
         InvalidRequestError: A part is missing, unknown or repeated.
         InvalidSpecError: The spec is invalid; a log that follows it is not read.
-        TooLargeError: The log or the spec is too large.
+        TooLargeError: The log, the spec or the body is too large.
+        TooSlowError: The body comes too slowly.
         StorageFullError: The disk is full.
         ClientDisconnect: The client disconnected.
     """
     boundary = _boundary(request)
     _check_length(request, max_bytes)
-    body = request.stream()
+    stream = request.stream()
+    body = _bounded(timely(stream), max_bytes)
     with _receiving(), FormReader(boundary, folder / "log", max_bytes=max_bytes) as reader:
         try:
             async for batch in _batches(body):
@@ -60,7 +62,7 @@ async def receive_submission(request: Request, folder: Path, *, max_bytes: int) 
             with _receiving():
                 return reader.result()
         except ServiceError as error:
-            await drain(body, error)
+            await drain(stream, error)
             raise
 
 
@@ -81,6 +83,7 @@ class FormReader:
         self._header, self._value = bytearray(), bytearray()
         self._disposition = b""
         self._ended = False
+        self._after = 0
         self._parser = MultipartParser(
             boundary,
             {
@@ -102,7 +105,12 @@ class FormReader:
         self._file.close()
 
     def feed(self, data: bytes) -> None:
-        """Parse the next piece of the body."""
+        """Parse the next piece of the body; nothing but a little may follow its end."""
+        if self._ended:
+            self._after += len(data)
+            if self._after > OVERHEAD:
+                raise BadRequestError("The body goes on after its closing boundary.")
+            return
         try:
             with _receiving():
                 self._parser.write(data)
@@ -179,6 +187,16 @@ class FormReader:
 def _receiving() -> AbstractContextManager[None]:
     """Closing the file may fail as writing to it does, for what is left in its buffer."""
     return naming_errors("the log could not be received")
+
+
+async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+    """Yield the pieces of the body, whatever they are, up to the size that the largest log can have with its form."""
+    size = 0
+    async for piece in body:
+        size += len(piece)
+        if size > max_bytes + MAX_SPEC_BYTES + OVERHEAD:
+            raise _log_too_large(max_bytes)
+        yield piece
 
 
 async def _batches(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

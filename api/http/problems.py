@@ -28,6 +28,7 @@ from api.errors import (
     StorageFullError,
     log_faults,
 )
+from api.http.headers import complete
 from api.http.request_log import HEADER
 from td3core.config.faults import ABSENT, Fault, faults
 from td3core.errors import InvalidLogError
@@ -37,6 +38,8 @@ LONGEST_VALUE = 200
 MOST_ERRORS = 100
 UNPROCESSABLE = 422
 RETRY_AFTER = "5"
+RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Statuses after which the same request may succeed."""
 FRAMEWORK_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 """Statuses of the errors that the framework raises by itself; their codes follow from the status."""
 
@@ -77,6 +80,9 @@ def problem_response(
     **extensions: Any,
 ) -> JSONResponse:
     """Build the response that carries a problem document."""
+    headers = dict(headers or {})
+    if status in RETRIED:
+        headers.setdefault("Retry-After", RETRY_AFTER)
     problem = Problem(
         type=f"urn:td3:problem:{code}",
         title=title,
@@ -89,7 +95,7 @@ def problem_response(
         **extensions,
     )
     return JSONResponse(
-        problem.model_dump(exclude_none=True), int(status), headers=dict(headers or {}), media_type=MEDIA_TYPE
+        problem.model_dump(exclude_none=True), int(status), headers=headers, media_type=MEDIA_TYPE
     )
 
 
@@ -177,6 +183,11 @@ def _short(value: Any) -> Any:
 
 async def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
+    return service_problem(request, error)
+
+
+def service_problem(request: Request, error: ServiceError) -> Response:
+    """The response to an error of ours."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request.failed", code=error.code, detail=error.detail, exc_info=error)
     return problem_response(
@@ -197,7 +208,7 @@ async def _database_error(request: Request, error: Exception) -> Response:
         return await _service_error(request, StorageFullError("The database is full."))
     return await _service_error(
         request,
-        DatabaseError("The database is unavailable; try again later.", headers={"Retry-After": RETRY_AFTER}),
+        DatabaseError("The database is unavailable; try again later."),
     )
 
 
@@ -271,7 +282,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """The methods of this path; the framework names only those of the first matching route."""
-    return [
+    methods = [
         method
         for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
         if any(
@@ -279,6 +290,7 @@ def _allowed(request: Request) -> list[str]:
             for route in request.app.routes
         )
     ]
+    return sorted({*methods, "HEAD"}) if "GET" in methods else methods
 
 
 async def _gone(request: Request, _error: Exception) -> Response:
@@ -296,11 +308,11 @@ async def _gone(request: Request, _error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """An unexpected error; the framework raises it again after this response, and the server logs the traceback.
 
-    The response is sent from outside our middleware, so the request id is added here.
+    The response is sent from outside our middleware, so its headers are added here.
     """
     request_id = request.scope["state"]["request_id"]
     log.error("request.failed", request_id=request_id, path=request.url.path, error=type(error).__name__)
-    return problem_response(
+    response = problem_response(
         request,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code=ServiceError.code,
@@ -308,3 +320,5 @@ async def _unexpected(request: Request, error: Exception) -> Response:
         detail="An unexpected error occurred. The log of the service has the details under the request id.",
         headers={HEADER: request_id},
     )
+    complete(response.headers)
+    return response

@@ -14,6 +14,7 @@ from api.datasets import service as datasets
 from api.errors import (
     AlreadyFinishedError,
     BadRequestError,
+    BusyError,
     InvalidCursorError,
     InvalidRequestError,
     InvalidSpecError,
@@ -23,6 +24,7 @@ from api.errors import (
     StorageError,
     StorageFullError,
     TooLargeError,
+    TooSlowError,
     UnsupportedBodyError,
 )
 from api.http.auth import Tenant
@@ -133,6 +135,8 @@ BAD_LOG_EXAMPLES = {
             KeyReusedError,
             StorageError,
             StorageFullError,
+            TooSlowError,
+            BusyError,
             examples={422: BAD_LOG_EXAMPLES},
         ),
     },
@@ -174,6 +178,11 @@ async def create_job(
         except KeyInUseError as error:
             await drain(request.stream(), error)
             raise
+        if context.uploads.locked():
+            error = BusyError()
+            await drain(request.stream(), error)
+            raise error
+        await stack.enter_async_context(context.uploads)
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
         sent = await receive_submission(request, folder, max_bytes=settings.max_upload_bytes)
         received, spec = sent.log, sent.spec

@@ -66,7 +66,7 @@ def test_unknown_paths(api: httpx.Client) -> None:
 def test_methods_that_do_not_exist(api: httpx.Client) -> None:
     response = api.delete("/jobs")
     problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET, POST"
+    assert response.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_fault_of_ours_is_a_problem_too(

@@ -126,7 +126,10 @@ def test_a_body_that_is_not_json(api: httpx.Client, finished_job: str) -> None:
 
 @pytest.mark.parametrize("body", [rb'{"learners": ["\ud800"]}', rb'{"\ud800": 1}', b"\xff"])
 def test_text_that_is_none(api: httpx.Client, finished_job: str, body: bytes) -> None:
-    problem(api.post(f"/jobs/{finished_job}/evaluations", content=body), 422, "invalid_spec")
+    response = api.post(
+        f"/jobs/{finished_job}/evaluations", content=body, headers={"Content-Type": "application/json"}
+    )
+    problem(response, 422, "invalid_spec")
 
 
 def test_a_body_is_read_no_further_than_a_spec_can_be_long(api: httpx.Client) -> None:
