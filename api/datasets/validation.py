@@ -12,7 +12,7 @@ import resource
 import signal
 import traceback
 from dataclasses import asdict
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Pipe
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def validate_apart(
         InvalidLogError: What `validate_log` raises.
         LogTooLargeError: Also if the process took too much memory or time.
     """
-    ours, theirs = _PROCESSES.Pipe(duplex=False)
+    ours, theirs = Pipe(duplex=False)
     task = {
         "path": str(path),
         "data": data.model_dump_json(),
@@ -87,7 +87,7 @@ def validate_apart(
             raise LogTooLargeError(f"the log takes more than {memory_bytes:,} bytes of memory to validate")
 
 
-def _report_of(child: BaseProcess, pipe: Connection, seconds: float) -> dict[str, Any] | None:
+def _report_of(child: BaseProcess, pipe: Any, seconds: float) -> dict[str, Any] | None:
     """Wait for what the child reports: None if it takes too long, and nothing in it if it ended without a report."""
     patience = 0.0
     try:
@@ -106,7 +106,7 @@ def _report_of(child: BaseProcess, pipe: Connection, seconds: float) -> dict[str
             child.close()
 
 
-def _child(pipe: Connection, task: dict[str, Any], memory_bytes: int, seconds: float) -> None:
+def _child(pipe: Any, task: dict[str, Any], memory_bytes: int, seconds: float) -> None:
     """Validate and report. Without memory for a report, the end of the process is the report."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -177,7 +177,9 @@ def _open_text(
         )
         watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
         return JsonLinesFormat(columns, watch), columns, first
-    header, rest = (list(data.header), first) if data.header else take_header(first, dialect, most=limits.columns)
+    header, rest = (
+        (list(data.header), first) if data.header else take_header(first, dialect, most=limits.columns)
+    )
     records = first_records(rest, dialect)
     if data.rules > 1:
         check_header(header, records, data, separator=dialect.separator)

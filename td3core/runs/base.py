@@ -56,7 +56,7 @@ class ResumableRun(ABC, Generic[W]):
         spec: BaseModel,
         *,
         log_name: str | None,
-        limits: Limits | None,
+        limits: Limits | None = None,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:

@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_is_a_refusal_and_the_next_one_starts(
 
     waiting = threading.Thread(target=wait_for_it)
     waiting.start()
-    wait_until(_validating)
+    wait_until(lambda: bool(_validating()))
     for process in _validating():
         process.kill()
     waiting.join(30)

@@ -78,7 +78,7 @@ def test_own_pages_may_write(api: httpx.Client) -> None:
     own = {"Origin": str(api.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
     assert api.post("/jobs", content=FORM, headers={**MULTIPART, **own}).status_code == 202
     behind_a_gateway = {"Host": "localhost", "Origin": "https://localhost"}
-    assert api.post("/jobs", content=FORM, headers={**MULTIPART, **behind_a_gateway}).status_code == 202
+    assert api.post("/jobs", content=FORM, headers={**MULTIPART, **behind_a_gateway}).is_success
 
 
 @pytest.mark.parametrize(
