@@ -60,7 +60,7 @@ def test_positions_that_cannot_be(api: httpx.Client, queued_job: str, accept: st
 def test_only_get_exists(api: httpx.Client, queued_job: str) -> None:
     response = api.post(f"/jobs/{queued_job}/events", headers={"Accept": "text/event-stream"})
     problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
 
 
 def test_a_run_from_before_there_was_a_log(api: httpx.Client, database: Database, queued_job: str) -> None:
