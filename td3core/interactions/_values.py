@@ -27,7 +27,8 @@ _NULLS = [
     *("nan", "NaN", "NAN", "-nan", "NA", "<NA>", "N/A", "n/a", "#N/A", "NaT"),
 ]
 """What programs write for a missing value. Other spellings, such as `none`, `na` and `nil`, may be names."""
-_EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + "\ufeff"
+_BOM = "\ufeff"
+_EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + _BOM
 """White space and the byte order mark, which are no part of an id at its ends."""
 _NO_NUMBER = "not a finite number"
 _NO_TIME = (
@@ -90,7 +91,7 @@ class ValueParser:
         if self.data.rules == 1:
             return raw
         ids = [role for role in ("user", "item") if raw[role].dtype == pl.String]
-        clean = raw.with_columns(pl.col(ids).str.strip_chars(_EDGES))
+        clean = raw.with_columns(_stripped(raw[role]) for role in ids)
         if self.header_may_repeat:
             names = self.columns.user.strip(), self.columns.item.strip()
             repeated = (clean["user"] == names[0]) & (clean["item"] == names[1])
@@ -162,12 +163,17 @@ def _clock_of(text: str) -> Clock:
     return "number"
 
 
-def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, empty_ok: bool = False) -> pl.Series:
+def _stripped(ids: pl.Series) -> pl.Series:
+    stripped = ids.str.strip_chars()  # of white space, which is faster
+    return ids.str.strip_chars(_EDGES) if stripped.str.starts_with(_BOM).any() else stripped
+
+
+def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, stripped: bool = False) -> pl.Series:
     """Return the reason of the first check that fails for a value, or null."""
     empty = raw.is_null()
     if raw.dtype == pl.String:
-        empty |= raw.str.strip_chars() == ""
-    reason = pl.when(empty).then(None if empty_ok else pl.lit("empty value"))
+        empty |= (raw if stripped else raw.str.strip_chars()) == ""
+    reason = pl.when(empty).then(pl.lit("empty value"))
     for bad, why in checks:
         reason = reason.when(bad).then(pl.lit(why))
     return pl.select(reason.otherwise(None).cast(pl.String)).to_series()
@@ -185,12 +191,13 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
             checks.append(
                 (raw.str.contains(r"^\[.*[,'\"].*\]$"), "a list is not an id; write one row for each")
             )
-        for quote in "'\"":
-            wrapped = raw.str.starts_with(quote) & raw.str.ends_with(quote) & (raw.str.len_bytes() > 1)
-            if len(raw) >= _MIN_WRAPPED and wrapped.all():
+        quote = raw.drop_nulls().head(1).str.slice(0, 1).to_list()
+        if len(raw) >= _MIN_WRAPPED and quote in (["'"], ['"']):
+            wrapped = raw.str.starts_with(quote[0]) & raw.str.ends_with(quote[0]) & (raw.str.len_bytes() > 1)
+            if wrapped.all():
                 why = "every id of the column is wrapped in quotes; remove them, or set data.quoting"
                 checks.append((wrapped, why))
-    return _reasons(raw, checks)
+    return _reasons(raw, checks, stripped=data.rules > 1)
 
 
 def _whole_numbers(raw: pl.Series) -> Column:

@@ -35,7 +35,8 @@ SPECS: TypeAdapter[JobSpec | EvaluationSpec] = TypeAdapter(JobSpec | EvaluationS
 PAGES_WITH_SPECS = [
     path
     for path in DOCUMENTS
-    if path.name in ("submit.md", "evaluate.md", "choose-a-spec.md", "quickstart.md", "prepare-a-log.md")
+    if path.name
+    in ("submit.md", "evaluate.md", "choose-a-spec.md", "quickstart.md", "prepare-a-log.md", "logs.md")
 ]
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
