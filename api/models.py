@@ -265,6 +265,8 @@ class Worker(Base):
     pid: Mapped[int]
     queues: Mapped[list[str]] = mapped_column(JSON)
     device: Mapped[str] = mapped_column(String(64))
+    gpu: Mapped[dict[str, Any] | None]
+    """The fields of `api.workers.gpu.Gpu`, as of the last heartbeat."""
     version: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,7 +1,8 @@
 """Settings of the service, read from `TD3_` environment variables, which no other module reads.
 
 Libraries have variables of their own: the S3 client the `AWS_` ones, with which `api.storage.bucket` agrees on the
-region, and the Prometheus client `PROMETHEUS_MULTIPROC_DIR`, which `worker.metrics` sets for the children.
+region; the Prometheus client `PROMETHEUS_MULTIPROC_DIR`, which `worker.metrics` sets for the children; and CUDA those
+by which it numbers devices, which `worker.gpu` follows.
 """
 
 from pathlib import Path

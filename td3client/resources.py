@@ -182,6 +182,19 @@ class EventPage(TypedDict):
     """Whether the run has ended and this is its last page."""
 
 
+class Gpu(TypedDict):
+    """A GPU as its driver describes it: a whole one, or a part that MIG has cut off."""
+
+    name: str
+    """Name of the model."""
+    memory_used_bytes: int
+    """Memory in use, by any process."""
+    memory_total_bytes: int
+    """Memory that it has."""
+    driver: str
+    """Version of the driver."""
+
+
 class Job(Run):
     """A distillation job."""
 
@@ -464,6 +477,10 @@ class Worker(TypedDict):
     """Queues that it takes runs from."""
     device: str
     """Device that it computes on, as configured."""
+    gpu: Gpu | None
+    """The GPU that it computes on, as of the last heartbeat. Null if it computes on a CPU, or if the
+    driver could not be asked.
+    """
     version: str
     """Version of the service."""
     started_at: str

@@ -13,6 +13,8 @@ from api.settings import Settings
 from api.workers import service
 from api.workers.service import Identity
 from td3core.version import VERSION
+from worker.gpu import GpuReader
+from worker.resources import has_gpu
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +34,7 @@ class Presence:
         self._thread: threading.Thread | None = None
         self._connected = threading.Lock()
         """Held while there is a connection, which no child may inherit: the copy of SQLite in the child would consider
-        its locks held and wait for them forever."""
+        its locks held and wait for them forever. It is held in NVML, too, which has locks of its own."""
 
     def start(self, queues: list[str]) -> None:
         """Start, as a worker that takes runs from `queues`."""
@@ -59,12 +61,14 @@ class Presence:
         database = Database(
             self._settings.database_url, limits=self._settings.database_limits, name="td3 worker"
         )
+        reader = GpuReader(worker.device) if has_gpu(worker.device) else None
         while True:
             stopping = self._stopped.is_set()
             with self._connected:
+                gpu = reader.read() if reader else None
                 try:
                     with database.transaction() as session:
-                        service.beat(session, worker, stopping=stopping)
+                        service.beat(session, worker, gpu=gpu, stopping=stopping)
                 except SQLAlchemyError as error:
                     log.warning("presence.database_unavailable", error=str(error))
                 database.close()

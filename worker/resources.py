@@ -1,5 +1,6 @@
 """Resources of a worker: the queues that it can serve, its device, and the memory limit of a run."""
 
+import functools
 import resource
 import subprocess
 import sys
@@ -14,7 +15,7 @@ def served_queues(settings: Settings) -> Sequence[str]:
     """Return the queues to take runs from."""
     if settings.worker_queues != "auto":
         return settings.worker_queues.split(",")
-    return ["cpu", "gpu"] if _has_gpu(settings.device) else ["cpu"]
+    return ["cpu", "gpu"] if has_gpu(settings.device) else ["cpu"]
 
 
 def check_device(settings: Settings) -> None:
@@ -28,7 +29,8 @@ def check_device(settings: Settings) -> None:
         raise SettingsError(f"TD3_DEVICE={settings.device!r}: torch finds no such GPU on this machine")
 
 
-def _has_gpu(device: str) -> bool:
+def has_gpu(device: str) -> bool:
+    """Return whether runs on this device compute on a GPU."""
     if device != "auto":
         return device.startswith("cuda")
     if not any(Path("/dev").glob("nvidia[0-9]*")) and not Path("/dev/kfd").exists():
@@ -36,6 +38,7 @@ def _has_gpu(device: str) -> bool:
     return _torch_sees(0)
 
 
+@functools.cache
 def _torch_sees(gpu: int) -> bool:
     """Check with torch in another process: CUDA does not work after a fork, so the main process must not use it."""
     seen = f"torch.cuda.is_available() and torch.cuda.device_count() > {gpu}"

@@ -8,6 +8,15 @@ from pydantic import BaseModel, Field
 from api.workers.service import Seen, WorkerState
 
 
+class GpuOut(BaseModel):
+    """A GPU as its driver describes it: a whole one, or a part that MIG has cut off."""
+
+    name: str = Field(description="Name of the model.", examples=["NVIDIA H100 80GB HBM3"])
+    memory_used_bytes: int = Field(description="Memory in use, by any process.", examples=[3_229_614_080])
+    memory_total_bytes: int = Field(description="Memory that it has.", examples=[85_520_809_984])
+    driver: str = Field(description="Version of the driver.", examples=["580.95.05"])
+
+
 class WorkerOut(BaseModel):
     """A process that takes runs from a queue and executes them, one at a time."""
 
@@ -22,6 +31,10 @@ class WorkerOut(BaseModel):
     pid: int = Field(description="Process id.", examples=[4711])
     queues: list[str] = Field(description="Queues that it takes runs from.", examples=[["cpu"]])
     device: str = Field(description="Device that it computes on, as configured.", examples=["auto"])
+    gpu: GpuOut | None = Field(
+        description="The GPU that it computes on, as of the last heartbeat. Null if it computes on a CPU, or if the "
+        "driver could not be asked."
+    )
     version: str = Field(description="Version of the service.", examples=["0.1.0"])
     started_at: datetime = Field(description="When it started.")
     seen_at: datetime = Field(description="Time of its last heartbeat.")
@@ -38,6 +51,7 @@ class WorkerOut(BaseModel):
             pid=worker.pid,
             queues=worker.queues,
             device=worker.device,
+            gpu=GpuOut(**worker.gpu) if worker.gpu else None,
             version=worker.version,
             started_at=worker.started_at,
             seen_at=worker.seen_at,
@@ -60,6 +74,12 @@ WORKERS_EXAMPLE: dict[str, Any] = {
             "pid": 4711,
             "queues": ["cpu"],
             "device": "auto",
+            "gpu": {
+                "name": "NVIDIA H100 80GB HBM3",
+                "memory_used_bytes": 3_229_614_080,
+                "memory_total_bytes": 85_520_809_984,
+                "driver": "580.95.05",
+            },
             "version": "0.1.0",
             "started_at": "2026-01-15T08:00:00Z",
             "seen_at": "2026-01-15T09:33:20Z",

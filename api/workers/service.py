@@ -1,7 +1,7 @@
 """Heartbeats of workers, and listing workers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.db import now
 from api.models import HELD, RUN_KINDS, Worker
+from api.workers.gpu import Gpu
 
 WorkerState = Literal["alive", "silent", "stopped"]
 
@@ -26,7 +27,7 @@ class Identity:
     version: str
 
 
-def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
+def beat(session: Session, worker: Identity, *, gpu: Gpu | None = None, stopping: bool = False) -> None:
     """Record a heartbeat of the worker, or that it stops, with the time of the database."""
     at = now(session)
     row = session.get(Worker, worker.id)
@@ -41,6 +42,7 @@ def beat(session: Session, worker: Identity, *, stopping: bool = False) -> None:
             started_at=at,
         )
         session.add(row)
+    row.gpu = asdict(gpu) if gpu else None
     row.seen_at = at
     row.stopped_at = at if stopping else None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import torch
 
 from api.db import Database
 from api.models import Job
@@ -54,6 +55,8 @@ def test_a_worker_that_was_stopped_past_its_lease_is_ignored_when_it_wakes(
         wait_until(lambda: is_distilling(job(database, job_id), 1), seconds=120)
         first_process = job(database, job_id).worker
         assert listed(api) == {first_process: ("alive", [job_id])}
+        has_gpu = [worker["gpu"] is not None for worker in api.get("/workers").json()["items"]]
+        assert has_gpu == [torch.cuda.is_available()]
         stopped = family(first)
         for process in stopped:
             process.send_signal(signal.SIGSTOP)

@@ -8,6 +8,7 @@ from api.db import Database, now
 from api.models import Job, Worker
 from api.settings import Settings
 from api.workers import service
+from api.workers.gpu import Gpu
 from api.workers.service import Identity
 from tests.support.claims import claim
 from tests.support.jobs import add_job
@@ -17,10 +18,12 @@ from tests.support.waiting import wait_until
 WORKER = Identity("gpu-3/4711/9f3c", "gpu-3", 4711, ("distil",), "auto", "0.1.0")
 
 
-def beat(database: Database, worker_id: str = WORKER.id, *, stopping: bool = False) -> None:
+def beat(
+    database: Database, worker_id: str = WORKER.id, *, gpu: Gpu | None = None, stopping: bool = False
+) -> None:
     identity = Identity(worker_id, WORKER.host, WORKER.pid, WORKER.queues, WORKER.device, WORKER.version)
     with database.transaction() as session:
-        service.beat(session, identity, stopping=stopping)
+        service.beat(session, identity, gpu=gpu, stopping=stopping)
 
 
 def unseen_for(database: Database, worker_id: str, seconds: float) -> None:
@@ -52,12 +55,28 @@ def test_a_worker_and_what_it_holds(api: httpx.Client, database: Database, queue
         "pid": 4711,
         "queues": ["distil"],
         "device": "auto",
+        "gpu": None,
         "version": "0.1.0",
         "runs": [queued_job],
     }
     beat(database)
     (worker,) = listed(api)
     assert worker["seen_at"] > worker["started_at"]  # type: ignore[operator]
+
+
+def test_the_gpu_is_that_of_the_last_heartbeat(api: httpx.Client, database: Database) -> None:
+    for used in (0, 60 * 2**30):
+        beat(database, gpu=Gpu("NVIDIA H200", used, 141 * 2**30, "580.95.05"))
+        assert [worker["gpu"] for worker in listed(api)] == [
+            {
+                "name": "NVIDIA H200",
+                "memory_used_bytes": used,
+                "memory_total_bytes": 141 * 2**30,
+                "driver": "580.95.05",
+            }
+        ]
+    beat(database)
+    assert [worker["gpu"] for worker in listed(api)] == [None]
 
 
 def test_alive_silent_and_stopped(api: httpx.Client, database: Database, settings: Settings) -> None:
