@@ -32,6 +32,7 @@ def main() -> None:
     try:
         settings = load_settings()
         settings.check_exposure()
+        settings.open_data_dir()
         app = create_app(settings)
         _ = settings.required_broker_url
     except SettingsError as error:

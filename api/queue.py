@@ -26,6 +26,8 @@ def make_celery(broker_url: str, queue: Queue = QUEUE) -> Celery:
         worker_max_tasks_per_child=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
+        # Whoever reaches the broker could end the worker, or have it tell its environment.
+        worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=3,
         broker_connection_max_retries=None,

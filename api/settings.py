@@ -5,6 +5,8 @@ region; the Prometheus client `PROMETHEUS_MULTIPROC_DIR`, which `worker.metrics`
 by which it numbers devices, which `worker.gpu` follows.
 """
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +21,7 @@ from api.errors import SettingsError
 from td3core.config.faults import expectation
 
 EVERY_ADDRESS = ("", "0.0.0.0", "::")
+PRIVATE = 0o077  # the umask: nobody but the user
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 Queue = Literal["cpu", "gpu"]
 """What a run requires of its worker."""
@@ -296,6 +299,23 @@ class Settings(BaseSettings):
         if self.allowed_hosts is not None:
             return frozenset(name.strip().strip("[]").lower() for name in self.allowed_hosts.split(","))
         return frozenset({*LOOPBACK, self.host.lower()} - set(EVERY_ADDRESS))
+
+    def open_data_dir(self) -> None:
+        """Create the data directory if need be, and keep what this process writes from other users.
+
+        Raises:
+            SettingsError: The directory cannot be used.
+        """
+        os.umask(PRIVATE)
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.data_dir):
+                pass
+        except OSError as error:
+            raise SettingsError(
+                f"TD3_DATA_DIR={str(self.data_dir)!r}: {error.strerror}; expected a directory that this user "
+                "can write to"
+            ) from None
 
     def check_exposure(self) -> None:
         """Check that the API, which has no access control, is served to this machine alone unless that is wanted.

