@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 wheels=build/wheels
-packages="annotated-types polars polars-runtime-32 pydantic pydantic_core typing_extensions typing-inspection zstandard"
+packages="annotated-types polars polars-runtime-32 pydantic pydantic_core structlog typing_extensions typing-inspection zstandard"
 
 if [ "${1:-}" = pack ]; then
   shift

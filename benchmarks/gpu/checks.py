@@ -6,6 +6,7 @@ import sys
 from benchmarks.gpu.report import Asked, Report
 
 _FOLDER = "tests/td3core"
+_FILES = (f"{_FOLDER}/test_devices.py", f"{_FOLDER}/training/test_recorded.py", "tests/worker/test_gpu.py")
 _NOTHING_RAN = 5
 """What pytest ends with if no test was chosen, or all were deselected."""
 
@@ -29,8 +30,7 @@ def _run(asked: Asked) -> dict[str, object]:
         "-m",
         chosen,
     ]
-    command += ["-W", "default", f"--confcutdir={_FOLDER}", f"{_FOLDER}/test_devices.py"]
-    command += [f"{_FOLDER}/training/test_recorded.py"]
+    command += ["-W", "default", f"--confcutdir={_FOLDER}", *_FILES]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=max(asked.left, 20))
     lines = done.stdout.splitlines()
     return {
