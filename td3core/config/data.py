@@ -36,13 +36,22 @@ class DataConfig(Config):
         description="File format of the log. `auto` decides by the file name, then by the first bytes; set it if the "
         "name is misleading.",
     )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        pattern=r"^[\t -!#-~]+$",
+        description="What separates the fields of a CSV, TSV or `.inter`: one or more characters of ASCII, such as "
+        "`::`. Null is a tab in TSV and `.inter`, and in CSV the one of comma, semicolon, tab and bar that the first "
+        "line has most.",
+    )
     quoting: Quoting = Field(
         default="auto",
         description="What a double quote means in CSV and TSV; in `.inter` it is a letter. `standard`: a field that "
         "begins with a quote ends at the next single one and may hold separators, line breaks and doubled quotes "
         '(RFC 4180). `backslash`: the same with `\\"` for a quote within quotes. `none`: quotes are letters. `auto`: '
-        "`standard` for CSV, except that a quoted field is refused if its lines look like rows; for TSV what its "
-        "beginning shows.",
+        "`standard` for CSV, except that a quoted field is refused if its lines look like rows; for TSV, and "
+        "where `separator` is set, what its beginning shows.",
     )
     header: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Strict(False)] | None = Field(
         default=None,

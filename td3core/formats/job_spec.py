@@ -1,8 +1,8 @@
 """The formats of job specs.
 
 1. As of 0.1.0.
-2. There are `data.header`, `data.null_ids`, `data.quoting`, `data.repeats`, `data.rules`, `inner.targets`,
-   `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`.
+2. There are `data.header`, `data.null_ids`, `data.quoting`, `data.repeats`, `data.rules`, `data.separator`,
+   `inner.targets`, `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`.
 """
 
 from typing import Any
@@ -10,7 +10,14 @@ from typing import Any
 from td3core.formats.format import Document
 
 _BEFORE: dict[str, dict[str, Any]] = {
-    "data": {"header": None, "null_ids": "refuse", "quoting": "standard", "repeats": "keep", "rules": 1},
+    "data": {
+        "header": None,
+        "null_ids": "refuse",
+        "quoting": "standard",
+        "repeats": "keep",
+        "rules": 1,
+        "separator": None,
+    },
     "inner": {"targets": "summary"},
     "summary": {"precision": "float32"},
     "teacher": {"members": 1, "scale_lr": False, "warm_up": 0.0},

@@ -79,7 +79,10 @@ def check_header(
             f"the first line ({first[0][:60]!r}) {_what_it_is(first, separator)}",
             [
                 LogProblem(
-                    "the first line cannot be divided into fields", 1, field="dataset", value=shown(first[0])
+                    "the first line cannot be divided into fields",
+                    1,
+                    field="dataset" if _is_comment(first) else "data.separator",
+                    value=shown(first[0]),
                 )
             ],
         )
@@ -113,11 +116,11 @@ def _is_comment(fields: Sequence[str]) -> bool:
 def _what_it_is(fields: Sequence[str], separator: str) -> str:
     if _is_comment(fields):
         return "is a comment; remove such lines"
-    expected = "tabs" if separator == "\t" else "commas, semicolons, tabs or bars"
-    for other, name in (("::", "two colons"), (",", "commas"), (";", "semicolons"), (" ", "spaces")):
-        if other in fields[0].strip():
-            return f"seems to have its fields separated by {name}; expected {expected}"
-    return f"has a single field; expected at least a user and an item, separated by {expected}"
+    names = {"::": "two colons", "\t": "tabs", ",": "commas", ";": "semicolons", " ": "spaces"}
+    for other, name in names.items():
+        if other != separator and other in fields[0].strip():
+            return f"seems to have its fields separated by {name}; set data.separator to {other!r}"
+    return "has a single field; expected at least a user and an item, or set data.separator"
 
 
 def first_records(block: Block, dialect: Dialect) -> list[list[str]]:
@@ -280,11 +283,11 @@ class DelimitedFormat:
                 return
             except csv.Error as error:
                 reason = f"malformed: {error}; data.quoting says how quotes are read"
-                yield line, LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting")
+                yield line, LogProblem(reason, line, value=self._shown(lines[begin]), field="data.quoting")
                 continue
             if not record:
                 continue
-            text = self.dialect.separator.join(record)
+            text = (self.dialect.written or self.dialect.separator).join(record)
             raw = [part.encode("utf-8", "surrogateescape") for part in lines[begin : reader.line_num]]
             if self._swallowed(record, raw):
                 reason = (
@@ -292,24 +295,27 @@ class DelimitedFormat:
                     'data.quoting to none if quotes are letters, to backslash if \\" is a quote within quotes, or to '
                     "standard if the field is right"
                 )
-                yield line, LogProblem(reason, line, value=_shown(lines[begin]), field="data.quoting")
+                yield line, LogProblem(reason, line, value=self._shown(lines[begin]), field="data.quoting")
             elif len(record) != len(self.header):
                 reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
-                yield line, LogProblem(reason, line, value=_shown(text))
+                yield line, LogProblem(reason, line, value=self._shown(text))
             elif not _is_unicode(text):
                 reason = "not valid UTF-8; save the file as UTF-8"
-                yield line, LogProblem(reason, line, value=_shown(text))
+                yield line, LogProblem(reason, line, value=self._shown(text))
             else:
                 yield line, record
+
+    def _shown(self, text: str) -> str | None:
+        if self.dialect.written is not None:
+            text = text.replace(self.dialect.separator, self.dialect.written)
+        return shown(
+            text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
 
 
 def _lines(block: Block) -> list[str]:
     r"""The lines, which end at \n, \r and \r\n alone."""
     return io.StringIO(block.data.decode("utf-8", "surrogateescape"), newline="").readlines()
-
-
-def _shown(text: str) -> str | None:
-    return shown(text.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _is_unicode(text: str) -> bool:

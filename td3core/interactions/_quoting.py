@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _QUOTE, _NEWLINE, _RETURN = ord('"'), ord("\n"), ord("\r")
+UNIT_SEPARATOR = "\x1f"
 _BACKSLASH = re.compile(rb'\\(["\\])')
 
 
@@ -25,9 +26,13 @@ class Dialect:
     """
 
     separator: str
+    """A single character."""
     quoted: bool
     lines_may_look_like_rows: bool = False
     """Whether a quoted field may hold lines that look like rows, which otherwise is taken for a quote too many."""
+
+    written: str | None = None
+    """The separator in the file, where it has several characters."""
 
     def reader(self, lines: Iterable[str]) -> "Reader":
         """Return Python's reader, which counts lines as an editor does."""
@@ -37,6 +42,18 @@ class Dialect:
             quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
             strict=True,
         )
+
+
+def single_separators(chunks: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
+    """Replace a separator of several characters by one of a single character, `UNIT_SEPARATOR`."""
+    kept = b""
+    for chunk in chunks:
+        data = (kept + chunk).replace(separator, UNIT_SEPARATOR.encode())
+        begun = next(size for size in range(len(separator) - 1, -1, -1) if data.endswith(separator[:size]))
+        data, kept = data[: len(data) - begun], data[len(data) - begun :]
+        yield data
+    if kept:
+        yield kept
 
 
 def doubled_quotes(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -30,7 +30,13 @@ from td3core.interactions._parquet import (
     read_batches,
 )
 from td3core.interactions._problems import ProblemReport
-from td3core.interactions._quoting import Dialect, doubled_quotes, is_quoted
+from td3core.interactions._quoting import (
+    UNIT_SEPARATOR,
+    Dialect,
+    doubled_quotes,
+    is_quoted,
+    single_separators,
+)
 from td3core.interactions._source import Source, open_source
 from td3core.interactions._values import ValueParser
 
@@ -123,6 +129,8 @@ def _read_text(
     dialect = _dialect(source, data)
     quoted = dialect is not None and dialect.quoted
     chunks: Iterable[bytes] = source.chunks(may_be_cut=head_bytes is not None)
+    if data.separator is not None and dialect is not None and dialect.written is not None:
+        chunks = single_separators(chunks, data.separator.encode())
     if quoted and data.quoting == "backslash":
         chunks = doubled_quotes(chunks)
     blocks = cut_blocks(chunks, source.path.stat().st_size, limits, quoted=quoted, head_bytes=head_bytes)
@@ -153,23 +161,35 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
     if source.format == "jsonl":
         return None
     form = source.format
-    if form == "tsv" and data.format == "auto" and b"\t" not in source.head.strip().partition(b"\n")[0]:
+    if (
+        form == "tsv"
+        and data.format == "auto"
+        and data.separator is None
+        and b"\t" not in source.head.strip().partition(b"\n")[0]
+    ):
         form = "csv"  # by its name alone it would have a single column
-    separator = guess_separator(source.head) if form == "csv" else "\t"
+    separator, written, head = "\t", None, source.head
+    if data.separator is not None and len(data.separator) > 1:
+        separator, written = UNIT_SEPARATOR, data.separator
+        head = head.replace(written.encode(), separator.encode())
+    elif data.separator is not None:
+        separator = data.separator
+    elif form == "csv":
+        separator = guess_separator(head)
     if form == "inter" or data.quoting == "none":
         quoted = False
-    elif form == "tsv" and data.quoting == "auto":
-        quoted = is_quoted(source.head, separator)
+    elif data.quoting == "auto" and (form == "tsv" or data.separator is not None):
+        quoted = is_quoted(head, separator)
     else:
         quoted = True
-    return Dialect(separator, quoted, lines_may_look_like_rows=data.quoting == "standard")
+    return Dialect(separator, quoted, lines_may_look_like_rows=data.quoting == "standard", written=written)
 
 
 def _open_text(
     dialect: Dialect | None, data: DataConfig, first: Block, limits: Limits
 ) -> tuple[TextFormat, Columns, Block]:
     if dialect is None:
-        _refuse_header(data, "JSON Lines")
+        _refuse_layout(data, "JSON Lines")
         objects = first_objects(first, most=limits.columns)
         keys = list(dict.fromkeys(key for record in objects for key in record))
         columns = find_columns(
@@ -193,12 +213,13 @@ def _open_text(
     return DelimitedFormat(dialect, header, positions), columns, rest
 
 
-def _refuse_header(data: DataConfig, form: str) -> None:
-    if data.header is not None:
-        raise UnreadableLogError(
-            f"data.header is for CSV, TSV and .inter, but the log is {form}; leave it out",
-            [LogProblem(f"{form} has its own names", field="data.header")],
-        )
+def _refuse_layout(data: DataConfig, form: str) -> None:
+    for name, value in (("header", data.header), ("separator", data.separator)):
+        if value is not None:
+            raise UnreadableLogError(
+                f"data.{name} is for CSV, TSV and .inter, but the log is {form}; leave it out",
+                [LogProblem(f"{form} has no use for it", field=f"data.{name}")],
+            )
 
 
 def _read_parquet(
@@ -206,7 +227,7 @@ def _read_parquet(
 ) -> Iterator[pl.DataFrame]:
     if head_bytes is not None and not is_whole(source.path):
         return
-    _refuse_header(data, "Parquet")
+    _refuse_layout(data, "Parquet")
     check_footer(source.path)
     schema = parquet_schema(source.path)
     check_width(len(schema), limits.columns)

@@ -26,6 +26,12 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
             {"header": ["user", "item", "ts"]},
         ),
         (
+            LOG.replace(",", "::"),
+            "unreadable_log",
+            {"line": 1, "field": "data.separator", "value": "user_id::item_id::timestamp"},
+            {"separator": "::"},
+        ),
+        (
             LOG.replace("timestamp", "order_number"),
             "missing_column",
             {"column": "order_number", "field": "data.columns.timestamp"},
@@ -44,7 +50,7 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
             {"null_ids": "keep", "min_user_interactions": 3},
         ),
     ],
-    ids=["no header", "a time by its name", "no timestamp", "a missing value"],
+    ids=["no header", "separator", "a time by its name", "no timestamp", "a missing value"],
 )
 def test_the_refusal_names_the_field_that_helps(
     api: httpx.Client, log: str, code: str, where: dict[str, Any], data: dict[str, Any]

@@ -40,10 +40,10 @@ def test_the_separator_is_seen_in_spite_of_the_name(tmp_path: Path, name: str, c
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("pairs.txt", "3 9\n3 11\n", "separated by spaces; expected commas"),
-        ("ratings.dat", "1::1193::5::978300760\n", "separated by two colons; expected commas"),
-        ("log.inter", "user_id:token item_id:token\n1 2\n", "separated by spaces; expected tabs"),
-        ("log.inter", "user_id:token,item_id:token\n1,2\n", "separated by commas; expected tabs"),
+        ("pairs.txt", "3 9\n3 11\n", "separated by spaces; set data.separator to ' '"),
+        ("ratings.dat", "1::1193::5::978300760\n", "separated by two colons; set data.separator to '::'"),
+        ("log.inter", "user_id:token item_id:token\n1 2\n", "separated by spaces; set"),
+        ("log.inter", "user_id:token,item_id:token\n1,2\n", "separated by commas; set"),
         ("log.csv", "# dump of 2024\nuser,item\na,b\n", "is a comment; remove such lines"),
         ("log.csv", "% nodes: 3, links: 4\na,b\n", "is a comment; remove such lines"),
         ("log.csv", "user\na\n", "has a single field; expected at least a user and an item"),
