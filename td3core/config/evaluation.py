@@ -1,5 +1,6 @@
 """The spec of an evaluation, and the configuration of the quick certificate."""
 
+from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, Strict, model_validator
@@ -8,6 +9,9 @@ from td3core.config.base import Config
 from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerKind
 from td3core.config.sources import NAME_SINCE, SOURCES, EvaluationSource
+
+_LONGEST_LIST = 100
+_MOST_TRAININGS = 10_000  # 4 architectures on every source with 50 seeds are about half as many
 
 
 class CertificateConfig(Config):
@@ -46,20 +50,23 @@ class TrendConfig(Config):
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec", "gru4rec", "narm", "bert4rec"),
         min_length=1,
+        max_length=_LONGEST_LIST,
         description="Architectures to compare.",
     )
     layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
-        default=(1, 2), min_length=1, description="Numbers of layers to compare."
+        default=(1, 2), min_length=1, max_length=_LONGEST_LIST, description="Numbers of layers to compare."
     )
     inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
         default=None,
         min_length=1,
+        max_length=_LONGEST_LIST,
         description="Inner sizes to compare. Default: `learner.inner_size` of the job.",
     )
     embedding_sizes: Annotated[tuple[Annotated[int, Field(ge=2, le=1024)], ...], Strict(False)] | None = (
         Field(
             default=None,
             min_length=1,
+            max_length=_LONGEST_LIST,
             description="Widths of the item embedding to compare. Default: that of the job. A learner with another "
             "width learns its own item embedding from scratch.",
         )
@@ -71,6 +78,12 @@ class TrendConfig(Config):
         description="Number of fresh learners per configuration, on the summary and on the log each.",
     )
 
+    @property
+    def trainings(self) -> int:
+        """Number of learners that are trained."""
+        lists = (self.learners, self.layers, self.inner_sizes, self.embedding_sizes)
+        return 2 * self.seeds * prod(len(values) for values in lists if values is not None)
+
 
 class EvaluationSpec(Config):
     """The spec of an evaluation: what is trained, how often, and how it is scored. Every field has a default."""
@@ -78,6 +91,7 @@ class EvaluationSpec(Config):
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec",),
         min_length=1,
+        max_length=_LONGEST_LIST,
         description="Architectures of the learners that are trained on every source.",
     )
     seeds: int = Field(
@@ -98,6 +112,7 @@ class EvaluationSpec(Config):
     ] = Field(
         default=tuple(source.name for source in SOURCES if source.in_evaluations),
         min_length=1,
+        max_length=_LONGEST_LIST,
         description="What the learners are trained on; `all` is every source there is. Those that need the teacher "
         "are left out of evaluations of archives that have none. `recovery` needs `summary` and `full`, and "
         "`lift_recovery` also `floor`. "
@@ -127,7 +142,10 @@ class EvaluationSpec(Config):
         "uniformly; only for comparison with publications that do this.",
     )
     cutoffs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Strict(False)] = Field(
-        default=(5, 10, 20), min_length=1, description="Cut-offs k of HR@k, NDCG@k and MRR@k."
+        default=(5, 10, 20),
+        min_length=1,
+        max_length=_LONGEST_LIST,
+        description="Cut-offs k of HR@k, NDCG@k and MRR@k.",
     )
     exclude_seen: bool | None = Field(
         default=None,
@@ -146,6 +164,23 @@ class EvaluationSpec(Config):
         description="Number of training steps on the summary and on real users. Default: `inner.steps` of the job. "
         "Students of another learner take a fixed number of steps instead.",
     )
+
+    @property
+    def trainings(self) -> int:
+        """Number of learners that are trained at most, without those that `worth` needs."""
+        of_sources = len(self.learners) * len(self.sources) * self.seeds
+        return of_sources + (0 if self.trend is None else self.trend.trainings)
+
+    @model_validator(mode="after")
+    def _trainings_are_bounded(self) -> Self:
+        if self.trainings > _MOST_TRAININGS:
+            raise FieldError(
+                self.seeds,
+                field="seeds",
+                reason=f"asks for {self.trainings:,} trainings, with its learners, sources and trend; at most "
+                f"{_MOST_TRAININGS:,} are allowed",
+            )
+        return self
 
     @model_validator(mode="after")
     def _worth_is_of_a_summary(self) -> Self:
