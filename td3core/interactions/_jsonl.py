@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -105,12 +106,18 @@ class JsonLinesFormat:
 
 
 def _refuse_late_times(block: Block) -> None:
-    names = {key.decode("utf-8", "replace"): key for key in _KEY.findall(block.data)}
-    for name in filter(looks_like_a_time, names):  # it may be a key of a nested object, or stand in a text
-        lines = (line for line in block.data.split(b"\n") if names[name] in line)
-        for _, record in islice(_lines(Block(b"\n".join(lines), 1)), _KEY_LINES):
-            if isinstance(record, dict) and name in record:
-                refuse_unused_times([name], f" (which the first {_KEY_LINES:,} lines lack)")
+    names = {key: key.decode("utf-8", "replace") for key in _KEY.findall(block.data)}
+    times = {key: name for key, name in names.items() if looks_like_a_time(name)}
+    if not times:
+        return
+    looked_at = Counter[str]()
+    for line in block.data.split(b"\n"):
+        found = {times[key] for key in _KEY.findall(line) if key in times}
+        found = {name for name in found if looked_at[name] < _KEY_LINES}
+        looked_at.update(found)  # it may be a key of a nested object, or stand in a text
+        for _, record in _lines(Block(line, 1)) if found else ():
+            if isinstance(record, dict) and (late := sorted(found & record.keys())):
+                refuse_unused_times(late, f" (which the first {_KEY_LINES:,} lines lack)")
 
 
 def _text(value: object) -> object:
