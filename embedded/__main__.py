@@ -12,12 +12,16 @@ from api.settings import load_settings
 from embedded.errors import EmbeddedError
 from embedded.service import running_service
 from embedded.signals import interrupt_when_terminated
+from embedded.supervisor import Supervisor
 
 WATCH_SECONDS = 0.5
 
 
 def main() -> int:
-    """Run the service with the settings of the environment. The exit code is 1 if it failed."""
+    """Run the service with the settings of the environment, and start again what ends.
+
+    The exit code is 1 if the service did not start.
+    """
     interrupt_when_terminated()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
@@ -35,9 +39,14 @@ def main() -> int:
         ) as service:
             console.print(f"[bold green]Ready[/] at {service.url}; API documentation at {service.url}/docs")
             console.print(f"Logs: {escape(str(service.log_dir))}/*.log. Press Ctrl-C to stop the service.")
+            supervisor = Supervisor(
+                service.children,
+                service.start,
+                tell=lambda text: console.print("[bold yellow]Warning:[/]", escape(text)),
+            )
             while True:
                 time.sleep(WATCH_SECONDS)
-                service.check_alive()
+                supervisor.mend()
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 0

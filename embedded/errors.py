@@ -14,7 +14,8 @@ class ChildDiedError(EmbeddedError):
     def __init__(self, name: str, *, code: int, log: Path, tail: str) -> None:
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         end = f"last lines of {log}:\n{tail}" if tail else f"{log} is empty"
-        super().__init__(f"{name} exited unexpectedly ({how}); {end}")
+        self.cause = f"{name} exited unexpectedly ({how})"
+        super().__init__(f"{self.cause}; {end}")
         self.name = name
         self.code = code
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from embedded.broker import start_broker
+from embedded.broker import Broker, start_broker
 from embedded.errors import NotReadyError, PortTakenError
 from embedded.lock import exclusive
 from embedded.process import ChildProcess, free_port
@@ -18,7 +18,7 @@ from embedded.process import ChildProcess, free_port
 READY_SECONDS = 90.0
 MIGRATION_SECONDS = 120.0
 # Seconds that a child has to exit: the API finishes its requests, the worker hands its run back.
-GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0}
+GRACE_SECONDS = {"api": 10.0, "worker": 30.0, "keeper": 10.0, "broker": 10.0}
 MODULES = {"migrate": "api.migrate", "api": "api", "worker": "worker", "keeper": "worker.keeper"}
 METRICS_PORT = "TD3_METRICS_PORT"
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -30,21 +30,45 @@ def command(name: str) -> list[str]:
 
 
 class Service:
-    """A running service. Its children are public so that tests can kill and restart them."""
+    """A running service. Its children are public so that they can be watched, and killed by tests."""
 
-    def __init__(self, *, data_dir: Path, host: str, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        host: str,
+        port: int,
+        environment: Mapping[str, str],
+        broker: Broker | None = None,
+    ) -> None:
+        """Describe it; a broker of its own is running already."""
         self.data_dir = data_dir
         self.log_dir = data_dir / "logs"
         reachable = ANY_HOST.get(host, host)
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-        self.children: dict[str, ChildProcess] = {}
+        self.children: dict[str, ChildProcess] = {} if broker is None else {"broker": broker.process}
         self.environment = environment
+        self._broker = broker
 
     def start(self, name: str) -> ChildProcess:
-        """Start the child `name` (`api`, `worker` or `keeper`), or start it again."""
-        child = self._run(name, command(name))
-        self.children[name] = child
+        """Start the child `name` (`api`, `worker`, `keeper` or the own `broker`), or start it again.
+
+        Raises:
+            EmbeddedError: The broker did not start.
+        """
+        if former := self.children.get(name):
+            former.stop(grace=0)  # what it left running
+        self.children[name] = child = self._started(name)
         return child
+
+    def _started(self, name: str) -> ChildProcess:
+        if name != "broker" or self._broker is None:
+            return self._run(name, command(name))
+        former = self._broker  # clients know its port and password
+        self._broker = start_broker(
+            self.data_dir / "broker", log=former.process.log, port=former.port, password=former.password
+        )
+        return self._broker.process
 
     def stop(self, name: str) -> None:
         """Stop the child `name` cleanly, if it was started."""
@@ -135,9 +159,11 @@ def running_service(
     with ExitStack() as stack:
         stack.enter_context(exclusive(data_dir))
         _check_free(host, port)
+        broker = None
         if broker_url is None:
             broker = start_broker(data_dir / "broker", log=data_dir / "logs" / "broker.log")
-            broker_url = stack.enter_context(broker).url
+            stack.callback(broker.process.stop)
+            broker_url = broker.url
         own = {
             "TD3_HOST": host,
             "TD3_PORT": str(port),
@@ -145,7 +171,10 @@ def running_service(
             "TD3_BROKER_URL": broker_url,
             "PYTHONUNBUFFERED": "1",
         }
-        service = Service(data_dir=data_dir, host=host, port=port, environment={**environment, **own})
+        service = Service(
+            data_dir=data_dir, host=host, port=port, environment={**environment, **own}, broker=broker
+        )
+        stack.callback(service.stop, "broker")
         service.migrate()
         # Stopped in reverse order: first the API accepts no more requests, then the worker hands its run back.
         for name in ("keeper", "worker", "api"):

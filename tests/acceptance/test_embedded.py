@@ -71,18 +71,6 @@ def test_it_stops_cleanly_when_it_is_asked_to(tmp_path: Path, sig: signal.Signal
         assert alive == []
 
 
-def test_it_says_when_a_part_of_it_dies(tmp_path: Path) -> None:
-    with serving(tmp_path) as process:
-        url_of(process)
-        family = family_of(process)
-        keeper = next(child for child in family if "worker.keeper" in child.cmdline())
-        keeper.kill()
-        assert process.wait(60) == 1
-        assert "keeper exited unexpectedly (signal SIGKILL)" in rest_of(process)
-        _, alive = psutil.wait_procs(family, timeout=1)
-        assert alive == []
-
-
 def test_it_says_that_the_port_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
