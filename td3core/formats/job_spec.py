@@ -2,7 +2,8 @@
 
 1. As of 0.1.0.
 2. There are `data.header`, `data.null_ids`, `data.quoting`, `data.repeats`, `data.rules`, `data.separator`,
-   `inner.targets`, `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`.
+   `inner.targets`, `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`;
+   `inner.learners` and `inner.steps` may be null.
 """
 
 from typing import Any
@@ -18,11 +19,11 @@ _BEFORE: dict[str, dict[str, Any]] = {
         "rules": 1,
         "separator": None,
     },
-    "inner": {"targets": "summary"},
+    "inner": {"learners": 1, "steps": 20, "targets": "summary"},
     "summary": {"precision": "float32"},
     "teacher": {"members": 1, "scale_lr": False, "warm_up": 0.0},
 }
-"""Part of the spec -> field that format 1 does not have -> the value with which a run does what it did then."""
+"""Part of the spec -> field that format 1 lacks or may lack -> the value with which a run does what it did then."""
 
 
 def upgrade_1_to_2(stored: Document) -> Document:

@@ -53,6 +53,7 @@ def test_every_field_that_the_first_format_lacked_is_given_what_a_run_did_then()
         for name in fields.keys() - known[part].keys()
     }
     upgraded = JOB_SPEC.upgrade({}, version=1)
+    assert (upgraded["inner"].pop("learners"), upgraded["inner"].pop("steps")) == (1, 20), "null was no value"
     assert added == {f"{part}.{name}" for part, fields in upgraded.items() for name in fields}
 
 
