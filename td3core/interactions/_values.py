@@ -164,8 +164,8 @@ def _clock_of(text: str) -> Clock:
 
 
 def _stripped(ids: pl.Series) -> pl.Series:
-    stripped = ids.str.strip_chars()  # of white space, which is faster
-    return ids.str.strip_chars(_EDGES) if stripped.str.starts_with(_BOM).any() else stripped
+    marked = ids.str.contains(_BOM, literal=True).any()
+    return ids.str.strip_chars(_EDGES if marked else None)  # of white space alone is faster
 
 
 def _reasons(raw: pl.Series, checks: list[tuple[pl.Series, str]], *, stripped: bool = False) -> pl.Series:

@@ -11,6 +11,7 @@ from api.db import Database
 from api.models import Evaluation, Job, RunState
 from api.runs.events import EventKind
 from api.settings import Settings
+from tests.support.devices import ON_A_GPU
 from tests.support.events import log_of
 from tests.support.specs import SMALL_SPEC
 from tests.support.submissions import submit
@@ -20,10 +21,6 @@ from worker.execute import execute
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
-ON_A_GPU = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU"),
-]
 SPEC: dict[str, Any] = {
     **SMALL_SPEC,
     "inner": {**SMALL_SPEC["inner"], "compile": "auto"},

@@ -43,9 +43,10 @@ def test_nan_in_json_is_no_id(tmp_path: Path) -> None:
     [
         "user, item\n u1, i1\nu1\t,i2 \n",
         "user,item\nu1,i1\n\ufeffu1,i2\n",
+        "user,item\nu1,i1\nu1\ufeff ,i2\n",
         " user | item \n u1  | i1 \n u1  | i2 \n",
     ],
-    ids=["spaces", "byte order mark", "padding"],
+    ids=["spaces", "byte order mark", "byte order mark behind", "padding"],
 )
 def test_white_space_and_byte_order_marks_are_no_part_of_an_id(tmp_path: Path, text: str) -> None:
     assert read(tmp_path / "log.csv", text) == [("u1", "i1"), ("u1", "i2")]
