@@ -35,6 +35,7 @@ from td3core.errors import InvalidLogError
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_VALUE = 200
+LONGEST_TEXT = 2000
 MOST_ERRORS = 100
 UNPROCESSABLE = 422
 RETRY_AFTER = "5"
@@ -87,11 +88,11 @@ def problem_response(
         type=f"urn:td3:problem:{code}",
         title=title,
         status=status,
-        detail=detail,
+        detail=_cut(detail, LONGEST_TEXT),
         instance=request.url.path,
         code=code,
         request_id=request.scope.get("state", {}).get("request_id"),
-        errors=[dict(error) for error in errors] or None,
+        errors=[{name: _told(value) for name, value in error.items()} for error in errors] or None,
         **extensions,
     )
     return JSONResponse(
@@ -177,8 +178,15 @@ def _short(value: Any) -> Any:
     """The value that was received, shortened if it is long."""
     if value is None or isinstance(value, bool | int | float):
         return value if value == value and value not in (float("inf"), float("-inf")) else repr(value)
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
+    return _cut(value if isinstance(value, str) else repr(value), LONGEST_VALUE)
+
+
+def _told(value: Any) -> Any:
+    return _cut(value, LONGEST_TEXT) if isinstance(value, str) else value
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "..."
 
 
 async def _service_error(request: Request, error: Exception) -> Response:

@@ -1,16 +1,19 @@
 """Parsing of specs in request bodies."""
 
+import json
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from api.errors import InvalidSpecError
 from api.http.problems import field_errors, summarise
-from td3core.config.faults import faults
+from td3core.config import EvaluationSpec, JobSpec
+from td3core.config.ceilings import excesses
+from td3core.config.faults import Fault, faults
 
 MAX_SPEC_BYTES = 1 << 20
 
-Spec = TypeVar("Spec", bound=BaseModel)
+Spec = TypeVar("Spec", JobSpec, EvaluationSpec)
 
 
 def parse_spec(kind: type[Spec], sent: bytes | None, *, part: str = "") -> Spec:
@@ -24,15 +27,38 @@ def parse_spec(kind: type[Spec], sent: bytes | None, *, part: str = "") -> Spec:
     Raises:
         InvalidSpecError: Names each invalid field, what it got and what was expected.
     """
+    sent = b"{}" if sent is None else sent
     try:
-        return kind.model_validate_json(b"{}" if sent is None else sent)
+        spec = kind.model_validate_json(sent)
     except ValidationError as error:
-        found = list(faults(error.errors(include_url=False), kind))
-        raise InvalidSpecError(
-            f"The spec is invalid: {summarise(found)}", errors=field_errors(found, whole=part)
-        ) from None
+        raise _invalid(list(faults(error.errors(include_url=False), kind)), part) from None
+    if found := [*_repeated(sent), *excesses(spec)]:
+        raise _invalid(found, part)
+    return spec
 
 
-def as_sent(spec: BaseModel) -> dict[str, Any]:
+def _invalid(found: list[Fault], part: str) -> InvalidSpecError:
+    return InvalidSpecError(
+        f"The spec is invalid: {summarise(found)}", errors=field_errors(found, whole=part)
+    )
+
+
+def _repeated(sent: bytes) -> list[Fault]:
+    """The fields that are given twice, of which a parser would take the last and say nothing."""
+    found: list[Fault] = []
+
+    def watched(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in fields:
+                found.append(Fault((name,), value, expected="one value (the field is repeated)"))
+            fields[name] = value
+        return fields
+
+    json.loads(sent, object_pairs_hook=watched)
+    return found
+
+
+def as_sent(spec: JobSpec | EvaluationSpec) -> dict[str, Any]:
     """Return the fields that the client sent, for telling its requests apart: defaults may differ between versions."""
     return spec.model_dump(mode="json", exclude_unset=True)

@@ -1,6 +1,11 @@
 """The base class of all configs."""
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
+
+MOST_ITEMS = "maxItems"
+FEW: JsonDict = {MOST_ITEMS: 100}
+"""Extra of the schema of a list whose length is bounded where a new spec is accepted, see `td3core.config.ceilings`."""
 
 
 class Config(BaseModel):

@@ -5,13 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
-from td3core.config.base import Config
+from td3core.config.base import FEW, Config
 from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerKind
 from td3core.config.sources import NAME_SINCE, SOURCES, EvaluationSource
-
-_LONGEST_LIST = 100
-_MOST_TRAININGS = 10_000  # 4 architectures on every source with 50 seeds are about half as many
 
 
 class CertificateConfig(Config):
@@ -50,23 +47,23 @@ class TrendConfig(Config):
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec", "gru4rec", "narm", "bert4rec"),
         min_length=1,
-        max_length=_LONGEST_LIST,
+        json_schema_extra=FEW,
         description="Architectures to compare.",
     )
     layers: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Strict(False)] = Field(
-        default=(1, 2), min_length=1, max_length=_LONGEST_LIST, description="Numbers of layers to compare."
+        default=(1, 2), min_length=1, json_schema_extra=FEW, description="Numbers of layers to compare."
     )
     inner_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=8192)], ...], Strict(False)] | None = Field(
         default=None,
         min_length=1,
-        max_length=_LONGEST_LIST,
+        json_schema_extra=FEW,
         description="Inner sizes to compare. Default: `learner.inner_size` of the job.",
     )
     embedding_sizes: Annotated[tuple[Annotated[int, Field(ge=2, le=1024)], ...], Strict(False)] | None = (
         Field(
             default=None,
             min_length=1,
-            max_length=_LONGEST_LIST,
+            json_schema_extra=FEW,
             description="Widths of the item embedding to compare. Default: that of the job. A learner with another "
             "width learns its own item embedding from scratch.",
         )
@@ -91,7 +88,7 @@ class EvaluationSpec(Config):
     learners: Annotated[tuple[LearnerKind, ...], Strict(False)] = Field(
         default=("sasrec",),
         min_length=1,
-        max_length=_LONGEST_LIST,
+        json_schema_extra=FEW,
         description="Architectures of the learners that are trained on every source.",
     )
     seeds: int = Field(
@@ -112,7 +109,7 @@ class EvaluationSpec(Config):
     ] = Field(
         default=tuple(source.name for source in SOURCES if source.in_evaluations),
         min_length=1,
-        max_length=_LONGEST_LIST,
+        json_schema_extra=FEW,
         description="What the learners are trained on; `all` is every source there is. Those that need the teacher "
         "are left out of evaluations of archives that have none. `recovery` needs `summary` and `full`, and "
         "`lift_recovery` also `floor`. "
@@ -144,7 +141,7 @@ class EvaluationSpec(Config):
     cutoffs: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Strict(False)] = Field(
         default=(5, 10, 20),
         min_length=1,
-        max_length=_LONGEST_LIST,
+        json_schema_extra=FEW,
         description="Cut-offs k of HR@k, NDCG@k and MRR@k.",
     )
     exclude_seen: bool | None = Field(
@@ -170,17 +167,6 @@ class EvaluationSpec(Config):
         """Number of learners that are trained at most, without those that `worth` needs."""
         of_sources = len(self.learners) * len(self.sources) * self.seeds
         return of_sources + (0 if self.trend is None else self.trend.trainings)
-
-    @model_validator(mode="after")
-    def _trainings_are_bounded(self) -> Self:
-        if self.trainings > _MOST_TRAININGS:
-            raise FieldError(
-                self.seeds,
-                field="seeds",
-                reason=f"asks for {self.trainings:,} trainings, with its learners, sources and trend; at most "
-                f"{_MOST_TRAININGS:,} are allowed",
-            )
-        return self
 
     @model_validator(mode="after")
     def _worth_is_of_a_summary(self) -> Self:

@@ -75,8 +75,8 @@ class Fault:
 
     @property
     def field(self) -> str:
-        """The path in one word; empty for the whole document."""
-        return ".".join(map(str, self.path))
+        """The path in one word; empty for the whole document. Names that a client made up may be long."""
+        return ".".join(_short(str(part)) for part in self.path)
 
     def __str__(self) -> str:
         if self.reason is not None:

@@ -13,9 +13,6 @@ from td3core.config.faults import FieldError
 from td3core.config.learner import LearnerConfig, TeacherConfig
 from td3core.config.presets import Preset, with_preset
 
-_LARGEST_INPUT = 1_000_000_000
-"""Numbers in the expected embeddings of a summary: 4 GB, of which a run holds several."""
-
 
 class JobSpec(Config):
     """The spec of a distillation job. Every field has a default."""
@@ -59,15 +56,3 @@ class JobSpec(Config):
     def settled(self, *, items: int) -> Self:
         """Return the same with what a log of so many items takes by default."""
         return self.model_copy(update={"inner": self.inner.settled(items=items)})
-
-    @model_validator(mode="after")
-    def _summary_fits_memory(self) -> Self:
-        size = self.summary.users * self.summary.length * self.learner.embedding_size
-        if size > _LARGEST_INPUT:
-            raise FieldError(
-                self.summary.users,
-                field="summary.users",
-                reason=f"with summary.length = {self.summary.length} and learner.embedding_size = "
-                f"{self.learner.embedding_size} makes {size:,} numbers; at most {_LARGEST_INPUT:,} are allowed",
-            )
-        return self

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from td3core.config import JobSpec
+from td3core.config.ceilings import excesses
 from td3core.errors import UnsupportedFormatError
-from td3core.formats import JOB_SPEC, read_job_spec
+from td3core.formats import EVALUATION_SPEC, JOB_SPEC, read_evaluation_spec, read_job_spec
 from td3core.interactions import InteractionLog, filter_log, read_log
 
 STORED = JobSpec().model_dump(mode="json")
@@ -100,3 +101,13 @@ def test_a_spec_of_the_first_format_may_name_values_of_the_first_line(tmp_path: 
     named = {"data": {"columns": {"user": "196", "item": "242", "timestamp": "881250949"}}}
     read = read_log(log, read_job_spec(named, version=1).data)
     assert read.frame.rows() == [("186", "302", 891717742)]
+
+
+def test_stored_specs_over_the_ceilings_of_new_ones_are_read() -> None:
+    """They were accepted before there were any."""
+    summary = {"users": 10_000, "length": 2048}
+    job = {"summary": summary, "learner": {"embedding_size": 1024, "max_length": 2048}}
+    evaluation = {"cutoffs": [10] * 101, "trend": {"layers": [1] * 300, "seeds": 50}}
+    for version in (1, 2):
+        assert list(excesses(read_job_spec(job, version=version)))
+    assert len(list(excesses(read_evaluation_spec(evaluation, version=EVALUATION_SPEC.current)))) == 3
