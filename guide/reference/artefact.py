@@ -34,12 +34,15 @@ def artefact_page() -> str:
     )
     return f"""# Artefact
 
-The result of a job is one zip archive without pickled objects. `td3core.load_summary` checks its hashes, shapes and
-format ([Train a recommender](../how-to/train.md)); it can also be read with any reader of the three formats.
+The result of a job is one zip archive without pickled objects. `td3core.load_summary` checks its hashes, shapes,
+numbers and format ([Train a recommender](../how-to/train.md)), in memory that the size of the file bounds, whoever made
+it; the archive can also be read with any reader of the three formats.
 
 ## Members
 
 {members}
+There are no others, and no two of one name. None is encrypted or packed otherwise than by deflate.
+
 ## Tensors
 
 Sizes: `users` and `length` are those of `spec.summary`, `items` is the number of items after the filters, `d3` is

@@ -78,18 +78,35 @@ def load_checkpoint(path: Path, kind: type[S], *, device: torch.device) -> S:
     found = hashlib.sha256(data).hexdigest()
     if found.encode() != digest:
         raise InvalidCheckpointError(f"{path} is damaged: its SHA-256 is {found}, it says {digest!r}")
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])  # as safetensors lays it out
-    metadata = header["__metadata__"]
-    name, _, version = metadata["format"].partition(" ")
-    if name != _FORMAT or not version.isdecimal():
-        raise InvalidCheckpointError(f"{path} is a {metadata['format']}, not a {_FORMAT}")
-    # Copied, for a tensor's alignment in memory can show in the last digits of what is computed with it.
-    tensors = {name: tensor.clone().to(device) for name, tensor in safetensors.torch.load(data).items()}
     try:
+        metadata = _metadata(data)
+        name, _, version = metadata["format"].partition(" ")
+        if name != _FORMAT or not version.isdecimal():
+            raise TreeError(f"it is a {metadata['format'][:100]!r}, not a {_FORMAT}")
         tree = _upgraded(json.loads(metadata["state"]), int(version))
+        # Copied, for a tensor's alignment in memory can show in the last digits of what is computed with it.
+        tensors = {name: tensor.clone().to(device) for name, tensor in safetensors.torch.load(data).items()}
         return cast("S", from_tree(kind, _with_tensors(tree, tensors)))
-    except (UnsupportedFormatError, TreeError) as error:
+    except (
+        UnsupportedFormatError,
+        SafetensorError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise InvalidCheckpointError(f"{path} cannot be used: {error}") from error
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Return the metadata in the header, as safetensors lays it out; raise ValueError where there is none."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    match metadata:
+        case {"format": str(), "state": str()}:
+            return cast("dict[str, str]", metadata)
+        case _:
+            raise TreeError("it has neither a format nor a state")
 
 
 def _upgraded(state: Document, version: int) -> Document:

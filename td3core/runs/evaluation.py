@@ -103,6 +103,6 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
         """Return what the manifest says of this very file; measure it where that says nothing."""
         manifest = summary.manifest
         known = manifest.metrics.get("log_parquet_bytes")
-        if known is not None and manifest.dataset.sha256 == self._log_sha256:
+        if isinstance(known, int) and known > 0 and manifest.dataset.sha256 == self._log_sha256:
             return known
         return parquet_bytes(sequences)

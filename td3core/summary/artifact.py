@@ -9,11 +9,14 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from math import prod
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 import polars as pl
 import safetensors.torch
+import torch
 from jaxtyping import Float
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -24,8 +27,10 @@ from td3core.errors import InvalidArtifactError, UnsupportedFormatError
 from td3core.factors import Factors, factor_shapes, named_factors
 from td3core.formats import MANIFEST, Document, first_fault
 from td3core.learners import build_learner
+from td3core.parquet import ParquetError, unpacked
 from td3core.rounding import decode, encode
 from td3core.summary.manifest import FORMAT, Manifest
+from td3core.summary.members import Members, may_be_packed, open_members
 from td3core.summary.summary import Summary
 from td3core.version import VERSION
 
@@ -34,7 +39,12 @@ _MANIFEST = "manifest.json"
 _OLDEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _LEVEL, _ZSTD_LEVEL = 9, 19  # of deflate, and of zstd within Parquet
 _WORTH_PACKING = 0.95  # of the bytes before
-_LARGEST_MEMBER = 16 << 30  # bytes; no valid archive has a larger file
+_LARGEST_MANIFEST = 4 << 20  # bytes
+_MOST_ITEMS = 2**31 - 1
+_HEADERS = 1 << 20  # bytes that a member may have beside its tensors or ids
+_LARGEST_NUMBER = 8  # bytes of a tensor's number, with its share of a scale
+_LARGEST_ID = 1028  # bytes: those that an id of a log has at most, and its length
+_LONGEST_FAULT = 500  # characters of what another library says
 
 
 def save_summary(summary: Summary, path: Path) -> None:
@@ -50,8 +60,9 @@ def save_summary(summary: Summary, path: Path) -> None:
     members[_MANIFEST] = manifest.model_dump_json(indent=2).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
-            packed = len(zlib.compress(data, _LEVEL)) < _WORTH_PACKING * len(data)
-            method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+            packed = len(zlib.compress(data, _LEVEL))
+            pays = packed < _WORTH_PACKING * len(data) and may_be_packed(len(data), packed)
+            method = zipfile.ZIP_DEFLATED if pays else zipfile.ZIP_STORED
             archive.writestr(zipfile.ZipInfo(name, _OLDEST_ZIP_DATE), data, method, _LEVEL)
 
 
@@ -70,42 +81,36 @@ def _bytes_of(tensors: Mapping[str, Tensor], precision: SummaryPrecision) -> byt
 def load_summary(path: Path | str) -> Summary:
     """Load an archive of the service or of `save_summary`.
 
+    It may come from anyone: nothing in it is executed, and loading takes memory in proportion to the file's size.
+
     Raises:
-        InvalidArtifactError: The file is missing, damaged, or has another format.
+        InvalidArtifactError: The file is missing, damaged, has another format, or holds what no summary does.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _parse_manifest(_read(archive, _MANIFEST))
-            parts = (_FACTORS, _TEACHER, _ITEMS) if _TEACHER in manifest.files else (_FACTORS, _ITEMS)
-            members = {name: _read(archive, name) for name in parts}
-    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise InvalidArtifactError(f"{path} cannot be read as a zip archive: {error}") from error
-    for name, data in members.items():
-        found = hashlib.sha256(data).hexdigest()
-        if found != manifest.files.get(name):
+    with open_members(Path(path)) as members:
+        manifest = _parse_manifest(members.read(_MANIFEST, most=_LARGEST_MANIFEST))
+        hashed = {_FACTORS, _ITEMS} | (manifest.files.keys() & {_TEACHER})
+        members.check_names(frozenset(hashed | {_MANIFEST}))
+        if manifest.files.keys() != hashed:
             raise InvalidArtifactError(
-                f"{name} is damaged: expected SHA-256 {manifest.files.get(name)}, got {found}"
+                f"{_MANIFEST}: expected `files` to have the SHA-256 of {sorted(hashed)} alone"
             )
-    item_ids = _parse_items(members[_ITEMS])
-    factors, items = _parse_factors(members[_FACTORS], manifest, len(item_ids))
-    teacher = _parse_teacher(members[_TEACHER], manifest) if _TEACHER in members else None
-    return Summary(factors, items, item_ids, manifest, teacher)
+        factors, items = _parse_factors(members, manifest)
+        teacher = _parse_teacher(members, manifest) if _TEACHER in manifest.files else None
+        item_ids = _parse_items(members, manifest)
+    return _of_one_type(Summary(factors, items, item_ids, manifest, teacher))
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise InvalidArtifactError(f"the archive has no {name}; it contains {archive.namelist()}") from None
-    if info.file_size > _LARGEST_MEMBER:
-        raise InvalidArtifactError(f"{name} has {info.file_size} bytes; expected at most {_LARGEST_MEMBER}")
-    return archive.read(info)
+def _of_one_type(summary: Summary) -> Summary:
+    """Give all tensors the widest type among them: one with a number too large for 16 bits is stored as it was."""
+    tensors = [summary.items, *summary.factors.tensors.values()]
+    tensors += [] if summary.teacher is None else [summary.teacher]
+    return summary.to("cpu", reduce(torch.promote_types, (tensor.dtype for tensor in tensors)))
 
 
 def _parse_manifest(data: bytes) -> Manifest:
     try:
-        stored = json.loads(data)
-    except ValueError as error:
+        stored = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise InvalidArtifactError(f"{_MANIFEST} is not valid JSON: {error}") from error
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         raise InvalidArtifactError(
@@ -113,53 +118,92 @@ def _parse_manifest(data: bytes) -> Manifest:
         )
     document = cast("Document", stored)
     version = document.get("format_version")
-    if not isinstance(version, int):
-        raise InvalidArtifactError(f"{_MANIFEST}: format_version is {version!r}; expected an integer")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidArtifactError(f"{_MANIFEST}: format_version is {_shown(version)}; expected an integer")
     try:
         upgraded = MANIFEST.upgrade(document, version=version)
-        return Manifest.model_validate_json(json.dumps(upgraded | {"format_version": MANIFEST.current}))
-    except UnsupportedFormatError as error:
+        manifest = Manifest.model_validate_json(json.dumps(upgraded | {"format_version": MANIFEST.current}))
+    except (UnsupportedFormatError, RecursionError) as error:
         raise InvalidArtifactError(f"{_MANIFEST}: {error}") from error
     except ValidationError as error:
-        by = document.get("code_version")
+        by = _shown(document.get("code_version"))
         raise InvalidArtifactError(
-            f"{_MANIFEST}: {first_fault(error)}. The archive was written by version {by}, and this is version "
-            f"{VERSION}; a later version may be able to load it"
+            f"{_MANIFEST}: {first_fault(error)[:_LONGEST_FAULT]}. The archive was written by version {by}, and this is "
+            f"version {VERSION}; a later version may be able to load it"
         ) from error
+    if not 0 < manifest.dataset.kept.items <= _MOST_ITEMS:
+        raise InvalidArtifactError(
+            f"{_MANIFEST}: dataset.kept.items is {manifest.dataset.kept.items}; expected 1 to {_MOST_ITEMS:,}"
+        )
+    return manifest
 
 
-def _parse_items(data: bytes) -> tuple[str, ...]:
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:100]
+
+
+def _parse_items(members: Members, manifest: Manifest) -> tuple[str, ...]:
+    rows = manifest.dataset.kept.items
+    most = rows * _LARGEST_ID + _HEADERS
+    data = members.read_hashed(_ITEMS, manifest.files[_ITEMS], most=most)
     try:
+        size = unpacked(data)
+        if size.rows != rows or size.bytes > most:
+            raise InvalidArtifactError(
+                f"{_ITEMS} has {size.rows:,} rows of {size.bytes:,} bytes; expected the {rows:,} items of the "
+                f"manifest, of at most {most:,} bytes"
+            )
+        if sorted(size.columns) not in (["item_id"], ["item_id", "row"]):  # `row` is of format 1
+            raise InvalidArtifactError(f"{_ITEMS} has the columns {_shown(size.columns)}; expected `item_id`")
         table = pl.read_parquet(io.BytesIO(data))
-        ids = table["item_id"].cast(pl.String)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InvalidArtifactError(f"{_ITEMS}: {error}") from error
-    if "row" in table.columns and table["row"].to_list() != list(range(table.height)):  # of format 1
+    except (ParquetError, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise InvalidArtifactError(f"{_ITEMS}: {str(error)[:_LONGEST_FAULT]}") from error
+    ids = table["item_id"]
+    if ids.dtype != pl.String:
+        raise InvalidArtifactError(f"{_ITEMS}: item_id has the type {ids.dtype}; expected text")
+    if "row" in table.columns and table["row"].to_list() != list(range(table.height)):
         raise InvalidArtifactError(f"{_ITEMS}: expected the rows 0 to {table.height - 1} in order")
     if ids.null_count() or ids.n_unique() != len(ids):
         raise InvalidArtifactError(f"{_ITEMS}: expected an `item_id` in each row, all of them different")
     return tuple(ids.to_list())
 
 
-def _parse_factors(data: bytes, manifest: Manifest, n_items: int) -> tuple[Factors, Tensor]:
-    size, d3 = manifest.spec.summary, manifest.spec.learner.embedding_size
+def _parse_factors(members: Members, manifest: Manifest) -> tuple[Factors, Tensor]:
+    size, d3, n_items = (
+        manifest.spec.summary,
+        manifest.spec.learner.embedding_size,
+        manifest.dataset.kept.items,
+    )
     shapes = {**factor_shapes(size, n_items=n_items, embedding_size=d3), "items": (n_items, d3)}
-    tensors = _parse_tensors(_FACTORS, data, shapes)
+    tensors = _parse_tensors(members, _FACTORS, manifest, shapes)
     return named_factors(size, tensors), tensors["items"]
 
 
-def _parse_teacher(data: bytes, manifest: Manifest) -> Float[Tensor, "1 parameters"]:
+def _parse_teacher(members: Members, manifest: Manifest) -> Float[Tensor, "1 parameters"]:
     layout = build_learner(manifest.spec.learner).layout
-    weights = _parse_tensors(_TEACHER, data, layout.shapes)
+    weights = _parse_tensors(members, _TEACHER, manifest, layout.shapes)
     return layout.join({name: weight[None] for name, weight in weights.items()})
 
 
-def _parse_tensors(member: str, data: bytes, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _parse_tensors(
+    members: Members, name: str, manifest: Manifest, expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    most = sum(prod(shape) for shape in expected.values()) * _LARGEST_NUMBER + _HEADERS
+    data = members.read_hashed(name, manifest.files[name], most=most)
     try:
         tensors = decode(safetensors.torch.load(data))
-    except (SafetensorError, ValueError) as error:
-        raise InvalidArtifactError(f"{member}: {error}") from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InvalidArtifactError(f"{name}: {str(error)[:_LONGEST_FAULT]}") from error
+    shapes = {tensor_name: tuple(tensor.shape) for tensor_name, tensor in tensors.items()}
     if shapes != expected:
-        raise InvalidArtifactError(f"{member}: expected the shapes {expected} of the manifest, got {shapes}")
+        raise InvalidArtifactError(
+            f"{name}: expected the shapes {dict(expected)} of the manifest, got {str(shapes)[:_LONGEST_FAULT]}"
+        )
+    for tensor_name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InvalidArtifactError(f"{name}: {tensor_name} has numbers that are not finite")
     return tensors

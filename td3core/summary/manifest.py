@@ -57,6 +57,8 @@ class Manifest(BaseModel):
     dataset: DatasetInfo = Field(description="The log that was distilled.")
     lr_factor: float = Field(
         default=1.0,
+        gt=0,
+        allow_inf_nan=False,
         description="Factor on the learning rate of `spec.inner`; 1 unless it was learned with the summary.",
     )
     metrics: dict[str, Any] = Field(

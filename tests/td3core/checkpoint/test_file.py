@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_another_state_is_refused(tmp_path: Path) -> None:
     [
         (b"td3-checkpoint 1", "format 1, which an earlier version wrote; expected format 2 to 4"),
         (b"td3-checkpoint 9", "format 9, which a later version wrote; expected format 2 to 4"),
-        (b"td3-chocolates 4", "is a td3-chocolates 4, not a td3-checkpoint"),
+        (b"td3-chocolates 4", "it is a 'td3-chocolates 4', not a td3-checkpoint"),
         (b"td3-checkpoint 2", "its state is none of format 2: KeyError"),
     ],
     ids=["old", "new", "other", "mislabelled"],
@@ -54,3 +55,45 @@ def test_other_formats_are_refused(label: bytes, message: str, tmp_path: Path) -
     path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
     with pytest.raises(InvalidCheckpointError, match=message):
         load_checkpoint(path, State, device=CPU)
+
+
+def signed(header: bytes, data: bytes = b"") -> bytes:
+    """A checkpoint whose digest is right, as whoever can write into the storage can make one."""
+    content = len(header).to_bytes(8, "little") + header + data
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def with_state(state: str) -> bytes:
+    return json.dumps({"__metadata__": {"format": "td3-checkpoint 4", "state": state}}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        signed(b""),
+        signed(b"\xff"),
+        signed(b"[]"),
+        signed(b"{}"),
+        signed(b'{"__metadata__": []}'),
+        signed(b'{"__metadata__": {"format": 4, "state": null}}'),
+        signed(b"[" * 100_000),
+        signed(with_state("{")),
+        signed(with_state("[" * 100_000)),
+        signed(with_state('{"step": 3}')),
+        signed(with_state('{"step": 3, "weights": {"$tensor": "nowhere"}}')),
+        signed(with_state('{"step": 3, "weights": {"$tensor": ["a"]}}')),
+        signed(with_state('{"step": "3", "weights": 4}')),
+        signed(
+            b'{"__metadata__": {"format": "td3-checkpoint 4", "state": "{}"}, '
+            b'"a": {"dtype": "F32", "shape": [1000000000000], "data_offsets": [0, 4]}}',
+            b"1234",
+        ),
+        (1 << 62).to_bytes(8, "little")
+        + hashlib.sha256((1 << 62).to_bytes(8, "little")).hexdigest().encode(),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checkpoint").write_bytes(content)
+    with pytest.raises(InvalidCheckpointError):
+        load_checkpoint(tmp_path / "checkpoint", State, device=CPU)

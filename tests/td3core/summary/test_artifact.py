@@ -1,9 +1,6 @@
-import hashlib
-import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,16 +20,7 @@ from td3core.outer import Distillation
 from td3core.ranking import validation_task
 from td3core.runs.distillation import DistillationRun
 from td3core.training import Trained
-
-
-def rewritten(archive: Path, to: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
-    with zipfile.ZipFile(archive) as source:
-        members = {name: source.read(name) for name in source.namelist()}
-    change(members)
-    with zipfile.ZipFile(to, "w") as target:
-        for name, data in members.items():
-            target.writestr(name, data)
-    return to
+from tests.support.archives import as_parquet, rehash, rewritten
 
 
 def test_what_was_saved_is_what_is_loaded(finished_run: DistillationRun, archive: Path) -> None:
@@ -207,13 +195,7 @@ def cut_scales(members: dict[str, bytes]) -> None:
 
 def with_hash(members: dict[str, bytes], tensors: dict[str, torch.Tensor]) -> None:
     members["factors.safetensors"] = safetensors.torch.save(tensors)
-    rehashed(members, "factors.safetensors")
-
-
-def rehashed(members: dict[str, bytes], name: str) -> None:
-    manifest = json.loads(members["manifest.json"])
-    manifest["files"][name] = hashlib.sha256(members[name]).hexdigest()
-    members["manifest.json"] = json.dumps(manifest).encode()
+    rehash(members)
 
 
 def repeat_an_id(members: dict[str, bytes]) -> None:
@@ -232,10 +214,8 @@ def name_the_column_otherwise(members: dict[str, bytes]) -> None:
 
 
 def with_items(members: dict[str, bytes], table: pl.DataFrame) -> None:
-    file = io.BytesIO()
-    table.write_parquet(file)
-    members["items.parquet"] = file.getvalue()
-    rehashed(members, "items.parquet")
+    members["items.parquet"] = as_parquet(table)
+    rehash(members)
 
 
 def drop_factors(members: dict[str, bytes]) -> None:
@@ -290,7 +270,7 @@ def another_size(members: dict[str, bytes]) -> None:
         (another_size, "shapes"),
         (repeat_an_id, "items.parquet: expected an `item_id` in each row"),
         (mix_rows, "items.parquet: expected the rows 0 to 39 in order"),
-        (name_the_column_otherwise, "items.parquet: "),
+        (name_the_column_otherwise, "items.parquet has the columns"),
         (store_as_integers, "factors.safetensors: items is torch.int32"),
         (drop_scales, "factors.safetensors: items.row_scale is None"),
         (cut_scales, "factors.safetensors: items.row_scale is torch.float16 of shape"),
