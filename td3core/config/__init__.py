@@ -4,7 +4,7 @@ Nothing here imports torch.
 """
 
 from td3core.config.base import Config
-from td3core.config.data import ColumnsConfig, DataConfig, LogFormat
+from td3core.config.data import ColumnsConfig, DataConfig, Encoding, LogFormat
 from td3core.config.distillation import (
     Compilation,
     InnerConfig,
@@ -30,6 +30,7 @@ __all__ = [
     "Compilation",
     "Config",
     "DataConfig",
+    "Encoding",
     "EvaluationSource",
     "EvaluationSpec",
     "InnerConfig",

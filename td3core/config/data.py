@@ -8,6 +8,21 @@ from td3core.config.base import Config
 
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
 Quoting = Literal["auto", "standard", "backslash", "none"]
+Encoding = Literal[
+    "utf-8",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "latin-1",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "gb18030",
+    "big5",
+    "cp932",
+    "euc-jp",
+    "cp949",
+]
 
 
 class ColumnsConfig(Config):
@@ -35,6 +50,12 @@ class DataConfig(Config):
         default="auto",
         description="File format of the log. `auto` decides by the file name, then by the first bytes; set it if the "
         "name is misleading.",
+    )
+    encoding: Encoding = Field(
+        default="utf-8",
+        description="Encoding of a text log, by the name that Python has for it. It is not guessed: text that is not "
+        "UTF-8 is refused until it is named. `gb18030` includes GBK, `cp932` is Shift JIS, and `utf-16` has a byte "
+        "order mark.",
     )
     separator: str | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from td3core.config import DataConfig
 from td3core.errors import LogProblem, LogTooSmallError, UnreadableLogError
 from td3core.interactions._blocks import Block
 from td3core.interactions._columns import Role, check_width, has_usual_names
+from td3core.interactions._encoding import not_utf8
 from td3core.interactions._problems import shown
 from td3core.interactions._quoting import Dialect, irregular_lines
 from td3core.interactions._values import LINE
@@ -48,13 +49,16 @@ def take_header(block: Block, dialect: Dialect, *, most: int) -> tuple[list[str]
         header = next(records)
         if _TOLD.fullmatch(dialect.separator.join(header)):
             header = next(records)
-        "".join(header).encode()
     except StopIteration:
         raise LogTooSmallError("the file has only a line that tells the separator") from None
-    except (csv.Error, UnicodeEncodeError) as error:
+    except csv.Error as error:
+        raise UnreadableLogError(f"the first line is not a header with column names: {error}") from error
+    if not _is_unicode("".join(header)):
+        reason = not_utf8("".join(header).encode("utf-8", "surrogateescape"))
         raise UnreadableLogError(
-            f"the first line is not a header with column names in UTF-8: {error}"
-        ) from error
+            f"the first line, with the column names, is {reason}",
+            [LogProblem(reason, reader.line_num, field="data.encoding")],
+        )
     check_width(len(header), most)
     lines = block.data.splitlines(keepends=True)  # splits bytes at \n, \r and \r\n alone, as the reader does
     rest = b"".join(lines[reader.line_num :])
@@ -300,8 +304,8 @@ class DelimitedFormat:
                 reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
                 yield line, LogProblem(reason, line, value=self._shown(text))
             elif not _is_unicode(text):
-                reason = "not valid UTF-8; save the file as UTF-8"
-                yield line, LogProblem(reason, line, value=self._shown(text))
+                reason = not_utf8(b"".join(raw))
+                yield line, LogProblem(reason, line, value=self._shown(text), field="data.encoding")
             else:
                 yield line, record
 

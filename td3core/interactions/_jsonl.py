@@ -15,6 +15,7 @@ import polars as pl
 from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._blocks import Block
 from td3core.interactions._columns import Columns, check_width, refuse_unused_times
+from td3core.interactions._encoding import not_utf8
 from td3core.interactions._problems import shown
 from td3core.interactions._times import looks_like_a_time
 from td3core.interactions._values import LINE
@@ -148,9 +149,10 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
             yield (
                 line,
                 LogProblem(
-                    "not valid UTF-8; save the file as UTF-8",
+                    not_utf8(data),
                     line,
                     value=shown(data.decode("utf-8", "backslashreplace")),
+                    field="data.encoding",
                 ),
             )
         except (json.JSONDecodeError, RecursionError) as error:

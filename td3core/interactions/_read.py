@@ -73,8 +73,9 @@ def read_log(
     """Read and validate an interaction log.
 
     Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
-    compressed by gzip or zstd, and Parquet. A timestamp is a number, or an ISO 8601 date or time, which is converted to
-    microseconds since 1970 UTC (nanoseconds where a column of Parquet has them). Ids are kept as text.
+    compressed by gzip, zstd, bzip2, xz or zip (an archive of this one file), and Parquet. A timestamp is a number, or
+    an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds where a column of Parquet
+    has them). Ids are kept as text.
 
     Args:
         path: The file.
@@ -93,7 +94,7 @@ def read_log(
         BadRowsError: Some rows are invalid.
     """
     limits = limits or Limits()
-    source = open_source(path, data.format, name)
+    source = open_source(path, data, name)
     report = ProblemReport(max_problems)
     if source.format == "parquet":
         parsed = _read_parquet(source, data, report, head_bytes, limits)
@@ -228,6 +229,11 @@ def _read_parquet(
     if head_bytes is not None and not is_whole(source.path):
         return
     _refuse_layout(data, "Parquet")
+    if data.encoding != "utf-8":
+        raise UnreadableLogError(
+            f"data.encoding is {data.encoding}, but the log is Parquet, which has its own; leave it out",
+            [LogProblem("Parquet has no use for it", field="data.encoding")],
+        )
     check_footer(source.path)
     schema = parquet_schema(source.path)
     check_width(len(schema), limits.columns)

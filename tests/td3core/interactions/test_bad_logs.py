@@ -112,7 +112,8 @@ def test_text_that_is_not_utf8(tmp_path: Path, name: str) -> None:
         "log.jsonl": b'\n{"user":"a","item":"b"}\n{"user":"a","item":"caf\xe9"}\n',
     }[name]
     (problem,) = refusal(tmp_path / name, content).problems
-    assert (problem.line, problem.reason) == (3, "not valid UTF-8; save the file as UTF-8")
+    assert (problem.line, problem.field) == (3, "data.encoding")
+    assert problem.reason.endswith("or set data.encoding to what it is, such as latin-1 or cp1252")
     assert problem.value is not None
     assert r"caf\xe9" in problem.value
 
@@ -256,10 +257,14 @@ _CSV = b"user,item\n" + b"".join(b"u%d,i%d\n" % (n, n * n) for n in range(10_000
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("log.csv", random.Random(0).randbytes(5000), "the file is binary"),
-        ("log.csv", b"caf\xe9,item\na,b\n", "not a header with column names in UTF-8"),
+        (
+            "log.csv",
+            random.Random(0).randbytes(5000),
+            "binary (it contains NUL bytes) and of no known format",
+        ),
+        ("log.csv", b"caf\xe9,item\na,b\n", "the first line, with the column names, is not valid UTF-8"),
         ("log.csv", "user,item\na,b\n".encode("utf-16"), "UTF-16"),
-        ("log.csv", b"PK\x03\x04rest", "ZIP archive"),
+        ("log.csv", b"PK\x03\x04rest", "zip archive is truncated"),
         ("log.csv.gz", gzip.compress(_CSV, mtime=0)[:-20], "gzip data are truncated"),
         ("log.csv.gz", gzip.compress(_CSV, mtime=0) + b"junk", "gzip data are damaged"),
         ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data are truncated"),

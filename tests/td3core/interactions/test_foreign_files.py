@@ -88,7 +88,7 @@ def test_files_of_other_programs_are_named(tmp_path: Path) -> None:
         ("log.feather", "Arrow IPC .Feather. file"),
         ("log.arrows", "an Arrow IPC stream"),
         ("log.db", "an SQLite database"),
-        ("log.tar.gz", "a tar archive .send the log in it."),
+        ("log.tar.gz", "a tar archive; unpack it, and send the log alone"),
     ):
         with pytest.raises(UnreadableLogError, match=told):
             read_log(tmp_path / name, DataConfig())

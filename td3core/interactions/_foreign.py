@@ -1,0 +1,59 @@
+"""Files that are no logs: what they are, and what can be done."""
+
+from td3core.interactions._encoding import utf_16_of
+
+_CONVERT = "write the interactions to CSV or Parquet"
+_ALONE = "unpack it, and send the log alone"
+_PICKLE = f"a Python pickle, which is never loaded; {_CONVERT}"
+_DUMP = f"a dump of a database; {_CONVERT}"
+_PAGE = "a page of HTML or XML, perhaps of a login; send the log itself"
+_STARTS = {
+    b"7z\xbc\xaf": f"a 7-Zip archive; {_ALONE}",
+    b"Rar!\x1a": f"a RAR archive; {_ALONE}",
+    b"\x1f\x9d": "compressed by compress; use gzip",
+    b"\x04\x22\x4d\x18": "compressed by LZ4; use zstd or gzip",
+    b"\xff\x06\x00\x00sNaPpY": "compressed by Snappy; use zstd or gzip",
+    b"\x1f\x8b": "compressed twice; decompress it once",
+    b"PK\x03\x04": "an archive within compressed data; unpack it, and send the log alone",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",
+    b"SQLite format 3\x00": f"an SQLite database; {_CONVERT}",
+    b"\x89HDF": f"an HDF5 file; {_CONVERT}",
+    b"\x93NUMPY": f"a NumPy array; {_CONVERT}",
+    b"Obj\x01": f"an Avro file; {_CONVERT}",
+    b"ARROW1\x00\x00": f"an Arrow IPC (Feather) file; {_CONVERT}",
+    b"\xff\xff\xff\xff": f"an Arrow IPC stream; {_CONVERT}",
+    b"SEQ\x06": f"a Hadoop sequence file; {_CONVERT}",
+    b"MATLAB 5.0": f"a MATLAB file; {_CONVERT}",
+    b"RDX": f"a file of R; {_CONVERT}",
+    b"%PDF-": f"a PDF document; {_CONVERT}",
+    b"version https://git-lfs": "a pointer of Git LFS; fetch the file by `git lfs pull`",
+    b"-- MySQL dump": _DUMP,
+    b"--\n-- PostgreSQL": _DUMP,
+    b"PGDMP": _DUMP,
+    b"(lp": _PICKLE,
+    b"(dp": _PICKLE,
+    b"cpandas": _PICKLE,
+    b"ccopy_reg": _PICKLE,
+    **{bytes([0x80, protocol]): _PICKLE for protocol in range(2, 6)},
+}
+_PAGES = (b"<!doctype", b"<html", b"<?xml")
+_TAR_AT = 257
+
+
+def what_it_is(head: bytes) -> str | None:
+    """Name the file by its first bytes, with the one thing to do, if it is known and not read."""
+    for start, what in _STARTS.items():
+        if head.startswith(start):
+            return what
+    if head[:200].lstrip().lower().startswith(_PAGES):
+        return _PAGE
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return f"a tar archive; {_ALONE}"
+    if head.startswith(b"ORC") and b"\x00" in head:
+        return f"an ORC file; {_CONVERT}"
+    encoding = utf_16_of(head)
+    if encoding is not None:
+        return f"UTF-16 text; save it as UTF-8, or set data.encoding to {encoding}"
+    if b"\x00" in head:
+        return f"binary (it contains NUL bytes) and of no known format; {_CONVERT}"
+    return None
