@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from api.datasets import validation
 from api.documentation import guide, interactive
@@ -15,6 +15,7 @@ from api.evaluations import routes as evaluation_routes
 from api.events import routes as event_routes
 from api.health import routes as health
 from api.http import openapi, problems, version
+from api.http.auth import authorize
 from api.http.boundary import BoundaryMiddleware
 from api.http.context import open_context
 from api.http.openapi import answer
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(app.state.context.feed.run)
+            tasks.start_soon(app.state.context.uses.run)
             yield
             tasks.cancel_scope.cancel()
         app.state.context.close()
@@ -95,6 +97,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         version=VERSION,
         description=openapi.DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[Depends(authorize)],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send clients to whatever the Host header says

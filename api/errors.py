@@ -136,6 +136,26 @@ class HostNotAllowedError(ServiceError):
     status = 421
 
 
+class UnauthenticatedError(ServiceError):
+    """The request needs an API key."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class InvalidKeyError(UnauthenticatedError):
+    """The API key is invalid."""
+
+    code = "invalid_key"
+
+
+class MissingScopeError(ServiceError):
+    """The API key lacks a scope."""
+
+    code = "missing_scope"
+    status = 403
+
+
 class TooSlowError(ServiceError):
     """The body of the request came too slowly."""
 
@@ -201,6 +221,24 @@ class EvaluationNotFoundError(NotFoundError):
     """The evaluation does not exist."""
 
     code = "evaluation_not_found"
+
+
+class KeyNotFoundError(NotFoundError):
+    """The API key does not exist."""
+
+    code = "key_not_found"
+
+
+class KeyNotRotatableError(ConflictError):
+    """The API key cannot be replaced now."""
+
+    code = "key_not_rotatable"
+
+
+class ProjectNotFoundError(NotFoundError):
+    """The project does not exist."""
+
+    code = "project_not_found"
 
 
 class JobNotFinishedError(ConflictError):

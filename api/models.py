@@ -80,14 +80,51 @@ class Base(DeclarativeBase):
     }
 
 
-class Resource(Base):
-    """A resource of the API: it has an id, an owner and a creation time."""
+class Listed(Base):
+    """Something that lists show, newest first."""
 
     __abstract__ = True
 
     id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True, sort_order=-3)
-    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), sort_order=-2)
     created_at: Mapped[datetime] = mapped_column(sort_order=-1)
+
+
+class Resource(Listed):
+    """A resource of the API: it has an id, an owner and a creation time."""
+
+    __abstract__ = True
+
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), sort_order=-2)
+
+
+class Project(Listed):
+    """A project. The rows that it owns have its id as their `tenant_id`."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(String(200))
+
+
+class ApiKey(Resource):
+    """A key with which clients prove who they are. Its text is not stored, only the hash."""
+
+    __tablename__ = "api_keys"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True, sort_order=-2)
+    name: Mapped[str] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    last_characters: Mapped[str] = mapped_column(String(4))
+    """The end of its text, by which people recognise it."""
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    """As given, without those that they include."""
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """When it was last used, to the minute."""
+    replaces: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    """Id of the key that it replaced, which stays valid for a while."""
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
+    """Id of the key that created it; null if the command did, on the machine of the service."""
 
 
 class Run(Resource):
@@ -134,6 +171,8 @@ class Run(Resource):
     """Trace context of that request: every attempt continues its trace."""
     deadline_at: Mapped[datetime | None]
     """Deadline; the run fails if it has not ended by then."""
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
+    """Id of the API key that created it; null without access control."""
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)

@@ -10,9 +10,9 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from api.errors import InvalidCursorError
-from api.models import Resource
+from api.models import Listed
 
-Row = TypeVar("Row", bound=Resource)
+Row = TypeVar("Row", bound=Listed)
 
 
 @dataclass(frozen=True, slots=True)

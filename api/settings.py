@@ -57,8 +57,13 @@ class Settings(BaseSettings):
     )
     insecure: bool = Field(
         default=False,
-        description="Serve the API on an address that other machines reach, although it has no access control: "
-        "required for any `TD3_HOST` but those of loopback.",
+        description="Serve the API on an address that other machines reach without access control: required for any "
+        "`TD3_HOST` but those of loopback, unless `TD3_ACCESS_CONTROL` is on.",
+    )
+    access_control: Literal["off", "keys"] = Field(
+        default="off",
+        description="Who may use the API: `off` (whoever reaches it may do anything), or `keys` (a request needs an "
+        "API key; `python -m api.keys` creates the first one).",
     )
     data_dir: Path = Field(
         default=Path("var"),
@@ -318,15 +323,17 @@ class Settings(BaseSettings):
             ) from None
 
     def check_exposure(self) -> None:
-        """Check that the API, which has no access control, is served to this machine alone unless that is wanted.
+        """Check that the API is served to other machines with access control only, unless that is wanted.
 
         Raises:
             SettingsError: It is served to others.
         """
-        if not (self.insecure or self.host in LOOPBACK or self.host.startswith("127.")):
+        local = self.host in LOOPBACK or self.host.startswith("127.")
+        if not (local or self.insecure or self.access_control != "off"):
             raise SettingsError(
                 f"TD3_HOST={self.host!r}: the API has no access control, and other machines could reach it there; "
-                "expected 127.0.0.1, or TD3_INSECURE=1 if a gateway or the network keeps others away"
+                "expected 127.0.0.1, or TD3_ACCESS_CONTROL=keys, or TD3_INSECURE=1 if a gateway or the network keeps "
+                "others away"
             )
 
     @property

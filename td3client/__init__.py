@@ -4,6 +4,7 @@ from td3client.client import Client
 from td3client.errors import (
     ClientError,
     DamagedDownloadError,
+    InvalidHeaderError,
     NotSavedError,
     RunFailedError,
     ServiceProblem,
@@ -18,6 +19,7 @@ __all__ = [
     "DamagedDownloadError",
     "Evaluation",
     "Event",
+    "InvalidHeaderError",
     "Job",
     "NotSavedError",
     "RunFailedError",

@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any, Self, TypeVar
 
 import httpx
 from httpx_sse import EventSource, connect_sse
 
+from td3client.credentials import credentials
 from td3client.errors import (
     DamagedDownloadError,
     NotSavedError,
@@ -38,12 +40,36 @@ R = TypeVar("R", bound=Run)
 
 
 class Client:
-    """Client of one service. It uses no proxy. Use it as a context manager, or call `close`."""
+    """Client of one service. It uses no proxy. Use it as a context manager, or call `close`.
 
-    def __init__(self, base_url: str = DEFAULT_URL, *, timeout: float = 30.0) -> None:
+    Args:
+        base_url: URL of the service.
+        token: API key. Left out, it is that of the environment variable `TD3_TOKEN`, if there is one.
+        headers: Headers of every request, such as those that a gateway asks for. Like the key, they are sent to the
+            service alone, and not to a storage that it redirects a download to.
+        verify: Whether certificates are checked, or the TLS context by which they are.
+        timeout: Time limit in seconds of what an ordinary request waits for.
+
+    Raises:
+        InvalidHeaderError: The key or a header cannot be sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        verify: bool | SSLContext = True,
+        timeout: float = 30.0,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._verify = verify
         self._http = httpx.Client(
-            base_url=self.base_url, timeout=timeout, transport=httpx.HTTPTransport(retries=2)
+            base_url=self.base_url,
+            headers=credentials(token, headers),
+            timeout=timeout,
+            transport=self._transport(),
         )
 
     def __enter__(self) -> Self:
@@ -51,6 +77,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _transport(self) -> httpx.HTTPTransport:
+        return httpx.HTTPTransport(verify=self._verify, retries=2)
 
     def close(self) -> None:
         """Close the connections."""
@@ -258,7 +287,7 @@ class Client:
                 return
         # Objects in the storage never change, and it does not know our ETags.
         headers = {name: value for name, value in headers.items() if name != "If-Range"}
-        with httpx.Client(timeout=self._http.timeout, transport=httpx.HTTPTransport(retries=2)) as elsewhere:
+        with httpx.Client(timeout=self._http.timeout, transport=self._transport()) as elsewhere:
             location = response.url.join(response.headers["Location"])
             with elsewhere.stream("GET", location, headers=headers) as response:
                 yield response

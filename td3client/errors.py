@@ -9,6 +9,15 @@ class ClientError(Exception):
     """Base class of the errors of the client."""
 
 
+class InvalidHeaderError(ClientError):
+    """The API key or another header cannot be sent. The message does not show its value, which may be a secret."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} cannot be sent: expected printable ASCII characters, without spaces around them"
+        )
+
+
 class UnreachableError(ClientError):
     """The service is unreachable, or the connection was lost."""
 

@@ -41,6 +41,8 @@ class Run(TypedDict):
     """Why the run failed; null unless it did."""
     created_at: str
     """When the run was submitted."""
+    created_by: str | None
+    """Id of the API key that submitted the run; null without access control."""
     started_at: str | None
     """When a worker first started the run."""
     finished_at: str | None

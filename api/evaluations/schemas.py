@@ -107,6 +107,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "attempt": 1,
     "error": None,
     "created_at": "2026-01-15T09:40:00Z",
+    "created_by": None,
     "started_at": "2026-01-15T09:40:00Z",
     "finished_at": "2026-01-15T09:41:12Z",
     "links": {

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from api.errors import EvaluationNotFoundError, JobNotFoundError
 from api.evaluations import service as evaluations
 from api.events.schemas import PAGE_EXAMPLE, STREAM_EXAMPLE, EventOut, EventPage
-from api.http.auth import Tenant
+from api.http.auth import Lasting, Standing, Tenant
 from api.http.context import Service
 from api.http.openapi import answer
 from api.http.problems import documented
@@ -118,10 +118,13 @@ def _open(session: Session, run: Run, after: int, response: Response) -> Opened:
     return Opened(run.id, after, first, run.state.ended)
 
 
-async def _stream(opened: Opened, feed: Feed) -> AsyncIterator[ServerSentEvent]:
-    """Yield the existing events, then new ones as they come, up to the last event of the run."""
+async def _stream(opened: Opened, feed: Feed, standing: Standing) -> AsyncIterator[ServerSentEvent]:
+    """Yield the existing events, then new ones as they come, up to the last event of the run.
+
+    It ends early if the caller is no longer let in; the client is told why when it reconnects.
+    """
     after, found = opened.after, opened.first
-    while True:
+    while await standing.holds():
         for event in found:
             yield ServerSentEvent(
                 raw_data=EventOut.model_validate(event).model_dump_json(), event=event.kind, id=str(event.seq)
@@ -171,9 +174,9 @@ def _serve(
             return _open(session, find(session, run, tenant_id=tenant), after, response)
 
     async def stream(
-        opened: Annotated[Opened, Depends(open_stream)], context: Service
+        opened: Annotated[Opened, Depends(open_stream)], context: Service, standing: Lasting
     ) -> AsyncIterator[ServerSentEvent]:
-        async for event in _stream(opened, context.feed):
+        async for event in _stream(opened, context.feed, standing):
             yield event
 
     router.get(path, tags=[runs], summary=summary, description=description, responses=_documented(not_found))(

@@ -1,6 +1,6 @@
 """ASGI middleware at the edge of the service: who may ask, and what every response tells browsers.
 
-There is no authentication, so a browser on the machine of an operator must not carry the requests of a foreign page:
+Access control may be off, so a browser on the machine of an operator must not carry the requests of a foreign page:
 neither of one that sends them across sites, nor of one whose name was made to resolve to this address (DNS rebinding).
 Starlette's TrustedHostMiddleware does the latter alone, and answers in plain text.
 """

@@ -10,6 +10,7 @@ from celery import Celery
 from fastapi import Depends, Request
 
 from api.db import Database
+from api.keys.uses import Uses
 from api.outbox import Outbox
 from api.queue import make_celery
 from api.runs.feed import Feed
@@ -29,6 +30,7 @@ class Context:
     celery: Celery
     outbox: Outbox
     feed: Feed
+    uses: Uses
     validations: anyio.CapacityLimiter
     """Limits concurrent validations, because reading a large log takes memory."""
 
@@ -36,7 +38,8 @@ class Context:
     """Limits concurrent uploads, each of which holds a file and a connection."""
 
     def close(self) -> None:
-        """Close the connections."""
+        """Write what is not written yet, and close the connections."""
+        self.uses.close()
         self.celery.close()
         self.database.close()
 
@@ -56,6 +59,7 @@ def open_context(settings: Settings) -> Context:
         celery=celery,
         outbox=Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds)),
         feed=Feed(database),
+        uses=Uses(database),
         uploads=asyncio.Semaphore(settings.max_uploads),
         validations=anyio.CapacityLimiter(VALIDATIONS_AT_ONCE),
     )

@@ -5,7 +5,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.http.problems import MEDIA_TYPE, Problem
+from api.access.scopes import Scope
+from api.errors import InvalidKeyError, MissingScopeError, UnauthenticatedError
+from api.http.permissions import Need, Open, need_of
+from api.http.problems import MEDIA_TYPE, Problem, documented
+from api.http.version import PREFIX
 from td3core.config import EvaluationSpec, JobSpec
 
 DESCRIPTION = """Dataset distillation as a service: upload an interaction log and get a small synthetic summary of it,
@@ -18,7 +22,18 @@ on which recommenders train in seconds.
    summary keeps.
 
 Errors are problem documents (RFC 9457). Unknown query parameters and headers are ignored; unknown fields of a spec and
-unknown parts of a form are refused."""
+unknown parts of a form are refused.
+
+While access control is on, requests carry an API key, and each operation names the scope that the key needs."""
+
+SCHEME = "api_key"
+API_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "td3_ and 36 letters and digits",
+    "description": "An API key, in the header `Authorization: Bearer td3_...`. Needed while access control is on "
+    "(`TD3_ACCESS_CONTROL`).",
+}
 
 
 def answer(description: str, example: object) -> dict[str, Any]:
@@ -40,8 +55,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    for path in document["paths"].values():
-        for operation in path.values():
+    document["components"]["securitySchemes"] = {SCHEME: API_KEY}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _describe_access(operation, need_of(method.upper(), path.removeprefix(PREFIX)))
             _describe_errors(operation["responses"])
     # Relative to the address of the document, so that requests from `/docs` work under any prefix of the path.
     document["servers"] = [{"url": "."}]
@@ -52,6 +69,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.pop("ValidationError", None)
     app.openapi_schema = document
     return document
+
+
+def _describe_access(operation: dict[str, Any], need: Need | None) -> None:
+    """Say which scope the operation needs, and how a request is answered that does not have it."""
+    if need is Open.NOTHING:
+        operation["security"] = []
+        return
+    scopes = [str(need)] if isinstance(need, Scope) else []
+    operation["security"] = [{SCHEME: scopes}]
+    refusals = documented(UnauthenticatedError, InvalidKeyError, *([MissingScopeError] if scopes else []))
+    operation["responses"] |= {str(status): refusal for status, refusal in refusals.items()}
 
 
 def _describe_errors(responses: dict[str, Any]) -> None:

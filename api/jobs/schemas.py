@@ -114,6 +114,7 @@ QUEUED_EXAMPLE: dict[str, Any] = {
     "attempt": 0,
     "error": None,
     "created_at": "2026-01-15T09:30:00Z",
+    "created_by": None,
     "started_at": None,
     "finished_at": None,
     "links": {

@@ -13,6 +13,11 @@ def current_request_id() -> str | None:
     return structlog.contextvars.get_contextvars().get("request_id")
 
 
+def current_key_id() -> str | None:
+    """Return the id of the API key of the current request; None if it needs none."""
+    return structlog.contextvars.get_contextvars().get("key_id")
+
+
 def current_traceparent() -> str | None:
     """Return the current span as a W3C `traceparent`, if traces are recorded."""
     carrier: dict[str, str] = {}

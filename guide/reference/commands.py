@@ -18,6 +18,7 @@ from td3client.cli import app
 MODULES = {
     "api": "the HTTP API",
     "api.migrate": "the migrations of the database",
+    "api.keys": "the first API key",
     "worker": "a worker, which executes runs",
     "worker.keeper": "the keeper, which requeues runs and cleans the storage",
     "td3core.export": "sequences of a summary as a file",
@@ -90,7 +91,7 @@ def _usage(module: str) -> str:
 def _help(module: str) -> str:
     """What `python -m module --help` prints, without the list of settings, which is on a page of its own."""
     printed = io.StringIO()
-    runnable = {"api": "api.__main__", "worker": "worker.__main__"}.get(module, module)
+    runnable = {name: f"{name}.__main__" for name in ("api", "api.keys", "worker")}.get(module, module)
     with _arguments("--help"), redirect_stdout(printed), suppress(SystemExit):
         import_module(runnable).main()
     return printed.getvalue().partition("Environment variables:")[0].strip()

@@ -21,7 +21,7 @@ DOCUMENTS = [
 ]
 GENERATED = ROOT / "docs/reference"
 # Read by the client and by the tests, not by the service.
-OTHER_VARIABLES = {"TD3_URL", "TD3_TEST_POSTGRES_URL", "TD3_TEST_BROKER_URL", "TD3_TEST_SEED"}
+OTHER_VARIABLES = {"TD3_URL", "TD3_TOKEN", "TD3_TEST_POSTGRES_URL", "TD3_TEST_BROKER_URL", "TD3_TEST_SEED"}
 
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -1,0 +1,49 @@
+"""What each operation needs: one table, for all of them.
+
+While access control is on, an operation that is not in the table is refused to everybody.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+
+from api.access.scopes import Scope
+
+
+class Open(Enum):
+    """What an operation needs that needs no scope."""
+
+    NOTHING = "nothing"
+    ANY_KEY = "any key"
+
+
+Need = Scope | Open
+
+NEEDS: Mapping[tuple[str, str], Need] = MappingProxyType(
+    {
+        ("GET", "/"): Open.NOTHING,
+        ("GET", "/healthz"): Open.NOTHING,
+        ("GET", "/readyz"): Open.NOTHING,
+        ("GET", "/metrics"): Scope.METRICS_READ,
+        ("GET", "/workers"): Scope.JOBS_READ,
+        ("GET", "/jobs"): Scope.JOBS_READ,
+        ("POST", "/jobs"): Scope.JOBS_WRITE,
+        ("GET", "/jobs/{job_id}"): Scope.JOBS_READ,
+        ("GET", "/jobs/{job_id}/events"): Scope.JOBS_READ,
+        ("POST", "/jobs/{job_id}/cancel"): Scope.JOBS_WRITE,
+        ("POST", "/jobs/{job_id}/pause"): Scope.JOBS_WRITE,
+        ("POST", "/jobs/{job_id}/resume"): Scope.JOBS_WRITE,
+        ("GET", "/jobs/{job_id}/summary"): Scope.SUMMARIES_READ,
+        ("GET", "/jobs/{job_id}/evaluations"): Scope.JOBS_READ,
+        ("POST", "/jobs/{job_id}/evaluations"): Scope.EVALUATIONS_WRITE,
+        ("GET", "/evaluations/{evaluation_id}"): Scope.JOBS_READ,
+        ("GET", "/evaluations/{evaluation_id}/events"): Scope.JOBS_READ,
+        ("POST", "/evaluations/{evaluation_id}/cancel"): Scope.EVALUATIONS_WRITE,
+    }
+)
+"""By method and path, without the version. HEAD is as GET."""
+
+
+def need_of(method: str, path: str) -> Need | None:
+    """Return what this operation needs; None if nobody has decided it."""
+    return NEEDS.get(("GET" if method == "HEAD" else method, path))

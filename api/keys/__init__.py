@@ -1,0 +1,1 @@
+"""API keys: made, shown once, checked, rotated and revoked."""

@@ -1,0 +1,93 @@
+"""`python -m api.keys`: create and revoke API keys where the service runs, above all the first one."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access.scopes import ROLES, Scope
+from api.db import Database
+from api.errors import ServiceError, SettingsError
+from api.keys import service
+from api.models import DEFAULT_TENANT
+from api.projects import service as projects
+from api.settings import load_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. It prints the text of a new key, and nothing else, to standard output."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+        settings.open_data_dir()
+        database = Database(settings.database_url)
+        try:
+            chosen.run(database, chosen)
+        finally:
+            database.close()
+    except (SettingsError, ServiceError) as error:
+        sys.exit(f"error: {error}")
+    except SQLAlchemyError as error:
+        sys.exit(f"error: the database is unavailable, or `python -m api.migrate` has to be run: {error}")
+
+
+def _create(database: Database, chosen: argparse.Namespace) -> None:
+    with database.transaction() as session:
+        made = service.create(
+            session,
+            tenant_id=projects.get(session, chosen.project).id,
+            name=chosen.name,
+            scopes=chosen.scope or ROLES[chosen.role],
+            lifetime=timedelta(days=chosen.days),
+        )
+    sys.stderr.write(f"{made.row.id}, valid until {made.row.expires_at:%Y-%m-%d}. It is not shown again:\n")
+    sys.stdout.write(f"{made.secret}\n")
+
+
+def _revoke(database: Database, chosen: argparse.Namespace) -> None:
+    with database.transaction() as session:
+        service.revoke(session, chosen.key_id, tenant_id=projects.get(session, chosen.project).id)
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= service.LONGEST.days:
+        raise argparse.ArgumentTypeError(f"{text}: expected more than 0 and at most {service.LONGEST.days}")
+    return days
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m api.keys",
+        description=__doc__,
+        epilog="`python -m api.keys COMMAND --help` lists the options of a command.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    create = commands.add_parser("create", help="create a key and print it", description="Create a key.")
+    create.set_defaults(run=_create)
+    create.add_argument("--name", required=True, help="what the key is for, or whose it is")
+    scopes = create.add_mutually_exclusive_group(required=True)
+    scopes.add_argument("--role", choices=ROLES, help="scopes by the name of a role")
+    scopes.add_argument(
+        "--scope", choices=[str(scope) for scope in Scope], action="append", help="may be repeated"
+    )
+    create.add_argument(
+        "--days",
+        type=_days,
+        default=service.LIFETIME.days,
+        help="days for which it is valid (default: %(default)s)",
+    )
+    revoke = commands.add_parser("revoke", help="revoke a key", description="Revoke a key at once.")
+    revoke.set_defaults(run=_revoke)
+    revoke.add_argument("key_id", metavar="KEY_ID", help="id of the key (key_...)")
+    for command in (create, revoke):
+        command.add_argument(
+            "--project", default=DEFAULT_TENANT, help="id of its project (default: %(default)s)"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Operations on API keys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from api.access.principal import Principal
+from api.access.scopes import Scope, granted
+from api.db import clock, now
+from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError
+from api.ids import new_id
+from api.keys import secret
+from api.models import ApiKey
+from api.pages import RowPage, page_of
+
+LIFETIME = timedelta(days=90)
+"""Of a key for which nothing else is said."""
+LONGEST = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. Its text cannot be had again."""
+
+    row: ApiKey
+    secret: str
+
+
+def create(
+    session: Session,
+    *,
+    tenant_id: str,
+    name: str,
+    scopes: Iterable[Scope],
+    lifetime: timedelta = LIFETIME,
+    replaces: str | None = None,
+) -> NewKey:
+    """Make a key of this project."""
+    text, at = secret.new_secret(), now(session)
+    row = ApiKey(
+        id=new_id("key"),
+        tenant_id=tenant_id,
+        created_at=at,
+        name=name,
+        sha256=secret.digest(text),
+        last_characters=text[-secret.SHOWN :],
+        scopes=sorted(scopes),
+        expires_at=at + lifetime,
+        replaces=replaces,
+    )
+    session.add(row)
+    session.flush()
+    return NewKey(row, text)
+
+
+def principal_of(session: Session, text: str) -> Principal:
+    """Return whose key this is, by one indexed read.
+
+    Raises:
+        InvalidKeyError: It is no key, or one that has been revoked or has expired.
+    """
+    if not secret.is_well_formed(text):
+        raise InvalidKeyError("This is not an API key of TD3 Service: it is incomplete or mistyped.")
+    found = session.execute(
+        select(
+            ApiKey.id,
+            ApiKey.tenant_id,
+            ApiKey.scopes,
+            ApiKey.expires_at,
+            (ApiKey.expires_at <= clock(session)).label("expired"),
+            ApiKey.revoked_at.is_not(None).label("revoked"),
+        ).where(ApiKey.sha256 == secret.digest(text))
+    ).one_or_none()
+    if found is None:
+        raise InvalidKeyError("The API key is not known to this service.")
+    if found.revoked or found.expired:
+        how = "been revoked" if found.revoked else "expired"
+        raise InvalidKeyError(f"The API key {found.id} has {how}.")
+    return Principal(
+        project=found.tenant_id,
+        scopes=granted(found.scopes),
+        key_id=found.id,
+        expires_at=found.expires_at,
+    )
+
+
+def is_valid(session: Session, key_id: str) -> bool:
+    """Whether the key has neither been revoked nor expired."""
+    query = select(ApiKey.id).where(
+        ApiKey.id == key_id, ApiKey.revoked_at.is_(None), ApiKey.expires_at > clock(session)
+    )
+    return session.scalar(query) is not None
+
+
+def rotate(
+    session: Session,
+    key_id: str,
+    *,
+    tenant_id: str,
+    overlap: timedelta,
+    lifetime: timedelta = LIFETIME,
+) -> NewKey:
+    """Make a key of the same name and scopes; the former one stays valid for the `overlap`, if not shorter.
+
+    Raises:
+        KeyNotFoundError: The key does not exist.
+        KeyNotRotatableError: It is not valid, or both it and the one that it replaced or was replaced by are.
+    """
+    former = _find(session, key_id, tenant_id=tenant_id, lock=True)
+    if not is_valid(session, key_id):
+        raise KeyNotRotatableError(f"The key {key_id} is no longer valid; create another one.")
+    relatives = or_(ApiKey.replaces == key_id, ApiKey.id == former.replaces)
+    for other in session.scalars(select(ApiKey.id).where(relatives)):
+        if is_valid(session, other):
+            raise KeyNotRotatableError(
+                f"One of the keys {key_id} and {other} replaces the other, and both are valid; revoke one first."
+            )
+    former.expires_at = min(former.expires_at, now(session) + overlap)
+    scopes = [scope for scope in Scope if scope in former.scopes]
+    return create(
+        session, tenant_id=tenant_id, name=former.name, scopes=scopes, lifetime=lifetime, replaces=key_id
+    )
+
+
+def revoke(session: Session, key_id: str, *, tenant_id: str) -> ApiKey:
+    """End the validity of a key at once. Repeating this changes nothing.
+
+    Raises:
+        KeyNotFoundError: It does not exist.
+    """
+    row = _find(session, key_id, tenant_id=tenant_id, lock=True)
+    if row.revoked_at is None:
+        row.revoked_at = now(session)
+    return row
+
+
+def get(session: Session, key_id: str, *, tenant_id: str) -> ApiKey:
+    """Find a key of this project.
+
+    Raises:
+        KeyNotFoundError: It does not exist.
+    """
+    return _find(session, key_id, tenant_id=tenant_id)
+
+
+def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) -> RowPage[ApiKey]:
+    """List the keys of this project, newest first, with those that are no longer valid."""
+    query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
+    return page_of(session, query, ApiKey, limit=limit, cursor=cursor)
+
+
+def _find(session: Session, key_id: str, *, tenant_id: str, lock: bool = False) -> ApiKey:
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.tenant_id == tenant_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise KeyNotFoundError(f"The key {key_id} does not exist.")
+    return row

@@ -1,0 +1,1 @@
+"""Projects, each the owner of its jobs, logs, summaries and keys."""

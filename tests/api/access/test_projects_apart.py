@@ -1,0 +1,71 @@
+"""What belongs to one project does not exist for another."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.access.scopes import ROLES
+from api.db import Database
+from api.evaluations import service as evaluations
+from api.models import DEFAULT_TENANT
+from api.settings import Settings
+from td3core.config import EvaluationSpec
+from tests.support.access import add_project, bearing, new_key
+from tests.support.operations import operations
+from tests.support.problems import problem
+from tests.support.submissions import submit
+from tests.support.summaries import add_summary
+
+WITH_IDS = [operation for operation in operations() if "{" in operation.path and operation.method != "HEAD"]
+NOWHERE = {"job_id": "job_0", "evaluation_id": "eval_0"}
+
+
+@pytest.fixture
+def ours(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> dict[str, str]:
+    """Ids of a job with a summary and of an evaluation."""
+    add_summary(database, settings, queued_job, tmp_path)
+    with database.transaction() as session:
+        evaluation = evaluations.submit(session, queued_job, EvaluationSpec(), tenant_id=DEFAULT_TENANT)
+        return {"job_id": queued_job, "evaluation_id": evaluation.id}
+
+
+@pytest.fixture
+def theirs(database: Database) -> dict[str, str]:
+    """The header of an administrator of another project."""
+    return bearing(new_key(database, ROLES["admin"], project=add_project(database)))
+
+
+def test_another_projects_ids_are_answered_as_if_they_did_not_exist(
+    api: httpx.Client, database: Database, ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    assert len(WITH_IDS) > 15
+    for operation in WITH_IDS:
+        foreign, missing = (operation.request(api, theirs, ids=ids) for ids in (ours, NOWHERE))
+        assert foreign.status_code == missing.status_code == 404, operation
+        told = [answer.json() | {"request_id": None, "instance": None} for answer in (foreign, missing)]
+        for name, value in ours.items():
+            told[0]["detail"] = told[0]["detail"].replace(value, NOWHERE[name])
+        assert told[0] == told[1]
+    own = bearing(new_key(database, ROLES["admin"]))
+    assert api.get(f"/jobs/{ours['job_id']}", headers=own).json()["state"] == "succeeded"
+
+
+def test_lists_have_what_is_ones_own(api: httpx.Client, ours: dict[str, str], theirs: dict[str, str]) -> None:
+    assert api.get("/jobs", headers=theirs).json() == {"items": [], "next_cursor": None}
+
+
+def test_the_same_log_is_another_job_of_another_project(
+    api: httpx.Client, database: Database, theirs: dict[str, str]
+) -> None:
+    """Neither an identical job nor an idempotency key tells of it."""
+    own = bearing(new_key(database))
+    api.headers.update(own)
+    first = submit(api, key="k1").json()
+    assert submit(api).json()["id"] == first["id"]
+    api.headers.update(theirs)
+    second = submit(api, key="k1")
+    assert second.status_code == 202
+    assert second.json()["id"] != first["id"]
+    assert [item["id"] for item in api.get("/jobs").json()["items"]] == [second.json()["id"]]
+    problem(api.get(f"/jobs/{first['id']}"), 404, "job_not_found")
