@@ -8,7 +8,7 @@ import structlog
 
 from api.app import create_app
 from api.errors import SettingsError
-from api.http.server import Server
+from api.http.server import Server, allow_connections
 from api.settings import Settings, load_settings
 from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
@@ -40,7 +40,14 @@ def main() -> None:
     configure_logging(level=settings.log_level, style=settings.log_format)
     configure_tracing(settings, process="api")
     structlog.get_logger(__name__).info("api.starting", host=settings.host, port=settings.port)
-    server = Server(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    allow_connections(settings.max_connections)
+    server = Server(
+        app,
+        max_connections=settings.max_connections,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

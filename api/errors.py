@@ -163,8 +163,22 @@ class TooSlowError(ServiceError):
     status = 408
 
 
+class HeadTooLargeError(ServiceError):
+    """The head of the request is too large."""
+
+    code = "head_too_large"
+    status = 431
+
+
+class AddressTooLongError(ServiceError):
+    """The address of the request is too long."""
+
+    code = "address_too_long"
+    status = 414
+
+
 class BusyError(ServiceError):
-    """The service receives as many uploads as it can."""
+    """The service receives as many uploads, or has as many connections, as it can."""
 
     code = "busy"
     status = 503

@@ -142,6 +142,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Maximum number of uploads at once; another one is answered with status 503.",
     )
+    max_connections: int = Field(
+        default=1000,
+        ge=10,
+        description="Maximum number of connections at once, with streams of events. A further one takes the place of "
+        "the one that has been idle longest; if there is none, it is answered with status 503.",
+    )
     validate_whole_bytes: ByteSize = Field(
         default=ByteSize(256 * 2**20),
         ge=0,

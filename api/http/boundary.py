@@ -12,7 +12,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import CrossSiteError, HostNotAllowedError, ServiceError
+from api.errors import (
+    AddressTooLongError,
+    BusyError,
+    CrossSiteError,
+    HeadTooLargeError,
+    HostNotAllowedError,
+    ServiceError,
+)
+from api.http.connection import SURPLUS
 from api.http.headers import complete
 from api.http.problems import service_problem
 
@@ -20,6 +28,9 @@ ANY_HOST = "*"
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that tell nothing, and that load balancers ask for by address."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+LONGEST_ADDRESS = 8192
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 32_768
 OWN_PAGES = ("same-origin", "none")  # values of Sec-Fetch-Site
 
 
@@ -50,6 +61,12 @@ class BoundaryMiddleware:
             await self._app(_answerable(scope), receive, send_with_headers)
 
     def _check(self, request: Request) -> None:
+        _check_size(request.scope)
+        if request.scope["state"].get(SURPLUS) and request.url.path not in PROBES:
+            raise BusyError(
+                "The service has as many connections as it can; try again later.",
+                headers={"Connection": "close"},
+            )
         hosts = request.headers.getlist("host")
         host = hosts[0] if len(hosts) == 1 else ""
         if request.url.path not in PROBES and not self._knows(host):
@@ -67,6 +84,20 @@ class BoundaryMiddleware:
 
     def _knows(self, host: str) -> bool:
         return ANY_HOST in self._hosts or host_name(host) in self._hosts
+
+
+def _check_size(scope: Scope) -> None:
+    """Check what is quoted in answers and logs, and looked through for every request."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
+        raise AddressTooLongError(f"The address is too long; expected at most {LONGEST_ADDRESS} bytes.")
+    headers = scope["headers"]
+    if (
+        len(headers) > MOST_HEADERS
+        or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES
+    ):
+        raise HeadTooLargeError(
+            f"The headers are too large; expected at most {MOST_HEADERS}, of at most {MOST_HEADER_BYTES} bytes."
+        )
 
 
 def host_name(host: str) -> str | None:

@@ -89,7 +89,7 @@ def problem_response(
         title=title,
         status=status,
         detail=_cut(detail, LONGEST_TEXT),
-        instance=request.url.path,
+        instance=_cut(request.url.path, LONGEST_TEXT),
         code=code,
         request_id=request.scope.get("state", {}).get("request_id"),
         errors=[{name: _told(value) for name, value in error.items()} for error in errors] or None,

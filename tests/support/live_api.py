@@ -19,15 +19,16 @@ from api.settings import Settings
 @contextmanager
 def running_api(settings: Settings, *, guide_folder: Path = GUIDE) -> Iterator[httpx.Client]:
     """Serve the application and yield a client of it."""
-    with running_app(create_app(settings, guide_folder=guide_folder)) as client:
+    app = create_app(settings, guide_folder=guide_folder)
+    with running_app(app, max_connections=settings.max_connections) as client:
         yield client
 
 
 @contextmanager
-def running_app(app: FastAPI) -> Iterator[httpx.Client]:
+def running_app(app: FastAPI, *, max_connections: int = 1000) -> Iterator[httpx.Client]:
     """Serve an application and yield a client of it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(app, ws="none")
+    server = Server(app, max_connections=max_connections)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
     thread.start()
     try:
