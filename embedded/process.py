@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from embedded import tether
 from embedded.errors import ChildDiedError
+from embedded.rotation import rotate
 
 
 class Owner(NamedTuple):
@@ -42,6 +43,7 @@ class ChildProcess:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
+        rotate(log)
         self._log_start = log.stat().st_size if log.exists() else 0
         run_as = f"{owner.uid}:{owner.gid}" if owner else "-"
         wrapper = [
@@ -77,6 +79,15 @@ class ChildProcess:
         """Raise ChildDiedError, with the last lines of the log, if the process has exited."""
         if (code := self.exit_code) is not None:
             raise ChildDiedError(self.name, code=code, log=self.log, tail=self.log_tail())
+
+    def bound_log(self) -> None:
+        """Rotate the log if it has become large.
+
+        Raises:
+            OSError: The files cannot be changed.
+        """
+        if rotate(self.log):
+            self._log_start = 0
 
     def log_tail(self, lines: int = 25) -> str:
         """Return the last lines of the log that this process wrote, without those of earlier ones."""

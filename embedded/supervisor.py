@@ -1,4 +1,4 @@
-"""Starting children of the service again that have ended, each time later if they end again at once."""
+"""Looking after the children of the service: those that end are started again, and their logs stay small."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -43,11 +43,13 @@ class Supervisor:
         self._start = start
         self._tell = tell
         self._clock = clock
+        self._unbounded = False  # whether it was told that logs cannot be rotated
         self._failures = {name: _Failures() for name in children}
 
     def mend(self) -> None:
-        """Note which children have ended, and start those again whose time has come."""
+        """Note which children have ended, start those again whose time has come, and rotate large logs."""
         for name, child in list(self._children.items()):
+            self._bound_log(child)
             failures, now = self._failures.setdefault(name, _Failures()), self._clock()
             if child.exit_code is None:
                 continue
@@ -60,6 +62,16 @@ class Supervisor:
             if now >= failures.due_at:
                 failures.due_at = None
                 self._start_again(name)
+
+    def _bound_log(self, child: ChildProcess) -> None:
+        try:
+            child.bound_log()
+        except OSError as error:
+            if not self._unbounded:
+                self._tell(f"The log {child.log} cannot be rotated ({error.strerror}).")
+            self._unbounded = True
+        else:
+            self._unbounded = False
 
     def _start_again(self, name: str) -> None:
         try:

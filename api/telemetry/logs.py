@@ -10,6 +10,8 @@ import structlog
 from api.telemetry import correlation
 
 LogStyle = Literal["auto", "json", "console"]
+LONGEST_VALUE = 1000
+"""Characters of a value in a line, such as a path that a client made up."""
 
 
 def configure_logging(*, level: str, style: LogStyle) -> None:
@@ -35,7 +37,11 @@ def configure_logging(*, level: str, style: LogStyle) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(style)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _cut,
+                *_renderers(style),
+            ],
         )
     )
     root = logging.getLogger()
@@ -60,6 +66,26 @@ def _renderers(style: LogStyle) -> list[structlog.typing.Processor]:
     """Return the renderers; tracebacks have no local variables, which may contain data of users."""
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        colours = sys.stderr.isatty()
+        return [_escape, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
     tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
+
+
+def _cut(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Shorten long values, so that no request makes a long line."""
+    for name, value in line.items():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            line[name] = f"{value[:LONGEST_VALUE]}... ({len(value)} characters)"
+    return line
+
+
+def _escape(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what could begin a line of its own or command a terminal; JSON does so anyway."""
+    for name, value in line.items():
+        if isinstance(value, str) and not value.isprintable():
+            line[name] = "".join(
+                character if character.isprintable() else character.encode("unicode_escape").decode()
+                for character in value
+            )
+    return line
