@@ -20,8 +20,10 @@ from api.telemetry.tracing import configure_tracing
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import Handler, execute
+from worker.main_database import MainDatabase
 from worker.pool import TaskPool
 from worker.presence import Presence, new_worker_id
+from worker.requests import requests_of
 from worker.resources import limit_memory
 from worker.stopping import request_stop
 
@@ -33,7 +35,8 @@ app = make_celery(settings.required_broker_url, settings.queue)
 app.conf.worker_pool = TaskPool
 _main_pid = os.getpid()
 worker_id = new_worker_id()
-presence = Presence(worker_id, settings)
+main_database = MainDatabase(settings)
+presence = Presence(worker_id, settings, main_database)
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +81,9 @@ def _disappear(**_: object) -> None:
 
 
 def _register(model: type[Run], handler: Handler) -> None:
-    @app.task(name=model.task)
+    request = requests_of(model, main_database, max_attempts=settings.max_attempts)
+
+    @app.task(name=model.task, Request=request)
     def run(run_id: str) -> None:
         """Execute the run, if it can be claimed."""
         execute(model, run_id, handler, settings=settings, worker=worker_id)

@@ -8,12 +8,12 @@ import threading
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.db import Database
 from api.settings import Settings
 from api.workers import service
 from api.workers.service import Identity
 from td3core.version import VERSION
 from worker.gpu import GpuReader
+from worker.main_database import MainDatabase
 from worker.resources import has_gpu
 
 log = structlog.get_logger(__name__)
@@ -27,14 +27,12 @@ def new_worker_id() -> str:
 class Presence:
     """Writes heartbeats from `start` to `stop`."""
 
-    def __init__(self, worker_id: str, settings: Settings) -> None:
+    def __init__(self, worker_id: str, settings: Settings, database: MainDatabase) -> None:
         self._id = worker_id
         self._settings = settings
+        self._database = database
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._connected = threading.Lock()
-        """Held while there is a connection, which no child may inherit: the copy of SQLite in the child would consider
-        its locks held and wait for them forever. It is held in NVML, too, which has locks of its own."""
 
     def start(self, queues: list[str]) -> None:
         """Start, as a worker that takes runs from `queues`."""
@@ -46,8 +44,6 @@ class Presence:
             device=self._settings.device,
             version=VERSION,
         )
-        lock = self._connected
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
         self._thread = threading.Thread(target=self._beat, args=(worker,), name="presence", daemon=True)
         self._thread.start()
 
@@ -58,20 +54,18 @@ class Presence:
             self._thread.join()
 
     def _beat(self, worker: Identity) -> None:
-        database = Database(
-            self._settings.database_url, limits=self._settings.database_limits, name="td3 worker"
-        )
+        database = self._database
         reader = GpuReader(worker.device) if has_gpu(worker.device) else None
         while True:
             stopping = self._stopped.is_set()
-            with self._connected:
+            with database.unforked():  # NVML has locks of its own
                 gpu = reader.read() if reader else None
-                try:
-                    with database.transaction() as session:
-                        service.beat(session, worker, gpu=gpu, stopping=stopping)
-                except SQLAlchemyError as error:
-                    log.warning("presence.database_unavailable", error=str(error))
-                database.close()
+            try:
+                with database.transaction() as session:
+                    service.beat(session, worker, gpu=gpu, stopping=stopping)
+            except SQLAlchemyError as error:
+                log.warning("presence.database_unavailable", error=str(error))
+            database.close()
             if stopping:
                 return
             self._stopped.wait(self._settings.heartbeat_seconds)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
@@ -67,12 +67,9 @@ def claim(
         `None` if it cannot be claimed: the message is a duplicate, or the run was cancelled or is being executed.
     """
     at = now(session)
-    abandoned = and_(
-        model.state == RunState.RUNNING, model.lease_expires_at < at, model.crashes + 1 < max_attempts
-    )
     before = session.scalar(
         select(model)
-        .where(model.id == run_id, or_(model.state == RunState.QUEUED, abandoned))
+        .where(model.id == run_id, _waiting(model, at, max_attempts))
         .options(lazyload("*"))
         .with_for_update()
     )
@@ -107,6 +104,20 @@ def claim(
         traceparent=before.traceparent,
         waited=at - queued_at if queued_at else None,
     )
+
+
+def claimable(session: Session, model: type[Run], run_id: str, *, max_attempts: int) -> bool:
+    """Whether `claim` would succeed now."""
+    waiting = _waiting(model, now(session), max_attempts)
+    return session.scalar(select(model.id).where(model.id == run_id, waiting)) is not None
+
+
+def _waiting(model: type[Run], at: datetime, max_attempts: int) -> ColumnElement[bool]:
+    """Queued, or abandoned by a worker that has disappeared, with an attempt left."""
+    abandoned = and_(
+        model.state == RunState.RUNNING, model.lease_expires_at < at, model.crashes + 1 < max_attempts
+    )
+    return or_(model.state == RunState.QUEUED, abandoned)
 
 
 def vanished(run: Run) -> dict[str, Any]:

@@ -10,10 +10,16 @@ from api.settings import Settings
 from api.workers import service
 from api.workers.service import Identity
 from tests.support.waiting import wait_until
+from worker.main_database import MainDatabase
 from worker.presence import Presence
 
 FORKS = 20
 PATIENCE = 20  # seconds, less than a writer waits for SQLite's lock
+
+
+def present(worker_id: str, settings: Settings) -> Presence:
+    """The presence of a worker, not yet started."""
+    return Presence(worker_id, settings, MainDatabase(settings))
 
 
 def write(settings: Settings) -> None:
@@ -26,7 +32,7 @@ def write(settings: Settings) -> None:
 
 
 def test_a_child_that_is_forked_in_the_middle_of_a_heartbeat_can_write(settings: Settings) -> None:
-    presence = Presence("parent", settings.model_copy(update={"heartbeat_seconds": 0.001}))
+    presence = present("parent", settings.model_copy(update={"heartbeat_seconds": 0.001}))
     presence.start([])
     try:
         for _ in range(FORKS):
@@ -45,7 +51,7 @@ def test_a_child_that_is_forked_in_the_middle_of_a_heartbeat_can_write(settings:
 
 def heartbeats(database: Database, settings: Settings, count: int) -> Worker:
     """The row of a worker after some heartbeats."""
-    presence = Presence("w", settings.model_copy(update={"heartbeat_seconds": 0.02}))
+    presence = present("w", settings.model_copy(update={"heartbeat_seconds": 0.02}))
     presence.start(["cpu"])
     times = set()
 

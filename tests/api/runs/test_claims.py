@@ -60,6 +60,24 @@ def test_an_expired_lease_can_be_claimed_over(database: Database, queued_job: st
     assert (row.worker, row.crashes) == ("w2", 1)
 
 
+def claimable(database: Database, run_id: str, *, max_attempts: int = 3) -> bool:
+    with database.reading() as session:
+        return claims.claimable(session, Job, run_id, max_attempts=max_attempts)
+
+
+def test_what_can_be_claimed_is_known_without_claiming_it(database: Database, queued_job: str) -> None:
+    assert claimable(database, queued_job)
+    assert job(database, queued_job).attempt == 0
+    claimed(database, queued_job)
+    assert not claimable(database, queued_job)
+    expire_lease(database, queued_job)
+    assert claimable(database, queued_job)
+    assert not claimable(database, queued_job, max_attempts=1)
+    cancel(database, queued_job)
+    assert not claimable(database, queued_job)
+    assert not claimable(database, "job_unknown")
+
+
 def test_an_expired_lease_is_not_claimed_beyond_the_cap(database: Database, queued_job: str) -> None:
     claimed(database, queued_job)
     expire_lease(database, queued_job)
