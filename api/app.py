@@ -9,6 +9,7 @@ import anyio
 import structlog
 from fastapi import APIRouter, Depends, FastAPI
 
+from api.access import routes as access_routes
 from api.datasets import validation
 from api.documentation import guide, interactive
 from api.evaluations import routes as evaluation_routes
@@ -22,10 +23,12 @@ from api.http.openapi import answer
 from api.http.request_log import RequestLogMiddleware
 from api.jobs import download
 from api.jobs import routes as job_routes
+from api.keys import routes as key_routes
 from api.metrics import routes as metric_routes
 from api.metrics.database import DatabaseCollector
 from api.metrics.http import HttpMetrics, HttpMetricsMiddleware
 from api.metrics.routes import new_registry
+from api.projects import routes as project_routes
 from api.settings import Settings, load_settings
 from api.storage import scratch
 from api.workers import routes as worker_routes
@@ -106,6 +109,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
             {"name": "jobs", "description": "Distil a log to a summary."},
             {"name": "evaluations", "description": "Measure the quality of a summary."},
             {"name": "workers", "description": "The processes that execute runs."},
+            {"name": "access", "description": "Who may use the service, and for what."},
             {"name": "health", "description": "Liveness and readiness probes."},
         ],
     )
@@ -122,6 +126,9 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         evaluation_routes.router,
         event_routes.router,
         worker_routes.router,
+        access_routes.router,
+        key_routes.router,
+        project_routes.router,
     ):
         version.include(app, router)
     for router in (health.router, metric_routes.router, root):

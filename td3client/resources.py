@@ -9,6 +9,19 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 RunState = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
+Scope = Literal[
+    "datasets:read",
+    "datasets:write",
+    "jobs:read",
+    "jobs:write",
+    "summaries:read",
+    "evaluations:write",
+    "webhooks:write",
+    "admin",
+    "metrics:read",
+    "platform",
+]
+
 
 class Run(TypedDict):
     """What a job and an evaluation have in common."""
@@ -66,6 +79,35 @@ class Comparison(TypedDict):
     """Whether the two are apart: whether zero lies outside that interval. Where `intervals` is `seeds`,
     whether the intervals of the two have no value in common; null for a single seed.
     """
+
+
+class CreatedKey(TypedDict):
+    """A key that was just created, with its text."""
+
+    id: str
+    """Id of the key."""
+    project: str
+    """Id of the project that the key belongs to."""
+    name: str
+    """What the key is for, or whose it is."""
+    last_characters: str
+    """The last four characters of its text."""
+    scopes: list[str]
+    """What the key may do, as given."""
+    created_at: str
+    """When the key was created."""
+    created_by: str | None
+    """Id of the key that created it; null if `python -m api.keys` did, or without access control."""
+    expires_at: str
+    """When the key expires."""
+    last_used_at: str | None
+    """When the key was last used, to the minute."""
+    revoked_at: str | None
+    """When the key was revoked; null unless it was."""
+    replaces: str | None
+    """Id of the key that it replaced."""
+    key: str
+    """The text of the key, to be sent with requests. It is not shown again."""
 
 
 class Dataset(TypedDict):
@@ -241,6 +283,75 @@ class JobPage(TypedDict):
     """A page of a list, newest first."""
 
     items: list[Job]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
+class Key(TypedDict):
+    """An API key, without its text."""
+
+    id: str
+    """Id of the key."""
+    project: str
+    """Id of the project that the key belongs to."""
+    name: str
+    """What the key is for, or whose it is."""
+    last_characters: str
+    """The last four characters of its text."""
+    scopes: list[str]
+    """What the key may do, as given."""
+    created_at: str
+    """When the key was created."""
+    created_by: str | None
+    """Id of the key that created it; null if `python -m api.keys` did, or without access control."""
+    expires_at: str
+    """When the key expires."""
+    last_used_at: str | None
+    """When the key was last used, to the minute."""
+    revoked_at: str | None
+    """When the key was revoked; null unless it was."""
+    replaces: str | None
+    """Id of the key that it replaced."""
+
+
+class KeyPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Key]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
+class Me(TypedDict):
+    """Who sent the request, and what they may do."""
+
+    project: str
+    """Id of the project to which the request is restricted."""
+    key_id: str | None
+    """Id of the API key; null without access control."""
+    scopes: list[Scope]
+    """What the key may do, with the scopes that others include."""
+    expires_at: str | None
+    """When the key expires; null without access control."""
+
+
+class Project(TypedDict):
+    """A project."""
+
+    id: str
+    """Id of the project."""
+    name: str
+    """Name of the project, for people."""
+    created_at: str
+    """When the project was created."""
+
+
+class ProjectPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Project]
     """The items of this page."""
     next_cursor: str | None
     """Value of `cursor` for the next page; null on the last page."""

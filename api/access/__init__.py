@@ -1,1 +1,1 @@
-"""Who asks, and what they may do: scopes, roles and principals.."""
+"""Who asks, and what they may do: scopes, roles and principals."""

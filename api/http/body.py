@@ -1,17 +1,30 @@
 """Reading request bodies with a size limit."""
 
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 import anyio
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 
-from api.errors import ServiceError, TooLargeError, TooSlowError, UnsupportedBodyError
+from api.errors import (
+    InvalidRequestError,
+    ServiceError,
+    TooLargeError,
+    TooSlowError,
+    UnsupportedBodyError,
+)
+from api.http.problems import field_errors, summarise
+from td3core.config.faults import faults
 
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
 SILENCE_SECONDS = 30.0
 LEAST_RATE = 1024  # bytes a second, on average
 JSON = "application/json"
+MAX_FIELDS_BYTES = 64 << 10
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_json(request: Request, *, max_bytes: int) -> bytes:
@@ -37,6 +50,23 @@ async def read_json(request: Request, *, max_bytes: int) -> bytes:
             f"The media type of the body is {kind or 'missing'}; expected {JSON}.", headers={"Accept": JSON}
         )
     return bytes(body)
+
+
+async def read_fields(request: Request, model: type[Model]) -> Model:
+    """Read a small JSON object; an empty body stands for one without fields.
+
+    Raises:
+        InvalidRequestError: Names each invalid field, what it got and what was expected.
+        ServiceError: As for `read_json`.
+    """
+    sent = await read_json(request, max_bytes=MAX_FIELDS_BYTES)
+    try:
+        return model.model_validate_json(sent or b"{}")
+    except ValidationError as error:
+        found = list(faults(error.errors(include_url=False), model))
+        raise InvalidRequestError(
+            f"The request is invalid: {summarise(found)}", errors=field_errors(found, whole="body")
+        ) from None
 
 
 async def timely(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,12 +4,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from api.access.scopes import Scope
 from api.errors import InvalidKeyError, MissingScopeError, UnauthenticatedError
 from api.http.permissions import Need, Open, need_of
 from api.http.problems import MEDIA_TYPE, Problem, documented
 from api.http.version import PREFIX
+from api.keys.schemas import KeyIn, RotationIn
+from api.projects.schemas import ProjectIn
 from td3core.config import EvaluationSpec, JobSpec
 
 DESCRIPTION = """Dataset distillation as a service: upload an interaction log and get a small synthetic summary of it,
@@ -26,6 +29,8 @@ unknown parts of a form are refused.
 
 While access control is on, requests carry an API key, and each operation names the scope that the key needs."""
 
+BODIES: tuple[type[BaseModel], ...] = (JobSpec, EvaluationSpec, KeyIn, RotationIn, ProjectIn)
+"""Request bodies that no route declares in its signature."""
 SCHEME = "api_key"
 API_KEY = {
     "type": "http",
@@ -39,6 +44,13 @@ API_KEY = {
 def answer(description: str, example: object) -> dict[str, Any]:
     """The OpenAPI description of a successful response, with an example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def json_body(model: type[BaseModel], example: object, *, required: bool = True) -> dict[str, Any]:
+    """The OpenAPI description of a body that the route reads by itself."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -62,9 +74,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
             _describe_errors(operation["responses"])
     # Relative to the address of the document, so that requests from `/docs` work under any prefix of the path.
     document["servers"] = [{"url": "."}]
-    for spec in (JobSpec, EvaluationSpec):  # request bodies that no route declares in its signature
-        schema = spec.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= schema.pop("$defs") | {spec.__name__: schema}
+    for model in BODIES:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     app.openapi_schema = document

@@ -1,6 +1,6 @@
 """Operations on API keys."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.access.principal import Principal
 from api.access.scopes import Scope, granted
 from api.db import clock, now
-from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError
+from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError, MissingScopeError
 from api.ids import new_id
 from api.keys import secret
 from api.models import ApiKey
@@ -18,6 +18,7 @@ from api.pages import RowPage, page_of
 
 LIFETIME = timedelta(days=90)
 """Of a key for which nothing else is said."""
+EVERY_SCOPE = frozenset(Scope)
 LONGEST = timedelta(days=3650)
 
 
@@ -34,11 +35,17 @@ def create(
     *,
     tenant_id: str,
     name: str,
-    scopes: Iterable[Scope],
+    scopes: Collection[Scope],
     lifetime: timedelta = LIFETIME,
     replaces: str | None = None,
+    giver: Set[Scope] = EVERY_SCOPE,
 ) -> NewKey:
-    """Make a key of this project."""
+    """Make a key of this project; nobody gives a scope that they do not have.
+
+    Raises:
+        MissingScopeError: The `giver` lacks one of the scopes.
+    """
+    _check(scopes, giver)
     text, at = secret.new_secret(), now(session)
     row = ApiKey(
         id=new_id("key"),
@@ -102,11 +109,13 @@ def rotate(
     tenant_id: str,
     overlap: timedelta,
     lifetime: timedelta = LIFETIME,
+    giver: Set[Scope] = EVERY_SCOPE,
 ) -> NewKey:
     """Make a key of the same name and scopes; the former one stays valid for the `overlap`, if not shorter.
 
     Raises:
         KeyNotFoundError: The key does not exist.
+        MissingScopeError: The `giver` lacks one of its scopes.
         KeyNotRotatableError: It is not valid, or both it and the one that it replaced or was replaced by are.
     """
     former = _find(session, key_id, tenant_id=tenant_id, lock=True)
@@ -119,19 +128,26 @@ def rotate(
                 f"One of the keys {key_id} and {other} replaces the other, and both are valid; revoke one first."
             )
     former.expires_at = min(former.expires_at, now(session) + overlap)
-    scopes = [scope for scope in Scope if scope in former.scopes]
     return create(
-        session, tenant_id=tenant_id, name=former.name, scopes=scopes, lifetime=lifetime, replaces=key_id
+        session,
+        tenant_id=tenant_id,
+        name=former.name,
+        scopes=[scope for scope in Scope if scope in former.scopes],
+        lifetime=lifetime,
+        replaces=key_id,
+        giver=giver,
     )
 
 
-def revoke(session: Session, key_id: str, *, tenant_id: str) -> ApiKey:
+def revoke(session: Session, key_id: str, *, tenant_id: str, giver: Set[Scope] = EVERY_SCOPE) -> ApiKey:
     """End the validity of a key at once. Repeating this changes nothing.
 
     Raises:
         KeyNotFoundError: It does not exist.
+        MissingScopeError: The `giver` lacks one of its scopes.
     """
     row = _find(session, key_id, tenant_id=tenant_id, lock=True)
+    _check(row.scopes, giver)
     if row.revoked_at is None:
         row.revoked_at = now(session)
     return row
@@ -150,6 +166,13 @@ def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) ->
     """List the keys of this project, newest first, with those that are no longer valid."""
     query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
     return page_of(session, query, ApiKey, limit=limit, cursor=cursor)
+
+
+def _check(scopes: Collection[str], giver: Set[Scope]) -> None:
+    """Check that the giver may do all that a key with these scopes may do."""
+    if lacking := sorted(granted(scopes) - giver):
+        detail = f"Only a key with the scope {lacking[0]} can create, replace or revoke one that has it."
+        raise MissingScopeError(detail, errors=[{"scope": lacking[0], "reason": detail}])
 
 
 def _find(session: Session, key_id: str, *, tenant_id: str, lock: bool = False) -> ApiKey:

@@ -1,9 +1,21 @@
 """Operations on projects."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.db import now
 from api.errors import ProjectNotFoundError
+from api.ids import new_id
 from api.models import Project
+from api.pages import RowPage, page_of
+
+
+def create(session: Session, name: str) -> Project:
+    """Create a project."""
+    project = Project(id=new_id("proj"), name=name, created_at=now(session))
+    session.add(project)
+    session.flush()
+    return project
 
 
 def get(session: Session, project_id: str) -> Project:
@@ -16,3 +28,8 @@ def get(session: Session, project_id: str) -> Project:
     if project is None:
         raise ProjectNotFoundError(f"The project {project_id} does not exist.")
     return project
+
+
+def page(session: Session, *, limit: int, cursor: str | None) -> RowPage[Project]:
+    """List all projects, newest first."""
+    return page_of(session, select(Project), Project, limit=limit, cursor=cursor)

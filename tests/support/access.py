@@ -1,6 +1,6 @@
 """Projects and keys, as the service writes them, and what requests carry."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import timedelta
 
 from api.access.scopes import ROLES, Scope
@@ -21,7 +21,7 @@ def add_project(database: Database) -> str:
 
 def new_key(
     database: Database,
-    scopes: Iterable[Scope] = ROLES["member"],
+    scopes: Collection[Scope] = ROLES["member"],
     *,
     project: str = DEFAULT_TENANT,
     lifetime: timedelta = service.LIFETIME,

@@ -5,9 +5,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.access.scopes import ROLES
+from api.access.scopes import ROLES, Scope
 from api.db import Database
 from api.evaluations import service as evaluations
+from api.http.permissions import need_of
 from api.models import DEFAULT_TENANT
 from api.settings import Settings
 from td3core.config import EvaluationSpec
@@ -17,17 +18,24 @@ from tests.support.problems import problem
 from tests.support.submissions import submit
 from tests.support.summaries import add_summary
 
-WITH_IDS = [operation for operation in operations() if "{" in operation.path and operation.method != "HEAD"]
-NOWHERE = {"job_id": "job_0", "evaluation_id": "eval_0"}
+WITH_IDS = [
+    operation
+    for operation in operations()
+    if "{" in operation.path
+    and operation.method != "HEAD"
+    and need_of(operation.method, operation.template) is not Scope.PLATFORM
+]
+NOWHERE = {"job_id": "job_0", "evaluation_id": "eval_0", "key_id": "key_0"}
 
 
 @pytest.fixture
 def ours(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> dict[str, str]:
-    """Ids of a job with a summary and of an evaluation."""
+    """Ids of a job with a summary, of an evaluation and of a key."""
     add_summary(database, settings, queued_job, tmp_path)
     with database.transaction() as session:
         evaluation = evaluations.submit(session, queued_job, EvaluationSpec(), tenant_id=DEFAULT_TENANT)
-        return {"job_id": queued_job, "evaluation_id": evaluation.id}
+        ids = {"job_id": queued_job, "evaluation_id": evaluation.id}
+    return ids | {"key_id": new_key(database).row.id}
 
 
 @pytest.fixture
@@ -53,6 +61,9 @@ def test_another_projects_ids_are_answered_as_if_they_did_not_exist(
 
 def test_lists_have_what_is_ones_own(api: httpx.Client, ours: dict[str, str], theirs: dict[str, str]) -> None:
     assert api.get("/jobs", headers=theirs).json() == {"items": [], "next_cursor": None}
+    assert [key["name"] for key in api.get("/keys", headers=theirs).json()["items"]] == ["test"]
+    problem(api.get("/keys?project=default", headers=theirs), 404, "project_not_found")
+    problem(api.get("/keys?project=proj_0", headers=theirs), 404, "project_not_found")
 
 
 def test_the_same_log_is_another_job_of_another_project(

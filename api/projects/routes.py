@@ -1,0 +1,64 @@
+"""HTTP routes of projects, for platform administrators."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.errors import InvalidCursorError, InvalidRequestError, ProjectNotFoundError
+from api.http.body import read_fields
+from api.http.context import Service
+from api.http.openapi import answer, json_body
+from api.http.pagination import Cursor, Limit, Page
+from api.http.problems import documented
+from api.http.version import Base
+from api.projects import service
+from api.projects.schemas import PROJECT_EXAMPLE, ProjectIn, ProjectOut
+
+router = APIRouter(prefix="/projects", tags=["access"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a project",
+    responses={
+        201: answer("The project; its URL is in `Location`.", PROJECT_EXAMPLE),
+        **documented(InvalidRequestError),
+    },
+    openapi_extra=json_body(ProjectIn, {"name": "Recommendations"}),
+)
+async def create_project(request: Request, response: Response, context: Service, base: Base) -> ProjectOut:
+    """Create a project. Its first key is created with `POST /v1/keys?project=...`."""
+    wanted = await read_fields(request, ProjectIn)
+
+    def create() -> ProjectOut:
+        with context.database.transaction() as session:
+            return ProjectOut.of(service.create(session, wanted.name))
+
+    project = await run_in_threadpool(create)
+    response.headers["Location"] = f"{base}/projects/{project.id}"
+    return project
+
+
+@router.get(
+    "",
+    summary="List projects",
+    responses={
+        200: answer("A page of projects, newest first.", {"items": [PROJECT_EXAMPLE], "next_cursor": None}),
+        **documented(InvalidCursorError),
+    },
+)
+def list_projects(context: Service, limit: Limit = 50, cursor: Cursor = None) -> Page[ProjectOut]:
+    """List the projects, newest first; the last one is `default`."""
+    with context.database.reading() as session:
+        return Page.of(service.page(session, limit=limit, cursor=cursor), ProjectOut.of)
+
+
+@router.get(
+    "/{project_id}",
+    summary="Get a project",
+    responses={200: answer("The project.", PROJECT_EXAMPLE), **documented(ProjectNotFoundError)},
+)
+def get_project(project_id: str, context: Service) -> ProjectOut:
+    """Get a project."""
+    with context.database.reading() as session:
+        return ProjectOut.of(service.get(session, project_id))

@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from api.access.scopes import Scope
+from api.db import Database
+from api.projects.schemas import PROJECT_EXAMPLE, ProjectOut
+from api.settings import Settings
+from tests.support.access import bearing, new_key
+from tests.support.live_api import running_api
+from tests.support.problems import problem
+
+
+@pytest.fixture
+def api(settings: Settings, database: Database) -> Iterator[httpx.Client]:
+    """A platform administrator of a service with access control."""
+    with running_api(settings.model_copy(update={"access_control": "keys"})) as client:
+        client.headers.update(bearing(new_key(database, {Scope.PLATFORM})))
+        yield client
+
+
+def test_a_project_is_created_and_listed(api: httpx.Client) -> None:
+    response = api.post("/v1/projects", json={"name": "Recommendations"})
+    assert response.status_code == 201
+    created = response.json()
+    assert created["name"] == "Recommendations"
+    assert api.get(response.headers["location"]).json() == created
+    first = api.get("/v1/projects", params={"limit": 1}).json()
+    assert first["items"] == [created]
+    second = api.get("/v1/projects", params={"cursor": first["next_cursor"]}).json()
+    assert [project["id"] for project in second["items"]] == ["default"]
+    assert second["next_cursor"] is None
+
+
+def test_what_is_wrong_with_a_request_is_named(api: httpx.Client) -> None:
+    for body, field in ({}, "name"), ({"name": ""}, "name"), ({"name": "a", "owner": "b"}, "owner"):
+        refused = problem(api.post("/v1/projects", json=body), 422, "invalid_request")
+        assert [error["field"] for error in refused["errors"]] == [field]
+    problem(api.post("/v1/projects", content=b'{"name": "a"}'), 415, "unsupported_media_type")
+    problem(api.get("/v1/projects/proj_1"), 404, "project_not_found")
+
+
+def test_the_example_is_valid() -> None:
+    ProjectOut.model_validate(PROJECT_EXAMPLE)
