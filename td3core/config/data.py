@@ -80,6 +80,17 @@ class DataConfig(Config):
         max_length=1000,
         description="Column names of a CSV, TSV or `.inter` without a header line, one for each field.",
     )
+    layout: Literal["rows", "sequences"] = Field(
+        default="rows",
+        description="What a line of text is: an interaction (`rows`), or a user and all of its items in their order "
+        "(`sequences`), without a header and separated by spaces, tabs or what `separator` says.",
+    )
+    events: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Key of the list in each JSON object whose objects are the interactions, as in a session with its "
+        "events. Their keys and those of the object around them are the columns.",
+    )
     columns: ColumnsConfig = ColumnsConfig()
     null_ids: Literal["refuse", "keep"] = Field(
         default="refuse",

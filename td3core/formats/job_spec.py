@@ -1,9 +1,9 @@
 """The formats of job specs.
 
 1. As of 0.1.0.
-2. There are `data.encoding`, `data.header`, `data.null_ids`, `data.quoting`, `data.repeats`, `data.rules`,
-   `data.separator`, `inner.targets`, `summary.precision`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and
-   `preset`; `inner.learners` and `inner.steps` may be null.
+2. There are `data.encoding`, `data.events`, `data.header`, `data.layout`, `data.null_ids`, `data.quoting`,
+   `data.repeats`, `data.rules`, `data.separator`, `inner.targets`, `summary.precision`, `teacher.members`,
+   `teacher.scale_lr`, `teacher.warm_up` and `preset`; `inner.learners` and `inner.steps` may be null.
 """
 
 from typing import Any
@@ -13,7 +13,9 @@ from td3core.formats.format import Document
 _BEFORE: dict[str, dict[str, Any]] = {
     "data": {
         "encoding": "utf-8",
+        "events": None,
         "header": None,
+        "layout": "rows",
         "null_ids": "refuse",
         "quoting": "standard",
         "repeats": "keep",

@@ -39,16 +39,24 @@ class Block:
 
 
 def cut_blocks(
-    chunks: Iterable[bytes], file_bytes: int, limits: Limits, *, quoted: bool, head_bytes: int | None
+    chunks: Iterable[bytes],
+    file_bytes: int,
+    limits: Limits,
+    *,
+    quoted: bool,
+    head_bytes: int | None,
+    unit: str = "line",
 ) -> Iterator[Block]:
     """Split at line ends, outside quotes if the text is `quoted`; drop the incomplete last line of a head.
+
+    `unit` is what a line stands for.
 
     Raises:
         UnreadableLogError: The text or one of its lines exceeds the limits.
     """
     pending, line = bytearray(), 1
-    slices = _slices(_without_bom(chunks), limits.block_bytes)
-    for chunk in _head(slices, limits.text_of(file_bytes), head_bytes):
+    pieces = slices(_without_bom(chunks), limits.block_bytes)
+    for chunk in _head(pieces, limits.text_of(file_bytes), head_bytes):
         pending += chunk
         if len(pending) < limits.block_bytes:
             continue
@@ -58,7 +66,7 @@ def cut_blocks(
             line += pending.count(b"\n", 0, end)
             del pending[:end]
         elif len(pending) > 2 * limits.block_bytes:
-            raise UnreadableLogError(f"line {line} is longer than {limits.block_bytes:,} bytes")
+            raise UnreadableLogError(f"{unit} {line} is longer than {limits.block_bytes:,} bytes")
     if head_bytes is not None:
         del pending[_last_record_end(pending, quoted=quoted) :]
     if pending:
@@ -70,7 +78,8 @@ def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield chunk if index else chunk.removeprefix(BOM)
 
 
-def _slices(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+def slices(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Cut into pieces of at most this many bytes."""
     for chunk in chunks:
         for start in range(0, len(chunk), size):
             yield chunk[start : start + size]

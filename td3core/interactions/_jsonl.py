@@ -1,4 +1,4 @@
-"""Reading JSON Lines: one object per line."""
+"""Reading JSON Lines: one object per line, which is an interaction or holds some."""
 
 import json
 import re
@@ -12,10 +12,12 @@ from typing import cast
 
 import polars as pl
 
-from td3core.errors import LogProblem, UnreadableLogError
+from td3core.config import DataConfig
+from td3core.errors import LogProblem, MissingColumnError, UnreadableLogError
 from td3core.interactions._blocks import Block
-from td3core.interactions._columns import Columns, check_width, refuse_unused_times
+from td3core.interactions._columns import Columns, check_width, find_columns, refuse_unused_times
 from td3core.interactions._encoding import not_utf8
+from td3core.interactions._events import Events, Record, find_events
 from td3core.interactions._problems import shown
 from td3core.interactions._times import looks_like_a_time
 from td3core.interactions._values import LINE
@@ -23,18 +25,44 @@ from td3core.interactions._values import LINE
 _KEY_LINES = 1000
 """Number of lines that are searched for keys to find the columns."""
 _NO_TEXT = object()
+_HALF = re.compile(rb"\\u[dD][89abAB]")
 _KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
 
 
-def first_objects(block: Block, *, most: int) -> list[dict[str, object]]:
-    """Return the objects of the first lines.
+def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesFormat", Columns]:
+    """Return how the objects are read, and the keys that are the columns.
 
     Raises:
         UnreadableLogError: No line is a JSON object, or they have more than `most` different keys.
+        MissingColumnError: A column or the list of events is missing or ambiguous.
     """
-    if block.data.lstrip().startswith(b"["):
-        raise UnreadableLogError("the file is one JSON array; expected JSON Lines, with one object per line")
-    objects: list[dict[str, object]] = []
+    objects = _first_objects(first, most)
+    if data.events is None:
+        events = None
+        _refuse_containers(objects)
+    else:
+        events = find_events(data.events, objects)
+        keys = {*events.keys, *(key for record in objects for key in record)} - {data.events}
+        check_width(len(keys), most)
+        flat = [events.flattened(record, 1, keys) for record in objects]
+        objects = [
+            event for one in flat if not isinstance(one, LogProblem) for event in islice(one, _KEY_LINES)
+        ]
+    keys = list(dict.fromkeys(key for record in objects for key in record))
+    columns = find_columns(
+        keys, data, lambda key: [str(record[key]) for record in objects if record.get(key) is not None]
+    )
+    if events is not None and columns.item not in events.keys:
+        raise MissingColumnError(
+            f"the item {columns.item!r} is not a key of the objects in {events.name!r}; set data.columns.item",
+            [LogProblem("not a key of the events", field="data.columns.item", value=columns.item)],
+        )
+    watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
+    return JsonLinesFormat(columns, watch, events), columns
+
+
+def _first_objects(block: Block, most: int) -> list[Record]:
+    objects: list[Record] = []
     keys: set[str] = set()
     for _, record in islice(_lines(block), _KEY_LINES):
         if isinstance(record, dict):
@@ -42,19 +70,40 @@ def first_objects(block: Block, *, most: int) -> list[dict[str, object]]:
             keys.update(record)
             check_width(len(keys), most)
     if not keys:
-        raise UnreadableLogError(f"{_what_it_is(block.data)}; expected one JSON object in each line")
+        raise UnreadableLogError(f"{_what_it_is(block.data)}; expected a JSON object for each interaction")
     return objects
+
+
+def _refuse_containers(objects: list[Record]) -> None:
+    """Refuse a document of one object that holds the interactions, or the columns."""
+    if len(objects) > 1:
+        return
+    (only,) = objects
+    lists = [
+        key for key, value in only.items() if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    if lists:
+        raise UnreadableLogError(
+            f"the file is one JSON object with a list of objects in {lists[0]!r}. If they are the interactions of one "
+            f"user each, send them alone, as `jq -c '.{lists[0]}[]'` writes them; if they are those of this object's "
+            f"user, set data.events to {lists[0]}",
+            [LogProblem("one object with a list of objects", field="data.events", value=lists[0])],
+        )
+    if only and all(isinstance(value, dict | list) for value in only.values()):
+        raise UnreadableLogError(
+            "the file is one JSON object of columns or of users; write an object for each interaction, as "
+            'DataFrame.to_json(orient="records", lines=True) of pandas does'
+        )
 
 
 def _what_it_is(data: bytes) -> str:
     first, _, rest = data.strip().partition(b"\n")
     if re.match(rb"\{\s*u?'", first):
         return "the lines are dictionaries of Python, not JSON (json.dumps writes it)"
-    if first.startswith(b"{"):
-        if re.search(rb"\}\s*,?\s*\{", first):
-            return "the first line has several objects"
-        if rest:
-            return "the file is a JSON document over many lines"
+    if first.startswith(b"["):
+        return "the lines, or the elements of an array, are arrays"
+    if first.startswith(b"{") and rest:
+        return "the first line is not a whole JSON object, nor is any other"
     return "no line is a JSON object"
 
 
@@ -65,20 +114,34 @@ class JsonLinesFormat:
     columns: Columns
     watch: bool = False
     """Whether a key that is named like a time is refused, because the first lines have none and nobody said so."""
+    events: Events | None = None
+    """Where the interactions are, if the objects are not interactions themselves."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
         if self.watch:
-            _refuse_late_times(block)
+            _refuse_late_times(block, self.events)
         names = self.columns.by_role()
+        schema: dict[str, pl.DataType] = dict.fromkeys(names.values(), pl.String())
+        if self.events is not None:
+            schema = self.events.schema(list(names.values()))
         try:
-            frame = pl.read_ndjson(block.data, schema=dict.fromkeys(names.values(), pl.String()))
+            frame = pl.read_ndjson(block.data, schema=schema)
         except pl.exceptions.PolarsError:
             return None
+        if self.events is not None:
+            frame = self.events.exploded(frame)
+            if frame is None:
+                return None
         # polars writes booleans, lists and objects as JSON text
         nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$)").any())
         if frame.height and frame.select(nested).item():
             return None
+        if (
+            _HALF.search(block.data)
+            and frame.select(pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())).item()
+        ):
+            return None  # polars writes half of a surrogate pair as NUL
         return pl.DataFrame([frame[name].alias(role) for role, name in names.items()])
 
     def examine(
@@ -89,24 +152,28 @@ class JsonLinesFormat:
         found: list[LogProblem] = []
         rows: list[dict[str, object]] = []
         for line, record in _lines(block):
-            if len(found) >= problems or len(rows) == records:
+            if len(found) >= problems or (records is not None and len(rows) >= records):
                 break
             if not isinstance(record, dict):
                 found.append(record)
                 continue
-            row: dict[str, object] = {LINE: line}
-            for role, name in names.items():
-                row[role] = _text(record.get(name))
-                if row[role] is _NO_TEXT:
-                    value = shown(json.dumps(record[name]))
-                    found.append(LogProblem("neither text nor a number", line, name, value))
-            if _NO_TEXT not in row.values():
-                rows.append(row)
+            events = [record] if self.events is None else self.events.flattened(record, line, names.values())
+            if isinstance(events, LogProblem):
+                found.append(events)
+                continue
+            for event in events:
+                row: dict[str, object] = {role: _text(event.get(name)) for role, name in names.items()}
+                for role, name in names.items():
+                    if row[role] is _NO_TEXT:
+                        value = shown(json.dumps(event[name]))
+                        found.append(LogProblem("neither text nor a number", line, name, value))
+                if _NO_TEXT not in row.values():
+                    rows.append({LINE: line, **row})
         schema = {**dict.fromkeys(names, pl.String()), LINE: pl.Int64()}
         return pl.DataFrame(rows, schema=schema), found
 
 
-def _refuse_late_times(block: Block) -> None:
+def _refuse_late_times(block: Block, events: Events | None) -> None:
     names = {key: key.decode("utf-8", "replace") for key in _KEY.findall(block.data)}
     times = {key: name for key, name in names.items() if looks_like_a_time(name)}
     if not times:
@@ -117,7 +184,10 @@ def _refuse_late_times(block: Block) -> None:
         found = {name for name in found if looked_at[name] < _KEY_LINES}
         looked_at.update(found)  # it may be a key of a nested object, or stand in a text
         for _, record in _lines(Block(line, 1)) if found else ():
-            if isinstance(record, dict) and (late := sorted(found & record.keys())):
+            if not isinstance(record, dict):
+                continue
+            keys = record.keys() | (find_events(events.name, [record]).keys if events else set())
+            if late := sorted(found & keys):
                 refuse_unused_times(late, f" (which the first {_KEY_LINES:,} lines lack)")
 
 

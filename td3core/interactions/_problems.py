@@ -12,6 +12,8 @@ class ProblemReport:
     """The first problems, and how many were found until reading stopped."""
 
     limit: int
+    unit: str = "line"
+    """What the numbers of lines count: lines, rows or objects."""
     problems: list[LogProblem] = field(default_factory=list[LogProblem])
     total: int = 0
 
@@ -42,7 +44,7 @@ class ProblemReport:
         least = "at least " if self.full else ""
         message = "1 problem in the log" if self.total == 1 else f"{least}{self.total:,} problems in the log"
         for first in self.problems[:1]:
-            where = f"line {first.line}" + ("" if first.column is None else f", column {first.column}")
+            where = f"{self.unit} {first.line}" + ("" if first.column is None else f", column {first.column}")
             value = "" if not first.value else f" ({first.value!r})"
             message += f", {'' if self.total == 1 else 'the first '}in {where}: {first.reason}{value}"
         raise BadRowsError(message, self.problems, self.total)

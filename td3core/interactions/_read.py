@@ -18,7 +18,8 @@ from td3core.interactions._delimited import (
     guess_separator,
     take_header,
 )
-from td3core.interactions._jsonl import JsonLinesFormat, first_objects
+from td3core.interactions._json_document import as_lines
+from td3core.interactions._jsonl import open_json
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._order import check_times
 from td3core.interactions._parquet import (
@@ -37,11 +38,20 @@ from td3core.interactions._quoting import (
     is_quoted,
     single_separators,
 )
-from td3core.interactions._source import Source, open_source
+from td3core.interactions._sequences import open_sequences
+from td3core.interactions._source import Format, Source, open_source
 from td3core.interactions._values import ValueParser
 
 _TYPICAL_ROW_BYTES = 32
 _STRING_HEADER_BYTES = 16  # which polars does not count
+_MEANT_FOR = {
+    "header": "CSV, TSV and .inter",
+    "separator": "CSV, TSV and .inter",
+    "layout": "text that is not JSON",
+    "encoding": "text",
+    "events": "JSON",
+}
+"""Fields of the spec that not every format has a use for, and what they are for."""
 
 
 class TextFormat(Protocol):
@@ -72,7 +82,7 @@ def read_log(
 ) -> InteractionLog:
     """Read and validate an interaction log.
 
-    Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON Lines and RecBole `.inter`, each plain or
+    Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON and RecBole `.inter`, each plain or
     compressed by gzip, zstd, bzip2, xz or zip (an archive of this one file), and Parquet. A timestamp is a number, or
     an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds where a column of Parquet
     has them). Ids are kept as text.
@@ -134,11 +144,21 @@ def _read_text(
         chunks = single_separators(chunks, data.separator.encode())
     if quoted and data.quoting == "backslash":
         chunks = doubled_quotes(chunks)
-    blocks = cut_blocks(chunks, source.path.stat().st_size, limits, quoted=quoted, head_bytes=head_bytes)
+    if source.is_document:
+        report.unit = "object"
+        chunks = as_lines(chunks, array=source.head.lstrip()[:1] == b"[", may_be_cut=head_bytes is not None)
+    blocks = cut_blocks(
+        chunks,
+        source.path.stat().st_size,
+        limits,
+        quoted=quoted,
+        head_bytes=head_bytes,
+        unit=report.unit,
+    )
     first = next(blocks, None)
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
-    text, columns, first = _open_text(dialect, data, first, limits)
+    text, columns, first = _open_text(source.format, dialect, data, first, limits)
     parser = ValueParser(columns, data, header_may_repeat=dialect is not None)
     for block in chain([first], blocks):
         raw, records = text.parse(block), None
@@ -158,8 +178,8 @@ def _read_text(
 
 
 def _dialect(source: Source, data: DataConfig) -> Dialect | None:
-    """How the fields of a delimited log are separated and quoted; None for JSON Lines."""
-    if source.format == "jsonl":
+    """How the fields of a delimited log are separated and quoted; None for JSON and sequences."""
+    if source.format == "jsonl" or data.layout == "sequences":
         return None
     form = source.format
     if (
@@ -187,17 +207,15 @@ def _dialect(source: Source, data: DataConfig) -> Dialect | None:
 
 
 def _open_text(
-    dialect: Dialect | None, data: DataConfig, first: Block, limits: Limits
+    form: Format, dialect: Dialect | None, data: DataConfig, first: Block, limits: Limits
 ) -> tuple[TextFormat, Columns, Block]:
+    if form == "jsonl":
+        _refuse_settings(data, "JSON", ("header", "separator", "layout"))
+        return *open_json(first, data, most=limits.columns), first
+    _refuse_settings(data, "delimited text", ("events",))
     if dialect is None:
-        _refuse_layout(data, "JSON Lines")
-        objects = first_objects(first, most=limits.columns)
-        keys = list(dict.fromkeys(key for record in objects for key in record))
-        columns = find_columns(
-            keys, data, lambda key: [str(record[key]) for record in objects if record.get(key) is not None]
-        )
-        watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
-        return JsonLinesFormat(columns, watch), columns, first
+        _refuse_settings(data, "lines of sequences, as data.layout says", ("header",))
+        return *open_sequences(first, data), first
     header, rest = (
         (list(data.header), first) if data.header else take_header(first, dialect, most=limits.columns)
     )
@@ -214,11 +232,12 @@ def _open_text(
     return DelimitedFormat(dialect, header, positions), columns, rest
 
 
-def _refuse_layout(data: DataConfig, form: str) -> None:
-    for name, value in (("header", data.header), ("separator", data.separator)):
-        if value is not None:
+def _refuse_settings(data: DataConfig, form: str, settings: tuple[str, ...]) -> None:
+    """Refuse a spec that describes another format than the log has."""
+    for name in settings:
+        if getattr(data, name) != DataConfig.model_fields[name].default:
             raise UnreadableLogError(
-                f"data.{name} is for CSV, TSV and .inter, but the log is {form}; leave it out",
+                f"data.{name} is for {_MEANT_FOR[name]}, but the log is {form}; leave it out",
                 [LogProblem(f"{form} has no use for it", field=f"data.{name}")],
             )
 
@@ -228,12 +247,8 @@ def _read_parquet(
 ) -> Iterator[pl.DataFrame]:
     if head_bytes is not None and not is_whole(source.path):
         return
-    _refuse_layout(data, "Parquet")
-    if data.encoding != "utf-8":
-        raise UnreadableLogError(
-            f"data.encoding is {data.encoding}, but the log is Parquet, which has its own; leave it out",
-            [LogProblem("Parquet has no use for it", field="data.encoding")],
-        )
+    _refuse_settings(data, "Parquet", tuple(_MEANT_FOR))
+    report.unit = "row"
     check_footer(source.path)
     schema = parquet_schema(source.path)
     check_width(len(schema), limits.columns)

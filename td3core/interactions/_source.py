@@ -14,6 +14,7 @@ from td3core.interactions._blocks import BOM
 from td3core.interactions._compression import Compression, compression_of, decompressed
 from td3core.interactions._encoding import as_utf8, check_encoding
 from td3core.interactions._foreign import what_it_is
+from td3core.interactions._json_document import is_document
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "inter"]
 
@@ -44,6 +45,11 @@ class Source:
     encoding: Encoding = "utf-8"
     head: bytes = b""
     """The first decompressed bytes, in UTF-8 without a byte order mark."""
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the log is JSON, but not of one object in each line."""
+        return self.format == "jsonl" and is_document(self.head)
 
     def chunks(self, *, may_be_cut: bool = False) -> Generator[bytes, None, None]:
         """Yield the decompressed bytes, in UTF-8 and in pieces of bounded size.
@@ -137,6 +143,6 @@ def _by_name(name: str) -> Format | None:
 
 def _by_first_line(head: bytes) -> Format:
     first = head.strip().partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "replace")
-    if first.startswith("{"):
+    if re.match(r"\{|\[\s*(\{|$)", first):
         return "jsonl"
     return "inter" if _TYPED_HEADER.fullmatch(first) else "csv"

@@ -269,7 +269,7 @@ _CSV = b"user,item\n" + b"".join(b"u%d,i%d\n" % (n, n * n) for n in range(10_000
         ("log.csv.gz", gzip.compress(_CSV, mtime=0) + b"junk", "gzip data are damaged"),
         ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data are truncated"),
         ("log.csv.zst", zstandard.compress(_CSV) + b"junkjunk", "zstd data are damaged"),
-        ("log.json", json.dumps([{"user": 1, "item": 2}]).encode(), "one JSON array"),
+        ("log.json", json.dumps([[1, 2]]).encode(), "elements of an array, are arrays"),
         ("log.jsonl", b"user,item\na,b\n", "no line is a JSON object"),
         ("log.parquet", b"user,item\na,b\n", "the file is not Parquet"),
         ("log.parquet", b"PAR1" + bytes(100), "the Parquet file is damaged"),

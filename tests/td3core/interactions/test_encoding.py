@@ -116,5 +116,5 @@ def test_the_first_line_that_is_not_utf8_says_what_it_may_be(tmp_path: Path) -> 
 def test_parquet_has_no_use_for_an_encoding(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pl.DataFrame({"user": ["a"], "item": ["b"]}).write_parquet(path)
-    with pytest.raises(UnreadableLogError, match=r"data\.encoding is latin-1, but the log is Parquet"):
+    with pytest.raises(UnreadableLogError, match=r"data\.encoding is for text, but the log is Parquet"):
         read_log(path, DataConfig(encoding="latin-1"))

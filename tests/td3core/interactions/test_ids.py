@@ -95,7 +95,7 @@ def test_a_first_row_is_no_header(tmp_path: Path) -> None:
     [
         ("log.csv", "userId,movieId,ts\na,b,1\n", "the log has its own in the first line"),
         ("log.csv", "a,b\n", "data.header has 3 names, but the first line has 2 fields"),
-        ("log.jsonl", '{"user": "a", "item": "b"}\n', "the log is JSON Lines"),
+        ("log.jsonl", '{"user": "a", "item": "b"}\n', "the log is JSON"),
     ],
     ids=["two headers", "fields", "JSON"],
 )
