@@ -5,9 +5,12 @@ from td3client.errors import (
     ClientError,
     DamagedDownloadError,
     InvalidHeaderError,
+    InvalidIdError,
+    MissingFieldError,
     NotSavedError,
     RunFailedError,
     ServiceProblem,
+    UnexpectedAnswerError,
     UnreachableError,
 )
 from td3client.resources import Evaluation, Event, Job
@@ -20,10 +23,13 @@ __all__ = [
     "Evaluation",
     "Event",
     "InvalidHeaderError",
+    "InvalidIdError",
     "Job",
+    "MissingFieldError",
     "NotSavedError",
     "RunFailedError",
     "ServiceProblem",
+    "UnexpectedAnswerError",
     "UnreachableError",
     "__version__",
 ]

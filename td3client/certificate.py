@@ -18,12 +18,14 @@ from td3client.resources import (
     Trend,
     Worth,
 )
+from td3client.text import plain_value
 
 Share = Literal["recovery", "low", "high", "lift_recovery", "teacher_recovery"]
 
 
 def certificate(evaluation: Evaluation, *, cutoff: int = 10) -> list[RenderableType]:
     """Everything at one cut-off: a table a learner, then the learners side by side, the trend, time and size."""
+    evaluation = plain_value(evaluation)
     parts: list[RenderableType] = []
     results = evaluation["results"] or {}
     over = evaluation.get("intervals") or "seeds"  # older evaluations do not say

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from td3client.certificate import certificate
-from td3client.client import DEFAULT_URL, Client, is_evaluation
+from td3client.client import DEFAULT_URL, Client
 from td3client.display import evaluation_line, event_line, follow, job_line
 from td3client.errors import ClientError
+from td3client.ids import is_evaluation
 from td3client.resources import Evaluation
+from td3client.text import plain_json, plain_line
 
 app = typer.Typer(
     help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
@@ -67,7 +69,7 @@ def submit(
         job = client.submit(log, _read_spec(spec), deadline_seconds=deadline, force=force)
         if job.get("deduplicated"):
             messages.print("An identical job exists already; use --force to create a new one.")
-        console.print(job["id"])
+        console.print(plain_line(job["id"]))
         if wait:
             follow(console, client.wait(job["id"]), title="job")
 
@@ -76,7 +78,7 @@ def submit(
 def status(run_id: RunId, url: Url = DEFAULT_URL) -> None:
     """Print a job or an evaluation as JSON."""
     with Client(url) as client:
-        console.print_json(data=client.run(run_id))
+        console.print(plain_json(client.run(run_id)))
 
 
 @app.command()
@@ -117,7 +119,7 @@ def evaluate(
     """
     with Client(url) as client:
         evaluation = client.evaluate(job_id, _read_spec(spec))
-        messages.print(evaluation["id"])
+        messages.print(plain_line(evaluation["id"]))
         _show_results(client, evaluation["id"], cutoff)
 
 
@@ -151,21 +153,21 @@ def events(
 def cancel(run_id: RunId, url: Url = DEFAULT_URL) -> None:
     """Cancel a job or an evaluation and print its state."""
     with Client(url) as client:
-        console.print(client.cancel(run_id)["state"])
+        console.print(plain_line(client.cancel(run_id)["state"]))
 
 
 @app.command()
 def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Pause a job and print its state."""
     with Client(url) as client:
-        console.print(client.pause(job_id)["state"])
+        console.print(plain_line(client.pause(job_id)["state"]))
 
 
 @app.command()
 def resume(job_id: JobId, url: Url = DEFAULT_URL) -> None:
     """Resume a paused job from its checkpoint and print its state."""
     with Client(url) as client:
-        console.print(client.resume(job_id)["state"])
+        console.print(plain_line(client.resume(job_id)["state"]))
 
 
 @app.command()

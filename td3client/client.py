@@ -1,33 +1,37 @@
 """The HTTP client: one method per operation, which returns plain dictionaries."""
 
-import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Self, TypeVar
 
 import httpx
-from httpx_sse import EventSource, connect_sse
+from httpx_sse import EventSource
 
+from td3client.answers import UNENCODED, BoundedEvents, check_head, check_type, parse, read_answer
 from td3client.credentials import credentials
-from td3client.errors import (
-    DamagedDownloadError,
-    NotSavedError,
-    RunFailedError,
-    ServiceProblem,
-    UnreachableError,
+from td3client.downloads import download, following
+from td3client.errors import RunFailedError, ServiceProblem, UnexpectedAnswerError, UnreachableError
+from td3client.ids import archive_name, evaluation_path, is_evaluation, job_path, run_path
+from td3client.resources import (
+    Evaluation,
+    EvaluationPage,
+    Event,
+    EventPage,
+    Job,
+    JobPage,
+    Run,
+    SubmittedJob,
 )
-from td3client.resources import Evaluation, EvaluationPage, Event, Job, JobPage, Run, Summary
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
 DEFAULT_URL = "http://127.0.0.1:8000"
 # The response to an upload is sent after the log has been validated.
 UPLOAD_SECONDS = 600.0
-DOWNLOAD_ATTEMPTS = 5
 RETRY_PAUSE = 1.0
 RETRY_SECONDS = 5.0
 AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
@@ -67,7 +71,7 @@ class Client:
         self._verify = verify
         self._http = httpx.Client(
             base_url=self.base_url,
-            headers=credentials(token, headers),
+            headers={**credentials(token, headers), **UNENCODED},
             timeout=timeout,
             transport=self._transport(),
         )
@@ -111,6 +115,7 @@ class Client:
         with log.open("rb") as dataset:
             # The spec is sent first, so that an invalid one is rejected before the log is uploaded.
             return self._create(
+                SubmittedJob,
                 "/v1/jobs",
                 params={name: value for name, value in options.items() if value is not None} or None,
                 data={"spec": json.dumps(spec)} if spec else None,
@@ -120,39 +125,39 @@ class Client:
 
     def run(self, run_id: str) -> Run:
         """Get the current state of a job or an evaluation, with all its fields."""
-        return self._call("GET", _path(run_id))
+        return self._call(_kind(run_id), "GET", run_path(run_id))
 
     def job(self, job_id: str) -> Job:
         """Get the current state of a job."""
-        return self._call("GET", f"/v1/jobs/{job_id}")
+        return self._call(Job, "GET", job_path(job_id))
 
     def jobs(self, *, limit: int = 20, cursor: str | None = None) -> JobPage:
         """Get a page of jobs, newest first."""
-        return self._page("/v1/jobs", limit, cursor)
+        return self._page(JobPage, "/v1/jobs", limit, cursor)
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a job or an evaluation. A running job stops within one outer step."""
-        return self._call("POST", f"{_path(run_id)}/cancel")
+        return self._call(_kind(run_id), "POST", f"{run_path(run_id)}/cancel")
 
     def pause(self, job_id: str) -> Job:
         """Pause a job. A running job saves a checkpoint and stops within one outer step."""
-        return self._call("POST", f"/v1/jobs/{job_id}/pause")
+        return self._call(Job, "POST", f"{job_path(job_id)}/pause")
 
     def resume(self, job_id: str) -> Job:
         """Resume a paused job from its checkpoint."""
-        return self._call("POST", f"/v1/jobs/{job_id}/resume")
+        return self._call(Job, "POST", f"{job_path(job_id)}/resume")
 
     def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
         """Start an evaluation of the summary of a job that has succeeded."""
-        return self._create(f"/v1/jobs/{job_id}/evaluations", json=dict(spec or {}))
+        return self._create(Evaluation, f"{job_path(job_id)}/evaluations", json=dict(spec or {}))
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """Get the current state of an evaluation."""
-        return self._call("GET", f"/v1/evaluations/{evaluation_id}")
+        return self._call(Evaluation, "GET", evaluation_path(evaluation_id))
 
     def evaluations(self, job_id: str, *, limit: int = 20, cursor: str | None = None) -> EvaluationPage:
         """Get a page of the evaluations of a job, newest first."""
-        return self._page(f"/v1/jobs/{job_id}/evaluations", limit, cursor)
+        return self._page(EvaluationPage, f"{job_path(job_id)}/evaluations", limit, cursor)
 
     def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
         """Poll a job every `poll` seconds and yield its state until it has succeeded.
@@ -178,15 +183,17 @@ class Client:
             ServiceProblem: The run does not exist.
             UnreachableError: The service is unreachable; with `follow`, for more than a minute.
         """
-        path = f"{_path(run_id)}/events"
+        path = f"{run_path(run_id)}/events"
         return self._stream(path, after) if follow else self._events_so_far(path, after)
 
     def _events_so_far(self, path: str, after: int) -> Iterator[Event]:
         while True:
-            page = self._call("GET", path, params={"after": after})
+            page = self._call(EventPage, "GET", path, params={"after": after})
             yield from page["items"]
             if page["ended"] or not page["items"]:
                 return
+            if page["next_after"] <= after:
+                raise UnexpectedAnswerError(self.base_url, f"the same events again, after {after}")
             after = page["next_after"]
 
     def _stream(self, path: str, after: int) -> Iterator[Event]:
@@ -194,15 +201,21 @@ class Client:
         broken_at: float | None = None
         while True:
             try:
-                with self._naming_errors(), self._open_stream(path, after) as source:
-                    _raise_for_problem(source.response)
-                    if source.response.status_code == httpx.codes.NO_CONTENT:
+                with self._naming_errors(), self._open_stream(path, after) as response:
+                    check_head(response)
+                    if response.status_code == httpx.codes.NO_CONTENT:
                         return
+                    check_type(response, "text/event-stream")
+                    response.stream = BoundedEvents(response)
                     broken_at = None
-                    for message in source.iter_sse():
+                    for message in EventSource(response).iter_sse():
                         if not message.data:  # how the library represents a ping
                             continue
-                        event: Event = json.loads(message.data)
+                        event: Event = parse(message.data, Event, response)
+                        if event["seq"] <= after:
+                            raise UnexpectedAnswerError(
+                                response.url, f"event {event['seq']} again, after {after}"
+                            )
                         after = event["seq"]
                         yield event
                         if event["kind"] in FINISHED:
@@ -216,14 +229,12 @@ class Client:
                     raise
             time.sleep(RECONNECT_PAUSE)
 
-    def _open_stream(self, path: str, after: int) -> AbstractContextManager[EventSource]:
-        return connect_sse(
-            self._http,
-            "GET",
-            path,
-            headers={"Last-Event-ID": str(after)},
-            timeout=httpx.Timeout(STREAM_SILENCE, connect=5.0),
-        )
+    @contextmanager
+    def _open_stream(self, path: str, after: int) -> Generator[httpx.Response]:
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", "Last-Event-ID": str(after)}
+        timeout = httpx.Timeout(STREAM_SILENCE, connect=5.0)
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            yield response
 
     def download_summary(self, job_id: str, path: Path) -> Path:
         """Download the summary of a job to the file `path`, or as `<job id>.zip` to the directory `path`; return where.
@@ -236,112 +247,55 @@ class Client:
             DamagedDownloadError: The SHA-256 of the download is not the expected one.
             NotSavedError: The directory does not exist or is not writable, or the disk is full.
         """
+        target = path / archive_name(job_id) if path.is_dir() else path
         summary = self.job(job_id)["summary"]
-        target = path / f"{job_id}.zip" if path.is_dir() else path
-        part = target.with_name(f"{target.name}.part")
+        url = f"{job_path(job_id)}/summary"
         if summary is None:
-            self._call("GET", f"/v1/jobs/{job_id}/summary")  # answers with the reason
+            with self._naming_errors(), self._http.stream("GET", url) as response:
+                check_head(response)  # answers with the reason
             raise RunFailedError(job_id, "has no summary", None)
-        try:
-            self._fetch(summary, part)
-            with part.open("rb") as archive:
-                actual = hashlib.file_digest(archive, "sha256").hexdigest()
-            if actual != summary["sha256"]:
-                part.unlink()
-                raise DamagedDownloadError(target, expected=summary["sha256"], actual=actual)
-            return part.replace(target)
-        except OSError as error:
-            raise NotSavedError(target, error) from error
-
-    def _fetch(self, summary: Summary, part: Path) -> None:
-        """Download what is missing from `part`, and retry if the connection breaks."""
-        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
-            try:
-                self._append_rest(summary, part)
-                return
-            except UnreachableError:
-                if attempt == DOWNLOAD_ATTEMPTS:
-                    raise
-
-    def _append_rest(self, summary: Summary, part: Path) -> None:
-        """Download what is missing from `part`, or the whole archive if it has changed on the server."""
-        have = part.stat().st_size if part.exists() else 0
-        if have >= summary["bytes"]:
-            return
-        headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": f'"{summary["sha256"]}"'}
-        with self._naming_errors(), self._open(summary["href"], headers) as response:
-            _raise_for_problem(response)
-            resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-            with part.open("ab" if resumed else "wb") as archive:
-                for chunk in response.iter_raw():
-                    archive.write(chunk)
+        return download(self._download, url, summary, target)
 
     @contextmanager
-    def _open(self, href: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        """Start a download. After a redirect to the storage, no headers for the service are sent there."""
-        with self._http.stream("GET", href, headers=headers) as response:
-            if not response.has_redirect_location:
-                yield response
-                return
-        # Objects in the storage never change, and it does not know our ETags.
-        headers = {name: value for name, value in headers.items() if name != "If-Range"}
-        with httpx.Client(timeout=self._http.timeout, transport=self._transport()) as elsewhere:
-            location = response.url.join(response.headers["Location"])
-            with elsewhere.stream("GET", location, headers=headers) as response:
-                yield response
+    def _download(self, url: str, headers: dict[str, str]) -> Generator[httpx.Response]:
+        with (
+            self._naming_errors(),
+            following(self._http, url, headers, transport=self._transport) as response,
+        ):
+            yield response
 
-    def _create(self, path: str, **options: Any) -> Any:
+    def _create(self, kind: Any, path: str, **options: Any) -> Any:
         """Send a POST request that creates something; its idempotency key makes it safe to retry."""
         headers = {"Idempotency-Key": uuid.uuid4().hex}
         failed_at: float | None = None
         while True:
             try:
-                return self._call("POST", path, headers=headers, **options)
+                return self._call(kind, "POST", path, headers=headers, **options)
             except (UnreachableError, ServiceProblem) as error:
                 failed_at = failed_at or time.monotonic()
                 if time.monotonic() - failed_at >= _patience(error):
                     raise
             time.sleep(RETRY_PAUSE)
 
-    def _page(self, path: str, limit: int, cursor: str | None) -> Any:
+    def _page(self, kind: Any, path: str, limit: int, cursor: str | None) -> Any:
         params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-        return self._call("GET", path, params=params)
+        return self._call(kind, "GET", path, params=params)
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        with self._naming_errors():
-            response = self._http.request(method, path, **options)
-            _raise_for_problem(response)
-            return response.json()
+    def _call(self, kind: Any, method: str, path: str, **options: Any) -> Any:
+        with self._naming_errors(), self._http.stream(method, path, **options) as response:
+            return read_answer(response, kind)
 
     @contextmanager
-    def _naming_errors(self) -> Iterator[None]:
+    def _naming_errors(self) -> Generator[None]:
         try:
             yield
         except httpx.TransportError as error:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
 
 
-def is_evaluation(run_id: str) -> bool:
-    """Whether this is the id of an evaluation; otherwise it is that of a job."""
-    return run_id.startswith("eval_")
-
-
-def _path(run_id: str) -> str:
-    """The path of a job or an evaluation."""
-    return f"/v1/{'evaluations' if is_evaluation(run_id) else 'jobs'}/{run_id}"
-
-
-def _raise_for_problem(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    response.read()
-    is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
-    fields = (
-        response.json() if is_problem else {"detail": f"HTTP {response.status_code}: {response.text[:500]}"}
-    )
-    raise ServiceProblem(response.status_code, fields)
+def _kind(run_id: str) -> Any:
+    """The type of a job or an evaluation."""
+    return Evaluation if is_evaluation(run_id) else Job
 
 
 def _patience(error: UnreachableError | ServiceProblem) -> float:

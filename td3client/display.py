@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from td3client.resources import Evaluation, Event, Job, Run
+from td3client.text import plain_line
 
 PLAIN_SECONDS = 10.0
 
@@ -36,8 +38,8 @@ def _follow_bar(console: Console, runs: Iterable[R], title: str) -> R:
             progress.update(
                 task,
                 completed=run["progress"],
-                description=f"{title} [cyan]{_stage(run)}[/]",
-                detail=_detail(run),
+                description=f"{title} [cyan]{escape(plain_line(_stage(run)))}[/]",
+                detail=plain_line(_detail(run)),
             )
     return _last(run)
 
@@ -50,7 +52,7 @@ def _follow_lines(console: Console, runs: Iterable[R], title: str) -> R:
         if shown is None or shown[0] != _stage(run) or now - shown[1] >= PLAIN_SECONDS:
             shown = (_stage(run), now)
             line = f"{title} {_stage(run)} {run['progress']:4.0%} {_detail(run)}"
-            console.print(line, highlight=False, markup=False, emoji=False)
+            console.print(plain_line(line), highlight=False, markup=False, emoji=False)
     return _last(run)
 
 
@@ -105,7 +107,8 @@ def event_line(event: Event) -> str:
         told = f"{data['error']['code']}: {data['error']['detail']}"
     else:
         told = ", ".join(f"{name} {value}" for name, value in data.items())
-    return f"{event['seq']:4} {event['at'][:19]} #{event['attempt']} {event['kind']:13} {told}".rstrip()
+    line = f"{event['seq']:4} {event['at'][:19]} #{event['attempt']} {event['kind']:13} {told}"
+    return plain_line(line.rstrip())
 
 
 def duration(seconds: float) -> str:
@@ -133,12 +136,12 @@ def size_beside_log(summary_bytes: int, log_bytes: int) -> str:
 def job_line(job: Job) -> str:
     """Return id, state or stage, progress, creation time and log name, without the cut-off ids of a table."""
     name = job["dataset"]["name"] or ""
-    return f"{_run_line(job)} {name}".rstrip()
+    return plain_line(f"{_run_line(job)} {name}".rstrip())
 
 
 def evaluation_line(evaluation: Evaluation) -> str:
     """Return id, state or stage, progress, creation time and the learners that are trained."""
-    return f"{_run_line(evaluation)} {', '.join(evaluation['spec']['learners'])}"
+    return plain_line(f"{_run_line(evaluation)} {', '.join(evaluation['spec']['learners'])}")
 
 
 def _run_line(run: Run) -> str:

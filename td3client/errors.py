@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from td3client.text import plain, plain_line
+
+_MOST_ERRORS = 100
+_LONGEST_DETAIL, _LONGEST_ERROR = 4000, 1000  # characters
+
 
 class ClientError(Exception):
     """Base class of the errors of the client."""
@@ -22,7 +27,32 @@ class UnreachableError(ClientError):
     """The service is unreachable, or the connection was lost."""
 
     def __init__(self, base_url: str, reason: str) -> None:
-        super().__init__(f"TD3 Service at {base_url} is unreachable: {reason}")
+        super().__init__(f"TD3 Service at {base_url} is unreachable: {plain_line(reason)}")
+
+
+class UnexpectedAnswerError(ClientError):
+    """Something answered that is not the service, or not as the service does."""
+
+    def __init__(self, url: object, reason: str) -> None:
+        super().__init__(
+            f"the answer of {plain_line(str(url))} is not one of TD3 Service: {plain_line(reason)}"
+        )
+
+
+class MissingFieldError(UnexpectedAnswerError, KeyError):
+    """An answer lacks a field."""
+
+    __str__ = Exception.__str__
+
+    def __init__(self, name: str) -> None:
+        ClientError.__init__(self, f"an answer has no field {plain_line(name)!r}; is it one of TD3 Service?")
+
+
+class InvalidIdError(ClientError):
+    """What was given as an id is none."""
+
+    def __init__(self, given: str, expected: str) -> None:
+        super().__init__(f"{given[:100]!r} is not an id; expected {expected} and letters or digits")
 
 
 class ServiceProblem(ClientError):  # noqa: N818  RFC 9457 calls it a problem
@@ -31,23 +61,29 @@ class ServiceProblem(ClientError):  # noqa: N818  RFC 9457 calls it a problem
     def __init__(self, status: int, fields: Mapping[str, Any]) -> None:
         self.status = status
         self.fields = dict(fields)
-        self.type: str = fields.get("type", "about:blank")
-        self.title: str = fields.get("title", f"HTTP {status}")
-        self.detail: str | None = fields.get("detail")
-        self.instance: str | None = fields.get("instance")
-        self.code: str | None = fields.get("code")
-        self.errors: list[dict[str, Any]] = fields.get("errors", [])
+        self.type = _text(fields.get("type")) or "about:blank"
+        self.title = _text(fields.get("title")) or f"HTTP {status}"
+        self.detail = _text(fields.get("detail"))
+        self.instance = _text(fields.get("instance"))
+        self.code = _text(fields.get("code"))
+        listed = fields.get("errors")
+        self.errors: list[dict[str, Any]] = (
+            [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
+        )
         detail = self.detail or self.title
         # An entry that only repeats the detail is for programs.
-        lines = [detail, *(_one_line(error) for error in self.errors if error.get("reason") != detail)]
-        super().__init__("\n  ".join(lines))
+        told = [error for error in self.errors if error.get("reason") != detail]
+        lines = [plain_line(_one_line(error))[:_LONGEST_ERROR] for error in told[:_MOST_ERRORS]]
+        if len(told) > _MOST_ERRORS:
+            lines.append(f"and {len(told) - _MOST_ERRORS} more")
+        super().__init__("\n  ".join([plain(detail)[:_LONGEST_DETAIL], *lines]))
 
 
 class RunFailedError(ClientError):
     """The job or evaluation failed or was cancelled."""
 
     def __init__(self, run_id: str, state: str, reason: str | None) -> None:
-        super().__init__(f"{run_id} {state}" + (f": {reason}" if reason else ""))
+        super().__init__(plain(f"{run_id} {state}" + (f": {reason}" if reason else "")))
         self.state = state
 
 
@@ -65,6 +101,10 @@ class NotSavedError(ClientError):
 
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(f"cannot save {path.name} in the directory {path.parent}: {error.strerror}")
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _one_line(error: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """One answer; `cut_after` breaks the connection after that many bytes of the body."""
+    """One answer; `cut_after` breaks the connection after so many bytes of the body, `endless` repeats it for ever."""
 
     body: bytes = b"{}"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cut_after: int | None = None
+    endless: bool = False
 
     @classmethod
     def json(cls, value: Any, *, status: int = 200, content_type: str = "application/json") -> "Answer":
@@ -60,6 +62,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
+        if answer.endless:
+            self.end_headers()
+            with suppress(OSError):  # until the other end has had enough
+                while True:
+                    self.wfile.write(answer.body)
+            return
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body[: answer.cut_after])

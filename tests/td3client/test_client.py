@@ -100,7 +100,7 @@ def test_a_submit_that_nobody_knows_about_is_sent_again_under_its_key(
     log.write_bytes(b"user,item\n1,2\n")
     answered = job("queued")
     scripted.script["POST /v1/jobs"] = [
-        Answer(answered.body, 202, cut_after=3),
+        Answer(answered.body, 202, answered.headers, cut_after=3),
         in_use(),
         Answer(b"", 503),
         answered,
