@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from td3client import Client, ClientError, InvalidHeaderError, UnexpectedAnswerError
+from td3client import Client, ClientError, InvalidHeaderError, ServiceProblem, UnexpectedAnswerError
 from tests.support.scripted_service import Answer, ScriptedService
 from tests.td3client.test_cli import td3
 from tests.td3client.test_client import ARCHIVE, finished_job, job
@@ -59,7 +59,10 @@ def test_a_storage_gets_neither_key_nor_headers(
 
 def test_other_redirects_are_not_followed(scripted: ScriptedService) -> None:
     scripted.script = {"GET /v1/jobs/job_1": [Answer(b"", 307, {"Location": "/elsewhere"})]}
-    with Client(scripted.url, token=TOKEN) as client, pytest.raises(UnexpectedAnswerError, match="redirects to /elsewhere"):
+    with (
+        Client(scripted.url, token=TOKEN) as client,
+        pytest.raises(UnexpectedAnswerError, match="redirects to /elsewhere"),
+    ):
         client.job("job_1")
     assert [request.path for request in scripted.requests] == ["/v1/jobs/job_1"]
 
