@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.gpu.report import Asked, Report
 
 SHARES = {
-    "checks": 45,
+    "checks": 60,
     "step": 80,
     "whole": 110,
     "modes": 25,

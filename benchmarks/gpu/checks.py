@@ -5,37 +5,52 @@ import sys
 
 from benchmarks.gpu.report import Asked, Report
 
-_FOLDER = "tests/td3core"
-_FILES = (f"{_FOLDER}/test_devices.py", f"{_FOLDER}/training/test_recorded.py", "tests/worker/test_gpu.py")
+_CORE = "tests/td3core"
+_TESTS = {
+    "core": (f"--confcutdir={_CORE}", f"{_CORE}/test_devices.py", f"{_CORE}/training/test_recorded.py"),
+    "driver": ("--noconftest", "tests/worker/test_gpu.py"),
+}
+"""What pytest runs, and which fixtures it loads with it: those of `tests` and `tests/worker` start the service."""
 _NOTHING_RAN = 5
 """What pytest ends with if no test was chosen, or all were deselected."""
 
 
 def measure(report: Report, asked: Asked) -> None:
-    """Run them in a process of their own, without the service's own fixtures."""
-    report.measure("tests", lambda: _run(asked), needs=0 if asked.small else 20)
+    """Run them in processes of their own, without the service's own fixtures."""
+    for name, arguments in _TESTS.items():
+        report.measure(
+            name, lambda arguments=arguments: _run(arguments, asked), needs=0 if asked.small else 10
+        )
 
 
-def _run(asked: Asked) -> dict[str, object]:
+def _run(arguments: tuple[str, ...], asked: Asked) -> dict[str, object]:
     chosen = "gpu and not gpu" if asked.device == "cpu" else "gpu"
     command = [
         sys.executable,
         "-m",
         "pytest",
-        "-q",
-        "-rA",
+        "-v",
+        "-rs",
         "--tb=short",
         "-p",
         "no:cacheprovider",
         "-m",
         chosen,
     ]
-    command += ["-W", "default", f"--confcutdir={_FOLDER}", *_FILES]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=max(asked.left, 20))
-    lines = done.stdout.splitlines()
+    command += ["-W", "default", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        output, _ = process.communicate(timeout=max(asked.left, 5))
+        ended_with = process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()  # which tells how far it came
+        ended_with = "killed after its time"
+    nothing_failed = ended_with == 0 or (ended_with == _NOTHING_RAN and asked.device == "cpu")
+    lines = output.splitlines()
     return {
-        "ended_with": 0 if done.returncode == _NOTHING_RAN and asked.device == "cpu" else done.returncode,
-        "summary": lines[-1] if lines else done.stderr,
+        "ended_with": 0 if nothing_failed else ended_with,
+        "summary": lines[-1] if lines else "",
         "failed": [line for line in lines if line.startswith(("FAILED", "ERROR"))],
-        "output": done.stdout if done.returncode not in (0, _NOTHING_RAN) else None,
+        "output": None if nothing_failed else output,
     }

@@ -1,6 +1,7 @@
 """What a part has measured, in a file that is written anew after each measurement."""
 
 import json
+import logging
 import platform
 import sys
 import time
@@ -34,19 +35,23 @@ class Report:
         self._file = file
         self._asked = asked
         self._entries: dict[str, Any] = {}
+        self._warnings = _Warnings(self)
         self.failed = False
         """Whether something was measured and did not work."""
 
     def __enter__(self) -> Self:
         self._write({"python": platform.python_version(), "device": self._asked.device})
+        logging.getLogger().addHandler(self._warnings)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Write down why a part ended, and what it could not import; only an interrupt goes on from here."""
+        logging.getLogger().removeHandler(self._warnings)
         if isinstance(error, ImportError):
             self.add("not_imported", {"name": error.name, "error": str(error)})
+            sys.stderr.write(f"{self._file.stem}: {error}\n")
         elif isinstance(error, Exception):
             self.add("error", "".join(traceback.format_exception(error)))
         self.failed = self.failed or error is not None
@@ -76,3 +81,18 @@ class Report:
         partial = self._file.with_suffix(".partial")
         partial.write_text(json.dumps(entries, indent=1))
         partial.replace(self._file)
+
+
+class _Warnings(logging.Handler):
+    """Adds what is logged as a warning, such as that steps could not be recorded, and writes it on the terminal."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add it."""
+        self._messages.append(record.getMessage())
+        self._report.add("warnings", self._messages)
+        sys.stderr.write(f"{self._messages[-1]}\n")

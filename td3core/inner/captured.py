@@ -6,8 +6,10 @@ whole. It works on the memory that it was recorded with: what goes in is copied 
 """
 
 import functools
+import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -60,14 +62,13 @@ def captured(
 
 
 class _Recorder(Generic[R]):
-    """A function with its recordings, which share one stream and the memory that they work in."""
+    """A function with its recordings, which share the memory that they work in."""
 
     def __init__(self, function: Callable[..., R], most: int, generator: torch.Generator | None) -> None:
         self._function = function
         self._most = most
         self._generator = generator
         self._known: dict[object, _Graph[R]] = {}
-        self._stream: torch.cuda.Stream | None = None
         self._blocks = 0
         self._full = False
 
@@ -89,7 +90,8 @@ class _Recorder(Generic[R]):
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                log.warning("Nothing is recorded from here on: %s", " ".join(str(error).splitlines()[:2]))
+                reason = str(_first(error)).splitlines()
+                log.warning("Nothing is recorded from here on: %s", " ".join(reason[:2]))
                 self._give_up()
                 return self._function(*arguments)
         return known(*arguments)
@@ -99,14 +101,13 @@ class _Recorder(Generic[R]):
         with torch.cuda.device(device):
             inputs = tuple(tensor.detach().clone() for tensor in tensors_of(arguments))
             own = filled(arguments, iter(inputs))
-            self._stream = stream = self._stream or torch.cuda.Stream(device)
-            current = torch.cuda.current_stream(device)
+            stream, current = _stream(device), torch.cuda.current_stream(device)
             self._try(own, stream, current)
             graph = torch.cuda.CUDAGraph()
             if self._generator is not None:
                 graph.register_generator_state(self._generator)
             pool = next((known.graph.pool() for known in self._known.values()), None)
-            with torch.cuda.stream(current), torch.cuda.graph(graph, pool=pool, stream=stream):
+            with _keeping_garbage(), torch.cuda.stream(current), torch.cuda.graph(graph, pool, stream):
                 result = self._function(*own)
         return _Graph(graph, inputs, result)
 
@@ -129,6 +130,31 @@ class _Recorder(Generic[R]):
         self._known.clear()
         if self._generator is not None:
             self._generator.graphsafe_set_state(self._generator.clone_state())
+
+
+@functools.cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """Return where all is recorded: cuBLAS keeps a workspace for each stream that it has ever worked on."""
+    return torch.cuda.Stream(device)
+
+
+@contextmanager
+def _keeping_garbage() -> Generator[None]:
+    """Collect no garbage: a recording fails if another graph, one that nothing holds, ends during it."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that was followed by this one: that a recording cannot be ended says nothing."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 @dataclass(frozen=True)

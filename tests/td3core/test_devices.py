@@ -3,6 +3,7 @@
 import gc
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from td3core.config import Compilation, JobSpec
 from td3core.inner import Lesson
 from td3core.inner.captured import MOST_RECORDINGS, captured
 from td3core.learners import Learner
+from td3core.outer import Distillation
 from td3core.runs import DistillationRun
 from tests.support.devices import DEVICES, ON_A_GPU
 from tests.support.inner_loops import ZETA, batches, inner_loop
@@ -101,22 +103,25 @@ def test_recorded_steps_are_the_same_with_new_values(
     assert not caplog.records
 
 
-@pytest.mark.parametrize("compilation", ["auto", "never"])
 @pytest.mark.parametrize("candidates", [16, None])
-def test_outer_steps_move_the_factors(
-    device: torch.device, candidates: int | None, compilation: Compilation
+def test_outer_steps_move_the_factors_recorded_or_not(
+    device: torch.device, candidates: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    run = distillation(
-        60, learners=2, device=device, small=True, candidates=candidates, compilation=compilation
-    )
-    before = {name: factor.detach().clone() for name, factor in run.factors.tensors.items()}
-    steps = iter(run)
-    losses = [next(steps).losses["outer"] for _ in range(3)]
-    assert all(loss > 0 for loss in losses)
-    for name, factor in run.factors.tensors.items():
-        assert factor.device.type == device.type
-        assert factor.isfinite().all()
-        assert not torch.equal(factor, before[name])
+    losses: list[list[float]] = []
+    compilations: tuple[Compilation, ...] = ("auto", "never")
+    for compilation in compilations:
+        run = distillation(
+            60, learners=2, device=device, small=True, candidates=candidates, compilation=compilation
+        )
+        before = {name: factor.detach().clone() for name, factor in run.factors.tensors.items()}
+        steps = iter(run)
+        losses.append([next(steps).losses["outer"] for _ in range(3)])
+        for name, factor in run.factors.tensors.items():
+            assert factor.device.type == device.type
+            assert factor.isfinite().all()
+            assert not torch.equal(factor, before[name])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert not caplog.records
 
 
 def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torch.device) -> None:
@@ -137,11 +142,15 @@ def test_a_run_that_is_left_goes_on(tiny_log: Path, tmp_path: Path, device: torc
 def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(
     device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def unrecorded() -> Distillation:
+        return distillation(
+            1_000_000, learners=1, device=device, small=True, candidates=None, compilation="never"
+        )
 
     def step(halved: int) -> int:
         """Return how much memory it takes."""
         monkeypatch.setattr(_Halved, "times", halved)
-        run = distillation(1_000_000, learners=1, device=device, small=True, candidates=None)
+        run = unrecorded()
         gc.collect()  # of the runs before, whose parts refer to each other
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -157,8 +166,11 @@ def test_a_step_that_does_not_fit_is_taken_again_with_smaller_blocks(
     try:
         step(0)
         assert _Halved.times >= 1
-        run = distillation(1_000_000, learners=1, device=device, small=True, candidates=None)
+        run, taken = unrecorded(), list[torch.Tensor]()
         torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_allocated() / total)
+        with suppress(torch.OutOfMemoryError):
+            while True:  # also what is free of the memory that PyTorch keeps
+                taken.append(torch.empty(1 << 20, device=device))
         with pytest.raises(torch.OutOfMemoryError):
             next(iter(run))
     finally:
@@ -180,6 +192,55 @@ def test_shapes_are_recorded_up_to_a_number_and_replayed_in_any_order(
     assert [record.getMessage() for record in caplog.records] == [
         f"More than {MOST_RECORDINGS} shapes: the others are not recorded"
     ]
+
+
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_a_graph_that_nothing_holds_does_not_end_another_ones_recording(
+    device: torch.device, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = torch.ones(2, device=device)
+    abandoned = [captured(torch.neg)]
+    abandoned[0](values)
+    calls = 0
+
+    def littering(values: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 3:  # the first two are not recorded
+            litter: list[object] = [abandoned.pop()]
+            litter.append(litter)
+            del litter
+            assert len([[] for _ in range(10_000)]) == 10_000  # after some of which Python collects garbage
+        return 2 * values
+
+    recorded = captured(littering)
+    for value in (1.0, 2.0):
+        assert recorded(value * values).tolist() == [2 * value] * 2
+    assert calls == 3
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
+def test_what_does_not_fit_is_recorded_with_smaller_blocks(device: torch.device) -> None:
+    """In a process of its own, whose blocks stay smaller after that."""
+    program = """
+import torch
+from td3core.catalogue.blocks import block_scores, with_smaller_blocks
+from td3core.inner.captured import captured
+def work(values):
+    return values + torch.zeros(4 * block_scores(values.device), device=values.device).sum()
+values = torch.ones(2, device="cuda")
+room = 0.6 * 16 * block_scores(values.device)
+total = torch.cuda.get_device_properties("cuda").total_memory
+torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + room) / total)
+recorded = captured(work)
+for value in (1.0, 2.0):
+    assert with_smaller_blocks(lambda: recorded(value * values)).tolist() == [value] * 2
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Blocks of" in done.stderr
+    assert "Nothing is recorded" not in done.stderr
 
 
 @pytest.mark.parametrize("device", [pytest.param(torch.device("cuda"), marks=ON_A_GPU)])
