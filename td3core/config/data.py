@@ -1,10 +1,11 @@
 """How a log is read and filtered."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, model_validator
 
 from td3core.config.base import Config
+from td3core.config.faults import FieldError
 
 LogFormat = Literal["auto", "csv", "tsv", "jsonl", "parquet", "inter"]
 Quoting = Literal["auto", "standard", "backslash", "none"]
@@ -92,6 +93,14 @@ class DataConfig(Config):
         "events. Their keys and those of the object around them are the columns.",
     )
     columns: ColumnsConfig = ColumnsConfig()
+    time_format: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        pattern=r"^([^%.]|\.%f|\.|%[YymdHIMSpbBaAz])+$",
+        description="How timestamps that are text are written, as `strptime` of Python has it, such as "
+        "`%m/%d/%Y %H:%M`. They are in UTC unless there is `%z`. Null reads numbers and dates of ISO 8601.",
+    )
     null_ids: Literal["refuse", "keep"] = Field(
         default="refuse",
         description="Whether an id that is a marker of a missing value (`NULL`, `nan`, `NaN`, `None`, `NA`, `<NA>`, "
@@ -134,3 +143,16 @@ class DataConfig(Config):
         description="Rank a held-out item only among items that are not in the user's history. Set it to false if "
         "users interact with the same items repeatedly.",
     )
+
+    @model_validator(mode="after")
+    def _times_are_whole(self) -> Self:
+        form = self.time_format
+        if form is None:
+            return self
+        parts = {letter for letter in "YymbBdHIMSpf" if f"%{letter}" in form}
+        has_day = parts & set("Yy") and parts & set("mbB") and "d" in parts
+        has_time = (parts & set("HI") and "M" in parts) or not parts & set("HIMSpf")
+        if not has_day or not has_time or ("I" in parts) != ("p" in parts):
+            expected = "year, month and day, and if there is a time hour and minute, with %p for %I"
+            raise FieldError(form, field="time_format", expected=expected)
+        return self

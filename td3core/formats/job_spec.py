@@ -2,8 +2,9 @@
 
 1. As of 0.1.0.
 2. There are `data.encoding`, `data.events`, `data.header`, `data.layout`, `data.null_ids`, `data.quoting`,
-   `data.repeats`, `data.rules`, `data.separator`, `inner.targets`, `summary.precision`, `teacher.members`,
-   `teacher.scale_lr`, `teacher.warm_up` and `preset`; `inner.learners` and `inner.steps` may be null.
+   `data.repeats`, `data.rules`, `data.separator`, `data.time_format`, `inner.targets`, `summary.precision`,
+   `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`; `inner.learners` and `inner.steps` may be
+   null.
 """
 
 from typing import Any
@@ -21,6 +22,7 @@ _BEFORE: dict[str, dict[str, Any]] = {
         "repeats": "keep",
         "rules": 1,
         "separator": None,
+        "time_format": None,
     },
     "inner": {"learners": 1, "steps": 20, "targets": "summary"},
     "summary": {"precision": "float32"},

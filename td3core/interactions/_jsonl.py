@@ -24,6 +24,8 @@ from td3core.interactions._values import LINE
 
 _KEY_LINES = 1000
 """Number of lines that are searched for keys to find the columns."""
+_MOST_DIGITS = 17
+"""Those of a floating-point number."""
 _NO_TEXT = object()
 _HALF = re.compile(rb"\\u[dD][89abAB]")
 _KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
@@ -121,6 +123,8 @@ class JsonLinesFormat:
         """Return the columns by role, as text; None if the block must be examined line by line."""
         if self.watch:
             _refuse_late_times(block, self.events)
+        if self._has_exact_times(block):
+            return None
         names = self.columns.by_role()
         schema: dict[str, pl.DataType] = dict.fromkeys(names.values(), pl.String())
         if self.events is not None:
@@ -143,6 +147,14 @@ class JsonLinesFormat:
         ):
             return None  # polars writes half of a surrogate pair as NUL
         return pl.DataFrame([frame[name].alias(role) for role, name in names.items()])
+
+    def _has_exact_times(self, block: Block) -> bool:
+        """Whether a timestamp has more digits than polars keeps, which makes it a floating-point number."""
+        if self.columns.timestamp is None:
+            return False
+        name = re.escape(json.dumps(self.columns.timestamp).encode())
+        found = re.finditer(name + rb"\s*:\s*-?(\d+\.\d{8,})", block.data)
+        return any(len(match[1]) > _MOST_DIGITS + 1 for match in found)
 
     def examine(
         self, block: Block, *, problems: int, records: int | None
@@ -202,10 +214,16 @@ def _text(value: object) -> object:
             return _NO_TEXT
         case int():
             return str(value)
+        case Decimal():
+            return format(value, "f") if value.is_finite() else str(float(value))
         case float():  # without an exponent, as polars has it
             return format(Decimal(repr(value)), "f").removesuffix(".0")
         case _:
             return _NO_TEXT
+
+
+def _float(text: str) -> float | Decimal:
+    return float(text) if len(text) <= _MOST_DIGITS + 1 else Decimal(text)
 
 
 def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
@@ -214,7 +232,7 @@ def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]
         if not data.strip():
             continue
         try:
-            record: object = json.loads(data.decode())
+            record: object = json.loads(data.decode(), parse_float=_float)
         except UnicodeDecodeError:
             yield (
                 line,

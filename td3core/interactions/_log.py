@@ -10,7 +10,8 @@ class InteractionLog:
     """Who interacted with what, in the order of the file.
 
     `frame` holds `user` and `item` (String, as the client wrote them) and, where the log has them,
-    `timestamp` (Int64 or Float64; calendar dates become microseconds since 1970 UTC) and `rating` (Float64).
+    `timestamp` (Int64 or Float64; calendar dates become microseconds since 1970 UTC, or nanoseconds where some are
+    finer) and `rating` (Float64).
     A user may interact with an item again: repeat consumption is signal.
     """
 

@@ -1,13 +1,15 @@
 """Whether the timestamps of a log can order it."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from td3core.errors import LogProblem, UnreadableLogError
+from td3core.interactions._dates import MOST_MICROSECONDS
 from td3core.interactions._times import EPOCHS
 
 _EXACT = 2**53
 """Integers up to this one are exact as 64-bit floats."""
-_UNKNOWN = (0, -1)
 _MOST = 0.9
 """Share of timestamps that must look like times since 1970 before others are taken for unknown ones or another unit."""
 
@@ -29,7 +31,7 @@ def check_times(times: pl.Series) -> None:
         return
     counts = {unit: int(times.is_between(*bounds).sum()) for unit, bounds in EPOCHS.items()}
     counts = {unit: count for unit, count in counts.items() if count}
-    unknown = times.is_in(_UNKNOWN)
+    unknown = (times == 0) | (times == -1)
     if sum(counts.values()) + unknown.sum() < _MOST * len(times):
         return
     if len(counts) > 1:
@@ -38,6 +40,30 @@ def check_times(times: pl.Series) -> None:
     if counts and unknown.any():
         told = f"{unknown.sum():,} of {len(times):,} timestamps are {times.filter(unknown)[0]:g}, which is no time"
         _refuse(f"{told}; remove these rows, or set data.columns.timestamp to none", times.filter(unknown)[0])
+
+
+def in_one_unit(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Count the timestamps of all blocks in nanoseconds if those of some, which are of type Datetime, are.
+
+    Raises:
+        UnreadableLogError: Others are too far from 1970 for that.
+    """
+    of_nanoseconds = [frame.schema.get("timestamp") == pl.Datetime for frame in frames]
+    if not any(of_nanoseconds):
+        return list(frames)
+    rest = pl.concat(
+        [frame["timestamp"] for frame, fine in zip(frames, of_nanoseconds, strict=True) if not fine]
+        or [pl.Series(dtype=pl.Int64)]
+    )
+    far = rest.filter(rest.abs() > MOST_MICROSECONDS)
+    if len(far):
+        _refuse(
+            "some times are finer than a microsecond, and others too far from 1970 for nanoseconds", far[0]
+        )
+    return [
+        frame.with_columns(pl.col("timestamp").to_physical() if fine else pl.col("timestamp") * 1000)
+        for frame, fine in zip(frames, of_nanoseconds, strict=True)
+    ]
 
 
 def _refuse(reason: str, value: float) -> None:

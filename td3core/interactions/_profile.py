@@ -22,7 +22,7 @@ class LogProfile(BaseModel):
     first_timestamp: int | float | None = Field(
         None,
         description="Smallest timestamp, in the unit of the log; dates are in microseconds since 1970 UTC, "
-        "or in nanoseconds where a column of Parquet has them.",
+        "or in nanoseconds where some are finer.",
     )
     last_timestamp: int | float | None = Field(
         None, description="Largest timestamp, in the same unit as `first_timestamp`."

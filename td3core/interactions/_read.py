@@ -21,7 +21,7 @@ from td3core.interactions._delimited import (
 from td3core.interactions._json_document import as_lines
 from td3core.interactions._jsonl import open_json
 from td3core.interactions._log import InteractionLog
-from td3core.interactions._order import check_times
+from td3core.interactions._order import check_times, in_one_unit
 from td3core.interactions._parquet import (
     check_footer,
     count_rows,
@@ -84,8 +84,8 @@ def read_log(
 
     Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON and RecBole `.inter`, each plain or
     compressed by gzip, zstd, bzip2, xz or zip (an archive of this one file), and Parquet. A timestamp is a number, or
-    an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds where a column of Parquet
-    has them). Ids are kept as text.
+    an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds where some are
+    finer). Ids are kept as text.
 
     Args:
         path: The file.
@@ -124,7 +124,7 @@ def read_log(
             raise LogTooLargeError(f"the log needs more than {limits.log_bytes:,} bytes of memory")
     report.raise_if_any()
     if frames:
-        frame = pl.concat(frames, how="vertical_relaxed", rechunk=True)
+        frame = pl.concat(in_one_unit(frames), how="vertical_relaxed", rechunk=True)
     else:
         frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
     if frame.is_empty() and head_bytes is None:

@@ -34,7 +34,11 @@ _OTHER_WORDS = _words(
     "total spent timezone zone reading loading listening played playtime lifetime realtime candidate"
 )
 """Words of durations, of times that belong to a user or an item, and of what is no time."""
-_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}[T ]\d{2}:?\d{2}.*|\d{4}-\d{2}-\d{2}|\d{1,2}/\d{1,2}/\d{2,4}( .*)?")
+_DATE = re.compile(
+    r"\d{4}-?\d{2}-?\d{2}[T ]\d{2}:?\d{2}.*|\d{4}-\d{2}-\d{2}"
+    r"|(\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}([.-])\d{1,2}\2\d{4}|\d{4}([/.])\d{1,2}\3\d{1,2}),?( .*)?"
+    r"|(\w{3},? )?(\d{1,2} )?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* (\d.*)?\d{4}.*"
+)
 EPOCHS = {
     unit: (78 * 10**7 * size, 21 * 10**8 * size)
     for unit, size in {

@@ -1,6 +1,5 @@
 """Parsing of ids, timestamps and ratings, with a reason for each value that is invalid."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +8,10 @@ import polars as pl
 from td3core.config import DataConfig
 from td3core.errors import LogProblem
 from td3core.interactions._columns import ROLES, Columns, Role
+from td3core.interactions._dates import Moments, how_to_read, is_compact, is_date, parse_format, parse_iso
 from td3core.interactions._problems import shown
 
-Clock = Literal["number", "date", "compact date", "unknown"]
+Clock = Literal["number", "date", "compact date"]
 """How the first timestamp of a log is written."""
 Column = tuple[pl.Series, pl.Series]
 """Values, and for each the reason why it is invalid, or null."""
@@ -31,22 +31,21 @@ _BOM = "\ufeff"
 _EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + _BOM
 """White space and the byte order mark, which are no part of an id at its ends."""
 _NO_NUMBER = "not a finite number"
-_NO_TIME = (
-    "neither a number nor a date or time of ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z; convert it, or set "
-    "data.columns.timestamp to none"
-)
 _NO_DIGITS = "rounded, as a spreadsheet does; write all digits of the timestamp"
 _MIN_WRAPPED = 10
 """Number of ids from which on it is no chance that all of them are in quotes."""
-_DATE = (
-    r"^(?<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[Tt ](?<time>\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(?<zone>[Zz]|UTC|[+-]\d{2}(?::?\d{2})?)?)?$"
-)
-_COMPACT = r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})"
-"""The beginning of the basic form of ISO 8601, such as 20260131T120000Z."""
 _ROUNDED = r"^\d(?:\.\d{0,8})?[Ee]\+?(?:0?9|1\d)$"
 """A time since 1970 of which a spreadsheet has kept the first digits."""
+_FRACTION = r"^[-+]?0*(\d*)\.(\d*?)0*$"
+"""The digits of a decimal number that count."""
+_MOST_DIGITS = 17
+"""With as many, every floating-point number can be written exactly; a time with more is cut."""
+_CUT = "more digits than a floating-point number has; write the time as an integer, such as nanoseconds"
 _EXACT = 2**53
+_EXACT_32 = 2**24
+_COARSE = (
+    "a float of 32 bits, which has room for 7 digits; write the timestamp as an integer or a float of 64 bits"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,8 @@ class ValueParser:
     header_may_repeat: bool
     """Whether a row may be the header of a file that was appended."""
     clock: Clock | None = None
+    no_number: str = _NO_NUMBER
+    """Why a timestamp is refused that is no number, where the clock is one."""
 
     def clean(self, raw: pl.DataFrame) -> pl.DataFrame:
         """Strip white space and byte order marks from ids, and leave out rows that repeat the header."""
@@ -134,33 +135,40 @@ class ValueParser:
         if isinstance(raw.dtype, pl.Date | pl.Datetime):
             fine = self.data.rules > 1 and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_unit == "ns"
             return raw.dt.epoch("ns" if fine else "us"), _reasons(raw, [])
+        if raw.dtype == pl.Float32 and self.data.rules > 1:
+            values, reasons = _numbers(raw, _NO_NUMBER)
+            coarse = pl.when(values.abs() > _EXACT_32).then(pl.lit(_COARSE))
+            return values, pl.select(pl.coalesce(reasons, coarse)).to_series()
         if raw.dtype != pl.String:
             return _numbers(raw, _NO_NUMBER)
+        if self.data.time_format is not None:
+            return _moments(raw, parse_format(raw, self.data.time_format))
         if self.clock is None:
             texts = raw.str.strip_chars()
             first = texts.filter((texts != "") & ~texts.is_in(_NULLS)).head(1)
-            self.clock = _clock_of(first.item()) if len(first) else None
-        if self.clock == "date":
-            return _dates(raw)
-        if self.clock == "compact date":
-            return _dates(raw.str.strip_chars().str.replace(_COMPACT, "${1}-${2}-${3}T${4}:${5}:${6}"))
-        values, reasons = _numbers(raw, _NO_TIME if self.clock == "unknown" else _NO_NUMBER)
+            self.clock, self.no_number = _clock_of(first.item()) if len(first) else (None, _NO_NUMBER)
+        if self.clock in ("date", "compact date"):
+            exact = self.data.rules > 1
+            return _moments(raw, parse_iso(raw, compact=self.clock == "compact date", exact=exact))
+        values, reasons = _numbers(raw, self.no_number)
         if self.data.rules > 1 and values.dtype == pl.Float64:  # which integers never are
-            rounded = raw.str.strip_chars().str.contains(_ROUNDED)
-            reasons = pl.select(pl.when(rounded).then(pl.lit(_NO_DIGITS)).otherwise(reasons)).to_series()
+            texts = raw.str.strip_chars()
+            rounded = pl.when(texts.str.contains(_ROUNDED)).then(pl.lit(_NO_DIGITS))
+            digits = texts.str.extract_groups(_FRACTION).struct.unnest().select(pl.all().str.len_bytes())
+            cut = pl.when(digits.sum_horizontal() > _MOST_DIGITS).then(pl.lit(_CUT))
+            reasons = pl.select(pl.coalesce(rounded, reasons, cut)).to_series()
         return values, reasons
 
 
-def _clock_of(text: str) -> Clock:
-    if re.match(_COMPACT, text):
-        return "compact date"
-    if pl.Series([text]).str.contains(_DATE).item():
-        return "date"
+def _clock_of(text: str) -> tuple[Clock, str]:
+    """How this timestamp is written, and why one that is no number is refused."""
+    if is_date(text):
+        return ("compact date" if is_compact(text) else "date"), ""
     try:
         float(text)
     except ValueError:
-        return "unknown"
-    return "number"
+        return "number", how_to_read(text)
+    return "number", _NO_NUMBER
 
 
 def _stripped(ids: pl.Series) -> pl.Series:
@@ -207,6 +215,10 @@ def _whole_numbers(raw: pl.Series) -> Column:
     return values, _reasons(raw.fill_nan(None), [(~whole, "not a whole number, which an id must be")])
 
 
+def _moments(raw: pl.Series, moments: Moments) -> Column:
+    return moments.values, pl.select(pl.coalesce(_reasons(raw, []), moments.why)).to_series()
+
+
 def _numbers(raw: pl.Series, why: str) -> Column:
     """Parse as Int64 if every value is an integer in its range, otherwise as Float64."""
     text = raw.str.strip_chars() if raw.dtype == pl.String else raw
@@ -217,27 +229,3 @@ def _numbers(raw: pl.Series, why: str) -> Column:
             values = integers
     bad = values.is_null() | values.is_finite().not_()
     return values, _reasons(raw, [(bad, why)])
-
-
-def _dates(raw: pl.Series) -> Column:
-    """Parse ISO 8601 dates and times to microseconds since 1970; UTC is assumed if there is no time zone."""
-    parts = raw.cast(pl.String).str.strip_chars().str.extract_groups(_DATE).struct.unnest()
-    time = pl.col("time").fill_null("00:00")
-    zone = (
-        pl.col("zone")
-        .fill_null("+00:00")
-        .str.replace("^(?:[Zz]|UTC)$", "+00:00")
-        .str.replace("^(...)$", "$1:00")
-    )
-    iso = parts.select(
-        pl.concat_str(
-            pl.col("day"),
-            pl.lit("T"),
-            pl.when(time.str.len_bytes() == 5).then(time + ":00").otherwise(time),
-            zone,
-        )
-    ).to_series()
-    moments = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False)
-    values = moments.dt.epoch("us")
-    why = "not an ISO 8601 date or time, unlike the first timestamp of the log"
-    return values, _reasons(raw, [(values.is_null(), why)])

@@ -36,7 +36,7 @@ def read_parquet(path: Path, times: pl.Series, data: DataConfig | None = None) -
         ([BEGIN + n for n in range(9)] + [0, 0], "2 of 11 timestamps are 0, which is no time; remove"),
         ([1000 * BEGIN, -1, 1000 * BEGIN + 3], "1 of 3 timestamps are -1, which is no time"),
         (["2017-07-14", "1970-01-01", "2017-07-15"], "1 of 3 timestamps are 0, which is no time"),
-        ([f"{BEGIN}000000000.5", f"{BEGIN}000000007"], "too large to be exact as floating-point numbers"),
+        (["9100000000000000.5", "9100000000000007"], "too large to be exact as floating-point numbers"),
     ],
 )
 def test_timestamps_that_cannot_order_a_log_are_refused(
@@ -97,5 +97,5 @@ def test_a_missing_date_in_the_first_row_is_the_only_one_to_blame(tmp_path: Path
 
 
 def test_dates_of_another_form_are_told_what_is_read_and_how_to_do_without(tmp_path: Path) -> None:
-    with pytest.raises(BadRowsError, match=r"ISO 8601, such as 2026-01-31.*data\.columns\.timestamp to none"):
+    with pytest.raises(BadRowsError, match=r"not of ISO 8601; set data\.time_format to '%m/%d/%Y %H:%M' if"):
         read_csv(tmp_path / "log.csv", ["07/14/2017 07:41", "07/15/2017 08:12"])
