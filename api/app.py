@@ -31,6 +31,7 @@ from api.metrics.routes import new_registry
 from api.projects import routes as project_routes
 from api.settings import Settings, load_settings
 from api.storage import scratch
+from api.webhooks import routes as webhook_routes
 from api.workers import routes as worker_routes
 from td3core.version import VERSION
 
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 LINKS = {
     "jobs": f"{version.PREFIX}/jobs",
     "workers": f"{version.PREFIX}/workers",
+    "webhooks": f"{version.PREFIX}/webhooks",
     "guide": "/guide/",
     "documentation": "/docs",
     "openapi": "/openapi.json",
@@ -110,6 +112,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
             {"name": "evaluations", "description": "Measure the quality of a summary."},
             {"name": "workers", "description": "The processes that execute runs."},
             {"name": "access", "description": "Who may use the service, and for what."},
+            {"name": "webhooks", "description": "Endpoints that are told of events."},
             {"name": "health", "description": "Liveness and readiness probes."},
         ],
     )
@@ -129,6 +132,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         access_routes.router,
         key_routes.router,
         project_routes.router,
+        webhook_routes.router,
     ):
         version.include(app, router)
     for router in (health.router, metric_routes.router, root):

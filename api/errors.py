@@ -255,6 +255,30 @@ class ProjectNotFoundError(NotFoundError):
     code = "project_not_found"
 
 
+class WebhookNotFoundError(NotFoundError):
+    """The webhook does not exist."""
+
+    code = "webhook_not_found"
+
+
+class DeliveryNotFoundError(NotFoundError):
+    """The delivery does not exist."""
+
+    code = "delivery_not_found"
+
+
+class WebhookDisabledError(ConflictError):
+    """The webhook is switched off."""
+
+    code = "webhook_disabled"
+
+
+class TooManyWebhooksError(ConflictError):
+    """The project has as many webhooks as it can."""
+
+    code = "too_many_webhooks"
+
+
 class JobNotFinishedError(ConflictError):
     """The job has no summary yet."""
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+DeliveryState = Literal["waiting", "delivered", "failed"]
+
 RunState = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
 Scope = Literal[
@@ -125,6 +127,44 @@ class Dataset(TypedDict):
     """Number of users, items and interactions after filtering. Null for a large log until a worker has
     read it completely.
     """
+
+
+class Delivery(TypedDict):
+    """One event for one webhook, and the tries to deliver it."""
+
+    id: str
+    """Id of the delivery, which each try sends as `webhook-id`."""
+    webhook_id: str
+    """The webhook."""
+    type: str
+    """Type of the event."""
+    run_id: str | None
+    """The run that it tells of; null if it tells of none."""
+    state: DeliveryState
+    """Whether it waits for a try, was delivered, or has failed for good."""
+    failures: int
+    """Number of tries that have failed since it was made, or last sent again."""
+    created_at: str
+    """When it was made."""
+    next_try_at: str | None
+    """When it is tried next, or, while it is sent, taken over by another process. Null: not any more, or
+    not before the webhook is on.
+    """
+    payload: dict[str, Any]
+    """What is sent."""
+    tries: list[Try]
+    """The latest tries, oldest first."""
+    links: dict[str, str]
+    """Paths of what can be done with it."""
+
+
+class DeliveryPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Delivery]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
 
 
 class Evaluation(Run):
@@ -417,6 +457,13 @@ class Recovery(TypedDict):
     """Upper end of that interval."""
 
 
+class Replayed(TypedDict):
+    """What a replay has made due."""
+
+    deliveries: int
+    """Number of events that are sent again, or for the first time."""
+
+
 class RunError(TypedDict):
     """Why a run failed."""
 
@@ -571,6 +618,94 @@ class TrendRow(TypedDict):
     """Figures by metric, trained on the summary."""
     full: dict[str, Spread]
     """Figures by metric, trained on the log."""
+
+
+class Try(TypedDict):
+    """One request that was sent, and its answer."""
+
+    at: str
+    """When it was sent."""
+    url: str
+    """URL that it was sent to."""
+    seconds: float
+    """How long it took, in seconds."""
+    status: int | None
+    """Status of the answer; null if there was none."""
+    headers: dict[str, str] | None
+    """The first headers of the answer."""
+    body: str | None
+    """The beginning of the body of the answer."""
+    error: str | None
+    """Why there was no answer; null if there was one."""
+
+
+class Webhook(TypedDict):
+    """An endpoint that is told of events."""
+
+    id: str
+    """Id of the webhook."""
+    url: str
+    """URL that events are sent to."""
+    events: list[str]
+    """Types of the events that it is told of; later versions may add types."""
+    job_id: str | None
+    """The job whose events are its only ones, with those of its evaluations. Null: all runs."""
+    enabled: bool
+    """Whether anything is sent."""
+    disabled_reason: str | None
+    """Why the service has switched it off: its tries have failed for days, or it answered 410. Null if it
+    is on, or if a client has switched it off.
+    """
+    failing_since: str | None
+    """Since when every try has failed; null if the last did not."""
+    secret_hint: str
+    """The last four characters of the secret."""
+    former_secret_until: str | None
+    """Until when the secret before the last rotation signs as well."""
+    created_at: str
+    """When it was created."""
+    links: dict[str, str]
+    """Paths of what can be done with it."""
+
+
+class WebhookPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Webhook]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
+class WebhookWithSecret(TypedDict):
+    """A webhook with its new secret, which is not shown again."""
+
+    id: str
+    """Id of the webhook."""
+    url: str
+    """URL that events are sent to."""
+    events: list[str]
+    """Types of the events that it is told of; later versions may add types."""
+    job_id: str | None
+    """The job whose events are its only ones, with those of its evaluations. Null: all runs."""
+    enabled: bool
+    """Whether anything is sent."""
+    disabled_reason: str | None
+    """Why the service has switched it off: its tries have failed for days, or it answered 410. Null if it
+    is on, or if a client has switched it off.
+    """
+    failing_since: str | None
+    """Since when every try has failed; null if the last did not."""
+    secret_hint: str
+    """The last four characters of the secret."""
+    former_secret_until: str | None
+    """Until when the secret before the last rotation signs as well."""
+    created_at: str
+    """When it was created."""
+    links: dict[str, str]
+    """Paths of what can be done with it."""
+    secret: str
+    """The secret that signs what is sent; it is shown only here."""
 
 
 class Worker(TypedDict):

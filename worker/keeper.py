@@ -1,8 +1,8 @@
 """`python -m worker.keeper`: recovers runs and cleans up. Any number of keepers may run.
 
 Every few seconds it requeues or ends the runs whose worker has disappeared, and sends messages that were lost or never
-sent. At longer intervals it deletes unneeded objects from storage. It is its own process and not a Celery task, which
-busy workers would delay.
+sent. All the time it sends webhooks. At longer intervals it deletes unneeded objects from storage. It is its own
+process and not a Celery task, which busy workers would delay.
 """
 
 import argparse
@@ -27,10 +27,12 @@ from api.settings import Settings, load_settings
 from api.storage import open_storage
 from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
+from api.webhooks import deliveries
 from api.workers import service as workers
 from worker.checkpoints import remove_ended
 from worker.cleaning import clean
 from worker.metrics import KeeperMetrics, process_registry, serving
+from worker.webhooks import send
 
 STOP_SECONDS = 5.0
 
@@ -70,7 +72,7 @@ def keep(settings: Settings, stop: threading.Event) -> None:
     """Sweep and clean until `stop` is set. If database or storage are unavailable, the next round tries again.
 
     Cleaning has its own threads: listing a large bucket takes long, and so do the timeouts of an unavailable one, and
-    the recovery of runs must not wait for that.
+    the recovery of runs must not wait for that. So does sending webhooks; if that ends, the keeper does.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 keeper")
     celery = make_celery(settings.required_broker_url, settings.queue)
@@ -84,28 +86,43 @@ def keep(settings: Settings, stop: threading.Event) -> None:
         for model in RUN_KINDS:
             remove_ended(database, storage, model)
 
+    def clean_deliveries() -> None:
+        retention = timedelta(days=settings.webhook_retention_days)
+        deleted = deliveries.BATCH
+        while deleted == deliveries.BATCH:
+            with database.transaction() as session:
+                deleted = deliveries.sweep(session, retention=retention)
+
+    def send_webhooks() -> None:
+        try:
+            send(database, settings, metrics, stop)
+        finally:
+            stop.set()
+
     registry = process_registry()
     metrics = KeeperMetrics(registry)
-    cleaners = [
-        threading.Thread(
-            target=_repeat,
-            args=(work, seconds, stop),
-            name=work.__name__,
-            daemon=True,  # what it does not finish, the next keeper does
-        )
-        for work, seconds in ((clean_storage, settings.clean_seconds), (clean_runs, settings.sweep_seconds))
+    repeated = (
+        (clean_storage, settings.clean_seconds),
+        (clean_deliveries, settings.clean_seconds),
+        (clean_runs, settings.sweep_seconds),
+    )
+    # Daemons: what they do not finish, the next keeper does.
+    threads = [
+        threading.Thread(target=_repeat, args=(work, seconds, stop), name=work.__name__, daemon=True)
+        for work, seconds in repeated
     ]
+    threads.append(threading.Thread(target=send_webhooks, name="send_webhooks", daemon=True))
     log.info("keeper.started", every_seconds=settings.sweep_seconds)
     with serving(settings, registry):
-        for cleaner in cleaners:
-            cleaner.start()
+        for thread in threads:
+            thread.start()
         _repeat(
             lambda: sweep(database, outbox, metrics, settings),
             settings.sweep_seconds,
             stop,
         )
-    for cleaner in cleaners:
-        cleaner.join(STOP_SECONDS)
+    for thread in threads:
+        thread.join(STOP_SECONDS)
     celery.close()
     database.close()
     log.info("keeper.stopped")

@@ -91,6 +91,12 @@ class KeeperMetrics:
             "Number of messages that the keeper sent, late or again.",
             registry=registry,
         )
+        self.webhook_tries = Counter(
+            "td3_keeper_webhook_tries",
+            "Number of tries to deliver webhooks, by outcome: delivered, retried, failed (for good) or lease_lost.",
+            ["outcome"],
+            registry=registry,
+        )
         self.swept_at = Gauge(
             "td3_keeper_last_sweep_timestamp_seconds", "Time of the last successful round.", registry=registry
         )

@@ -13,6 +13,7 @@ from api.http.problems import MEDIA_TYPE, Problem, documented
 from api.http.version import PREFIX
 from api.keys.schemas import KeyIn, RotationIn
 from api.projects.schemas import ProjectIn
+from api.webhooks.schemas import Replay, Rotation, WebhookChange, WebhookSpec
 from td3core.config import EvaluationSpec, JobSpec
 
 DESCRIPTION = """Dataset distillation as a service: upload an interaction log and get a small synthetic summary of it,
@@ -29,7 +30,17 @@ unknown parts of a form are refused.
 
 While access control is on, requests carry an API key, and each operation names the scope that the key needs."""
 
-BODIES: tuple[type[BaseModel], ...] = (JobSpec, EvaluationSpec, KeyIn, RotationIn, ProjectIn)
+BODIES: tuple[type[BaseModel], ...] = (
+    JobSpec,
+    EvaluationSpec,
+    KeyIn,
+    RotationIn,
+    ProjectIn,
+    WebhookSpec,
+    WebhookChange,
+    Rotation,
+    Replay,
+)
 """Request bodies that no route declares in its signature."""
 SCHEME = "api_key"
 API_KEY = {

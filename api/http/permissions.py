@@ -48,6 +48,17 @@ NEEDS: Mapping[tuple[str, str], Need] = MappingProxyType(
         ("GET", "/evaluations/{evaluation_id}"): Scope.JOBS_READ,
         ("GET", "/evaluations/{evaluation_id}/events"): Scope.JOBS_READ,
         ("POST", "/evaluations/{evaluation_id}/cancel"): Scope.EVALUATIONS_WRITE,
+        ("GET", "/webhooks"): Scope.WEBHOOKS_WRITE,
+        ("POST", "/webhooks"): Scope.WEBHOOKS_WRITE,
+        ("GET", "/webhooks/{webhook_id}"): Scope.WEBHOOKS_WRITE,
+        ("PATCH", "/webhooks/{webhook_id}"): Scope.WEBHOOKS_WRITE,
+        ("DELETE", "/webhooks/{webhook_id}"): Scope.WEBHOOKS_WRITE,
+        ("POST", "/webhooks/{webhook_id}/rotate"): Scope.WEBHOOKS_WRITE,
+        ("POST", "/webhooks/{webhook_id}/test"): Scope.WEBHOOKS_WRITE,
+        ("POST", "/webhooks/{webhook_id}/replay"): Scope.WEBHOOKS_WRITE,
+        ("GET", "/webhooks/{webhook_id}/deliveries"): Scope.WEBHOOKS_WRITE,
+        ("GET", "/webhooks/{webhook_id}/deliveries/{delivery_id}"): Scope.WEBHOOKS_WRITE,
+        ("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"): Scope.WEBHOOKS_WRITE,
     }
 )
 """By method and path, without the version. HEAD is as GET."""

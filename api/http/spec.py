@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from api.errors import InvalidSpecError
 from api.http.problems import field_errors, summarise
@@ -59,6 +59,6 @@ def _repeated(sent: bytes) -> list[Fault]:
     return found
 
 
-def as_sent(spec: JobSpec | EvaluationSpec) -> dict[str, Any]:
+def as_sent(spec: BaseModel) -> dict[str, Any]:
     """Return the fields that the client sent, for telling its requests apart: defaults may differ between versions."""
     return spec.model_dump(mode="json", exclude_unset=True)

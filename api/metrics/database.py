@@ -13,7 +13,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import Database, now
-from api.models import HELD, RUN_KINDS, Checkpoint, OutboxMessage, RunState, Worker
+from api.models import (
+    HELD,
+    RUN_KINDS,
+    Checkpoint,
+    Delivery,
+    DeliveryState,
+    OutboxMessage,
+    RunState,
+    Worker,
+)
 
 MAX_AGE_SECONDS = 5.0
 """Scrapes within this time share one reading of the database."""
@@ -54,6 +63,7 @@ class DatabaseCollector(Collector):
                     _overdue(session),
                     _checkpoints(session),
                     _workers(session, self._silent_after),
+                    *_webhooks(session),
                 ]
         except SQLAlchemyError as error:
             log.warning("metrics.database_unavailable", error=str(error))
@@ -149,6 +159,27 @@ def _workers(session: Session, silent_after: timedelta) -> Metric:
         .where(Worker.stopped_at.is_(None), Worker.seen_at >= now(session) - silent_after)
     )
     return _gauge("td3_workers_alive", "Number of workers with a recent heartbeat.", alive or 0)
+
+
+def _webhooks(session: Session) -> Iterator[Metric]:
+    """Count deliveries to webhooks that are on. Overdue is what no keeper has taken; a lease that is over counts."""
+    at = now(session)
+    waiting, oldest, first = session.execute(
+        select(func.count(), func.min(Delivery.created_at), func.min(Delivery.next_try_at)).where(
+            Delivery.state == DeliveryState.WAITING, Delivery.next_try_at.is_not(None)
+        )
+    ).one()
+    yield _gauge("td3_webhooks_waiting", "Number of deliveries of webhooks that wait for a try.", waiting)
+    yield _gauge(
+        "td3_webhook_oldest_seconds",
+        "Age of the oldest delivery that waits for a try, in seconds.",
+        (at - oldest).total_seconds() if oldest else 0.0,
+    )
+    yield _gauge(
+        "td3_webhook_overdue_seconds",
+        "Time since the try was due that is due for longest, in seconds.",
+        max((at - first).total_seconds(), 0.0) if first else 0.0,
+    )
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

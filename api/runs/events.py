@@ -7,7 +7,6 @@ are its events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import and_, func, insert, literal, or_, select
@@ -15,46 +14,26 @@ from sqlalchemy.orm import Session
 
 from api.db import clock
 from api.models import Event, Run
+from api.runs.kinds import LAST, EventKind
+from api.webhooks import announcements
+
+__all__ = ["LAST", "EventKind", "after", "news", "record"]
 
 RUNS_AT_ONCE = 100
 MOST_NEWS = 1000
 
 
-class EventKind(StrEnum):
-    """Kinds of events."""
-
-    SUBMITTED = "submitted"
-    CLAIMED = "claimed"
-    STAGE = "stage"
-    METRICS = "metrics"
-    WARNING = "warning"
-    LEASE_EXPIRED = "lease_expired"
-    HANDED_BACK = "handed_back"
-    CHECKPOINT = "checkpoint"
-    RESTORED = "restored"
-    """An attempt continues from a checkpoint."""
-    PAUSING = "pausing"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    """A client resumed the run."""
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-LAST = frozenset((EventKind.SUCCEEDED, EventKind.FAILED, EventKind.CANCELLED))
-"""Kinds that are the last event of a run."""
-
-
 def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **data: Any) -> None:
-    """Add an event of the current attempt; the row of the run must have been written or locked before.
+    """Add an event of the current attempt, and what webhooks are told of it.
+
+    The row of the run must have been written or locked before.
 
     An attempt itself records events with `api.runs.claims.record`, which checks its claim.
     """
     last = select(func.max(Event.seq)).where(Event.run_id == run_id).scalar_subquery()
-    session.execute(
-        insert(Event).from_select(
+    recorded = session.execute(
+        insert(Event)
+        .from_select(
             ["run_id", "seq", "at", "attempt", "kind", "data"],
             select(
                 model.id,
@@ -65,7 +44,10 @@ def record(session: Session, model: type[Run], run_id: str, kind: EventKind, **d
                 literal(data, Event.data.type),
             ).where(model.id == run_id),
         )
-    )
+        .returning(Event.seq, Event.at)
+    ).one_or_none()
+    if recorded is not None:
+        announcements.announce(session, model, run_id, kind, seq=recorded.seq, at=recorded.at)
 
 
 def after(session: Session, run_id: str, seq: int, *, limit: int) -> Sequence[Event]:

@@ -10,6 +10,9 @@ from api.app import create_app
 from api.events.routes import STREAM, StreamRoute
 from api.settings import Settings
 
+BODIES = {"/webhooks/{webhook_id}/replay": {"since": "2026-01-15T00:00:00Z"}}
+"""Bodies of operations that look at nothing else before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -26,7 +29,8 @@ class Operation:
     ) -> httpx.Response:
         """Send it, with these values of the parameters in its path."""
         path = self.path.format_map(ids)
-        return api.request(self.method, path, headers={"Accept": self.accept, **headers})
+        headers = {"Accept": self.accept, **headers}
+        return api.request(self.method, path, headers=headers, json=BODIES.get(self.template))
 
 
 def operations() -> list[Operation]:

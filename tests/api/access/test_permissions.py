@@ -16,7 +16,14 @@ from tests.support.operations import operations
 from tests.support.problems import problem
 
 OPERATIONS = operations()
-IDS = {"job_id": "job_1", "evaluation_id": "eval_1", "key_id": "key_1", "project_id": "proj_1"}
+IDS = {
+    "job_id": "job_1",
+    "evaluation_id": "eval_1",
+    "key_id": "key_1",
+    "project_id": "proj_1",
+    "webhook_id": "hook_1",
+    "delivery_id": "msg_1",
+}
 
 
 def test_every_operation_is_in_the_table_and_nothing_else_is() -> None:

@@ -17,6 +17,7 @@ from tests.support.operations import operations
 from tests.support.problems import problem
 from tests.support.submissions import submit
 from tests.support.summaries import add_summary
+from tests.support.webhooks import add_webhook, due_delivery
 
 WITH_IDS = [
     operation
@@ -25,17 +26,28 @@ WITH_IDS = [
     and operation.method != "HEAD"
     and need_of(operation.method, operation.template) is not Scope.PLATFORM
 ]
-NOWHERE = {"job_id": "job_0", "evaluation_id": "eval_0", "key_id": "key_0"}
+NOWHERE = {
+    "job_id": "job_0",
+    "evaluation_id": "eval_0",
+    "key_id": "key_0",
+    "webhook_id": "hook_0",
+    "delivery_id": "msg_0",
+}
 
 
 @pytest.fixture
 def ours(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> dict[str, str]:
-    """Ids of a job with a summary, of an evaluation and of a key."""
+    """Ids of a job with a summary, of an evaluation, of a key, of a webhook and of a delivery."""
     add_summary(database, settings, queued_job, tmp_path)
     with database.transaction() as session:
         evaluation = evaluations.submit(session, queued_job, EvaluationSpec(), tenant_id=DEFAULT_TENANT)
         ids = {"job_id": queued_job, "evaluation_id": evaluation.id}
-    return ids | {"key_id": new_key(database).row.id}
+    webhook_id = add_webhook(database)
+    return ids | {
+        "key_id": new_key(database).row.id,
+        "webhook_id": webhook_id,
+        "delivery_id": due_delivery(database, webhook_id),
+    }
 
 
 @pytest.fixture
@@ -60,7 +72,8 @@ def test_another_projects_ids_are_answered_as_if_they_did_not_exist(
 
 
 def test_lists_have_what_is_ones_own(api: httpx.Client, ours: dict[str, str], theirs: dict[str, str]) -> None:
-    assert api.get("/jobs", headers=theirs).json() == {"items": [], "next_cursor": None}
+    for path in ("/jobs", "/webhooks"):
+        assert api.get(path, headers=theirs).json() == {"items": [], "next_cursor": None}
     assert [key["name"] for key in api.get("/keys", headers=theirs).json()["items"]] == ["test"]
     problem(api.get("/keys?project=default", headers=theirs), 404, "project_not_found")
     problem(api.get("/keys?project=proj_0", headers=theirs), 404, "project_not_found")

@@ -9,13 +9,15 @@ from sqlalchemy import event, update
 
 from api.db import Database, now
 from api.metrics.database import DatabaseCollector
-from api.models import Checkpoint, Job, OutboxMessage, Worker
+from api.models import DEFAULT_TENANT, Checkpoint, Delivery, Job, OutboxMessage, Worker
 from api.settings import Settings
+from api.webhooks import service
 from api.workers.service import Identity, beat
 from tests.support.claims import cancel, claimed
 from tests.support.jobs import add_job
 from tests.support.live_api import running_api
 from tests.support.scrape import Scrape, scrape
+from tests.support.webhooks import LOOPBACK, add_webhook, due_delivery
 
 
 def look(collector: DatabaseCollector) -> Scrape:
@@ -104,6 +106,26 @@ def test_running_runs_by_what_they_would_lose_and_workers_that_are_there(
     assert 700 <= seen.value("td3_checkpoint_oldest_seconds", kind="job") < 5000
     assert seen.value("td3_checkpoint_oldest_seconds", kind="evaluation") == 0
     assert seen.value("td3_workers_alive") == 1
+
+
+def test_deliveries_that_wait_and_that_nobody_sends(database: Database) -> None:
+    collector = DatabaseCollector(database, silent_after=60, max_age=0)
+    webhook_id = add_webhook(database)
+    for seconds in (50, 300):
+        delivery_id = due_delivery(database, webhook_id)
+        with database.transaction() as session:
+            row = session.get_one(Delivery, delivery_id)
+            row.created_at -= timedelta(seconds=10 * seconds)
+            row.next_try_at = now(session) - timedelta(seconds=seconds - 200)
+    seen = look(collector)
+    assert seen.value("td3_webhooks_waiting") == 2
+    assert 3000 <= seen.value("td3_webhook_oldest_seconds") < 4000
+    assert 100 <= seen.value("td3_webhook_overdue_seconds") < 200
+    with database.transaction() as session:
+        service.change(session, webhook_id, tenant_id=DEFAULT_TENANT, policy=LOOPBACK, enabled=False)
+    seen = look(collector)
+    for name in ("td3_webhooks_waiting", "td3_webhook_oldest_seconds", "td3_webhook_overdue_seconds"):
+        assert seen.value(name) == 0
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Webhooks: endpoints of clients that are told of events, after the Standard Webhooks specification."""
