@@ -22,6 +22,8 @@ class Limits:
     """Maximum size of the columns in memory: about 200 million interactions with short ids."""
     block_bytes: int = 16 << 20
     """Size of a block, and maximum length of a line."""
+    chunk_bytes: int = 1 << 30
+    """Maximum size of a column in a row group of a Parquet file, without compression."""
     columns: int = 1000
     """Maximum number of columns, or of different keys of JSON objects."""
 

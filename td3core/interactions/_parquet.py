@@ -2,19 +2,24 @@
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
 
-from td3core.errors import UnreadableLogError
+from td3core.errors import LogTooLargeError, UnreadableLogError
+from td3core.interactions._blocks import Limits
 from td3core.interactions._columns import Columns, Role
+from td3core.interactions._footer import Footer, mean_of_dictionary, read_footer
 from td3core.interactions._source import PARQUET_MAGIC
 from td3core.interactions._values import LINE
 
 _BATCH_ROWS = 1 << 18
 _SAMPLE = 200
+_SHOWN = 100  # characters of a sample
+_LONGEST_VALUE = 4096  # bytes of an id; a dictionary can repeat one of any length for nothing
 _LARGEST_FOOTER = 64 << 20  # bytes; 1000 columns in 1000 row groups take about as many
+_LARGEST_PARSED = 8 << 20  # bytes, some ten seconds
 _FOOTER_END = struct.Struct("<I4s")  # its length, and the magic
 
 
@@ -25,11 +30,11 @@ def is_whole(path: Path) -> bool:
         return file.read() == PARQUET_MAGIC
 
 
-def check_footer(path: Path) -> None:
-    """Refuse a footer that is too large to be read, or that the file has no room for.
+def open_footer(path: Path) -> Footer | None:
+    """Return the sizes that the footer tells; None if it is too large to be understood in good time.
 
     Raises:
-        UnreadableLogError: It is.
+        UnreadableLogError: It is damaged, too large to be read at all, or the file has no room for it.
     """
     size = path.stat().st_size
     if size < _FOOTER_END.size + len(PARQUET_MAGIC) or not is_whole(path):
@@ -43,6 +48,52 @@ def check_footer(path: Path) -> None:
         raise UnreadableLogError(
             f"the footer of the Parquet file has {length:,} bytes; expected at most {_LARGEST_FOOTER:,}. Write the "
             "file with fewer columns or larger row groups"
+        )
+    if length > _LARGEST_PARSED:
+        return None
+    with path.open("rb") as file:
+        file.seek(-_FOOTER_END.size - length, os.SEEK_END)
+        data = file.read(length)
+    try:
+        return read_footer(data)
+    except ValueError as error:
+        raise UnreadableLogError(
+            f"the Parquet file is damaged: its footer cannot be read ({error})"
+        ) from error
+
+
+def check_sizes(path: Path, footer: Footer, names: Iterable[str], limits: Limits, *, whole: bool) -> None:
+    """Check what these columns will take, before any of it is read.
+
+    Args:
+        path: The file.
+        footer: Its sizes.
+        names: The columns that will be read.
+        limits: Limits on them.
+        whole: Whether they will be read to the end.
+
+    Raises:
+        LogTooLargeError: All together need more memory than the limits allow.
+        UnreadableLogError: A row group does, which is decompressed as a whole, or a dictionary has long values.
+    """
+    least = 0
+    with path.open("rb") as file:
+        for name in names:
+            for number, chunk in enumerate(footer.chunks.get(name, []), start=1):
+                least += chunk.size
+                if chunk.size > limits.chunk_bytes:
+                    raise UnreadableLogError(
+                        f"the column {name!r} has {chunk.size:,} bytes without compression in row group {number}; "
+                        f"expected at most {limits.chunk_bytes:,}. Write the file with smaller row groups"
+                    )
+                if (mean := mean_of_dictionary(file, chunk)) > _LONGEST_VALUE:
+                    raise UnreadableLogError(
+                        f"the column {name!r} has values of {mean:,.0f} bytes on average in row group {number}; "
+                        f"expected at most {_LONGEST_VALUE:,}"
+                    )
+    if whole and least > limits.log_bytes:
+        raise LogTooLargeError(
+            f"the columns of the log have {least:,} bytes without compression, more than {limits.log_bytes:,}"
         )
 
 
@@ -77,7 +128,8 @@ def first_values(path: Path, schema: pl.Schema, column: str) -> list[str]:
         return []
     place = pl.nth(list(schema).index(column))
     try:
-        head = pl.scan_parquet(path).select(place.cast(pl.String)).head(_SAMPLE).collect()
+        scan = pl.scan_parquet(path).select(place).head(_SAMPLE)
+        head = scan.select(pl.first().cast(pl.String).str.slice(0, _SHOWN)).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
     return head.to_series().drop_nulls().to_list()
@@ -93,15 +145,18 @@ def read_batches(
     """
     names = columns.by_role()
     places = list(schema)  # by place, because a name may look like a pattern
+    texts = [_column(role, name, pl.col(role), schema[name], rules) for role, name in names.items()]
     scan = pl.scan_parquet(path).select(
-        _column(role, name, pl.nth(places.index(name)), schema[name], rules) for role, name in names.items()
+        pl.nth(places.index(name)).alias(role) for role, name in names.items()
     )
     if rows is not None:
         scan = scan.head(rows)
     line = 1
     try:
         for batch in scan.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
-            yield batch.with_columns(pl.int_range(line, line + pl.len(), dtype=pl.Int64).alias(LINE))
+            _check_lengths(batch, names)
+            number = pl.int_range(line, line + pl.len(), dtype=pl.Int64).alias(LINE)
+            yield batch.select(texts).with_columns(number)
             line += batch.height
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         if "invalid utf8" in str(error):
@@ -110,6 +165,25 @@ def read_batches(
                 f"the column {' or '.join(binary)} has ids that are not UTF-8 text"
             ) from error
         raise UnreadableLogError(f"the Parquet file is damaged: {error}") from error
+
+
+def _check_lengths(batch: pl.DataFrame, names: dict[Role, str]) -> None:
+    """Refuse long values while those of a dictionary are still in memory once, however many rows have them."""
+    for role, name in names.items():
+        column = batch[role]
+        if column.dtype == pl.String:
+            lengths = column.str.len_bytes()
+        elif column.dtype == pl.Binary:
+            lengths = column.bin.size()
+        elif column.dtype == pl.Categorical or column.dtype == pl.Enum:
+            lengths = column.cat.len_bytes()
+        else:
+            continue
+        longest = lengths.max()
+        if isinstance(longest, int) and longest > _LONGEST_VALUE:
+            raise UnreadableLogError(
+                f"the {role} column {name!r} has a value of {longest:,} bytes; expected at most {_LONGEST_VALUE:,}"
+            )
 
 
 def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType, rules: int) -> pl.Expr:

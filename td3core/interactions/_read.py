@@ -23,10 +23,11 @@ from td3core.interactions._jsonl import open_json
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._order import check_times, in_one_unit
 from td3core.interactions._parquet import (
-    check_footer,
+    check_sizes,
     count_rows,
     first_values,
     is_whole,
+    open_footer,
     parquet_schema,
     read_batches,
 )
@@ -249,10 +250,12 @@ def _read_parquet(
         return
     _refuse_settings(data, "Parquet", tuple(_MEANT_FOR))
     report.unit = "row"
-    check_footer(source.path)
+    footer = open_footer(source.path)
     schema = parquet_schema(source.path)
     check_width(len(schema), limits.columns)
     columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
+    if footer is not None:
+        check_sizes(source.path, footer, columns.by_role().values(), limits, whole=head_bytes is None)
     parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
     if rows is None and (least := 2 * _STRING_HEADER_BYTES * count_rows(source.path)) > limits.log_bytes:
