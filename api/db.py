@@ -6,10 +6,11 @@ Only `transaction()` commits; no other code of the service does.
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from psycopg.errors import DiskFull
 from sqlalchemy import (
@@ -75,6 +76,18 @@ class Limits:
     lock_seconds: float = 0
     idle_seconds: float = 0
     """Maximum idle time in a transaction."""
+
+
+class Sessions(Protocol):
+    """What opens sessions: a `Database`, or what shares one."""
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A session that commits when the block ends, and rolls back if the block raises."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session for reading; changes are rolled back."""
+        ...
 
 
 class Database:

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
-from api.db import Database, now
+from api.db import Sessions, now
 from api.models import OutboxMessage, Run
 from api.telemetry.correlation import continued
 from api.telemetry.tracing import tracer
@@ -38,7 +38,7 @@ def add(session: Session, model: type[Run], run_id: str) -> None:
 class Outbox:
     """Sends committed messages."""
 
-    def __init__(self, database: Database, celery: Celery, *, resend: timedelta) -> None:
+    def __init__(self, database: Sessions, celery: Celery, *, resend: timedelta) -> None:
         self._database = database
         self._celery = celery
         self._resend = resend

@@ -276,7 +276,21 @@ class Settings(BaseSettings):
     run_memory_bytes: ByteSize | None = Field(
         default=None,
         gt=0,
-        description="Memory limit of a run, including its libraries (RLIMIT_DATA of the process). Default: no limit.",
+        description="Memory limit of a run, which fails with `out_of_memory` if it asks for more, including its "
+        "libraries (RLIMIT_DATA of the process). Default: `TD3_RUN_MEMORY_SHARE` alone limits it.",
+    )
+    run_memory_share: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="Share of the machine's memory, or of its control group's, that a run may use, if "
+        "`TD3_RUN_MEMORY_BYTES` is not set; a run that uses more fails with `out_of_memory`.",
+    )
+    run_seconds: float = Field(
+        default=3 * 86400,
+        gt=0,
+        description="Maximum number of seconds that a worker executes a run without interruption; one that takes "
+        "longer fails with `time_limit_exceeded`.",
     )
     device: str = Field(
         default="auto",

@@ -17,11 +17,14 @@ from api.queue import make_celery
 from api.settings import load_settings
 from api.telemetry.logs import configure_logging
 from api.telemetry.tracing import configure_tracing
+from worker.announcements import Announcements
 from worker.distil import distil_job
 from worker.evaluate import evaluate_job
 from worker.execute import Handler, execute
+from worker.guard import Guard
 from worker.main_database import MainDatabase
-from worker.pool import TaskPool
+from worker.memory import be_first_to_end
+from worker.pool import LOST_SECONDS, TaskPool
 from worker.presence import Presence, new_worker_id
 from worker.requests import requests_of
 from worker.resources import limit_memory
@@ -33,10 +36,13 @@ HANDLERS: dict[type[Run], Handler] = {Job: distil_job, Evaluation: evaluate_job}
 settings = load_settings()
 app = make_celery(settings.required_broker_url, settings.queue)
 app.conf.worker_pool = TaskPool
+app.conf.worker_lost_wait = LOST_SECONDS
 _main_pid = os.getpid()
 worker_id = new_worker_id()
 main_database = MainDatabase(settings)
+announcements = Announcements()
 presence = Presence(worker_id, settings, main_database)
+guard = Guard(settings, main_database, announcements)
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +60,7 @@ def _stop_the_run(**_: object) -> None:
 
 @worker_process_init.connect
 def _begin_child(**_: object) -> None:
-    """Exit if the worker has ended already, and set the memory limit of a run.
+    """Exit if the worker has ended already, and see to it that a run does not take the memory of the machine.
 
     Celery has just asked the kernel to kill this child when its parent ends (PR_SET_PDEATHSIG), which has no effect if
     the parent ended before that.
@@ -62,6 +68,7 @@ def _begin_child(**_: object) -> None:
     if os.getppid() != _main_pid:
         os._exit(1)
     limit_memory(settings)
+    be_first_to_end()
 
 
 @worker_process_init.connect
@@ -73,10 +80,12 @@ def _set_up_tracing(**_: object) -> None:
 @worker_ready.connect
 def _appear(sender: Any, **_: object) -> None:
     presence.start(list(sender.app.amqp.queues.consume_from))
+    guard.start()
 
 
 @worker_shutdown.connect
 def _disappear(**_: object) -> None:
+    guard.stop()
     presence.stop()
 
 
@@ -86,7 +95,14 @@ def _register(model: type[Run], handler: Handler) -> None:
     @app.task(name=model.task, Request=request)
     def run(run_id: str) -> None:
         """Execute the run, if it can be claimed."""
-        execute(model, run_id, handler, settings=settings, worker=worker_id)
+        execute(
+            model,
+            run_id,
+            handler,
+            settings=settings,
+            worker=worker_id,
+            announce=announcements.announce,
+        )
 
 
 for kind in RUN_KINDS:

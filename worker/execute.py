@@ -1,6 +1,7 @@
 """One attempt at a run: claim it, execute it, and record how it ended."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,16 +21,18 @@ from api.settings import Settings
 from api.storage import open_storage, scratch
 from api.telemetry import tracing
 from td3core.errors import InvalidLogError, Td3Error
+from worker.announcements import Underway
 from worker.checkpoints import Checkpoints
 from worker.files import Files
 from worker.lease import (
-    DeadlineExceededError,
     Lease,
     RunCancelledError,
     RunPausedError,
+    TimeIsUpError,
     Watch,
     WorkerStoppingError,
 )
+from worker.limits import memory_error, time_limit
 from worker.metrics import LEASE_LOST
 from worker.observed import observed
 from worker.stopping import stop_requested
@@ -67,8 +70,18 @@ def execute(
     settings: Settings,
     worker: str,
     stopping: Callable[[], bool] = stop_requested,
+    announce: Callable[[Underway | None], None] = lambda _: None,
 ) -> RunState | None:
     """Claim the run, execute it and write its end.
+
+    Args:
+        model: Kind of the run.
+        run_id: Its id.
+        handler: Executes it.
+        settings: Settings of the worker.
+        worker: Id of the worker.
+        stopping: Whether the worker is being stopped.
+        announce: Is told of the attempt, and None when its end has been written.
 
     Returns:
         The final state, or `None` if the run could not be claimed or its lease was lost.
@@ -84,6 +97,8 @@ def execute(
         if held is None:
             log.info("run.nothing_to_claim", run=run_id)
             return None
+        limit = time_limit(settings, seconds_to_deadline=seconds_left)
+        announce(Underway(os.getpid(), held, limit))
         ids = {"run": run_id, "attempt": held.attempt, "request_id": held.request_id}
         with structlog.contextvars.bound_contextvars(**ids):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
@@ -94,12 +109,13 @@ def execute(
                     stopping=stopping,
                     every=REPORT_SECONDS,
                     on_step=seen.step,
-                    seconds_left=seconds_left,
+                    limit=limit,
                 )
                 state = _attempt(kept, watch, handler, run_id, settings, database)
                 seen.outcome = state or LEASE_LOST
                 return state
     finally:
+        announce(None)
         database.close()
         tracing.flush()
 
@@ -143,8 +159,8 @@ def _end_of(execution: Callable[[], Finish], settings: Settings) -> Finish:
         return claims.cancelled
     except (WorkerStoppingError, RunPausedError):
         return claims.hand_back
-    except DeadlineExceededError:
-        return functools.partial(_fail, error=deadline.deadline_error(RunState.RUNNING))
+    except TimeIsUpError as error:
+        return functools.partial(_fail, error=error.limit.error)
     except (LeaseLostError, OperationalError):
         raise  # nothing can or must be written: the lease expires, and the keeper takes over
     except InvalidLogError as error:
@@ -155,8 +171,7 @@ def _end_of(execution: Callable[[], Finish], settings: Settings) -> Finish:
     except MemoryError:
         log.exception("run.out_of_memory")
         limit = settings.run_memory_bytes
-        allowed = f"the limit of {limit.human_readable()}" if limit else "its worker has"
-        return _failure("out_of_memory", f"The run needs more memory than {allowed}.")
+        return functools.partial(_fail, error=memory_error(limit))
     except Exception:
         log.exception("run.internal_error")
         return _failure(

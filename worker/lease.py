@@ -17,6 +17,7 @@ from api.models import RunState
 from api.runs import claims
 from api.runs.claims import Claim
 from api.runs.events import EventKind
+from worker.limits import TimeLimit
 
 RETRY_SECONDS = 1.0
 CHECK_SECONDS = 0.5
@@ -111,14 +112,14 @@ class Watch:
         stopping: Callable[[], bool],
         every: float,
         on_step: Callable[[str, int], None],
-        seconds_left: float | None = None,
+        limit: TimeLimit | None = None,
     ) -> None:
         self._database = database
         self._lease = lease
         self._stopping = stopping
         self._every = every
         self._on_step = on_step
-        self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
+        self._limit = limit
         self._reported_at = float("-inf")
         self._stage = ""
         self._losses: dict[str, float] = {}
@@ -142,7 +143,7 @@ class Watch:
 
         Raises:
             RunCancelledError, RunPausedError: A client requested it.
-            DeadlineExceededError: The deadline of the run has passed.
+            TimeIsUpError: The time limit of the attempt has passed.
             WorkerStoppingError: This worker is being stopped.
             LeaseLostError: The run no longer belongs to this attempt.
         """
@@ -214,8 +215,8 @@ class Watch:
     def _check_own(self) -> None:
         """Check the reasons to stop that need no database."""
         self._lease.check()
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise DeadlineExceededError
+        if self._limit is not None and time.monotonic() > self._limit.at:
+            raise TimeIsUpError(self._limit)
         if self._stopping():
             raise WorkerStoppingError
 
@@ -243,8 +244,12 @@ class RunPausedError(Exception):
     """A client requested a pause of the run."""
 
 
-class DeadlineExceededError(Exception):
-    """The deadline of the run has passed."""
+class TimeIsUpError(Exception):
+    """The time limit of the attempt has passed."""
+
+    def __init__(self, limit: TimeLimit) -> None:
+        super().__init__(limit.error["detail"])
+        self.limit = limit
 
 
 class WorkerStoppingError(Exception):

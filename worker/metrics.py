@@ -76,6 +76,21 @@ def run_metrics() -> RunMetrics:
     return RunMetrics()
 
 
+@functools.cache
+def runs_of_ended_children() -> Counter:
+    """Return the counter of the runs that their child did not end itself; it belongs to the main process."""
+    counter = Counter(
+        "td3_worker_children_ended",
+        "Number of runs whose process was ended before the run, by what became of the run: queued, failed, cancelled "
+        "or paused.",
+        ["outcome"],
+        registry=None,
+    )
+    for outcome in (RunState.QUEUED, RunState.FAILED, RunState.CANCELLED, RunState.PAUSED):
+        counter.labels(outcome)
+    return counter
+
+
 class KeeperMetrics:
     """Metrics of a keeper."""
 
@@ -114,6 +129,7 @@ def serving_run_metrics(settings: Settings) -> Iterator[None]:
         os.environ[FOLDER] = str(folder)
         registry = process_registry()
         MultiProcessCollector(registry, path=str(folder))
+        registry.register(runs_of_ended_children())
         with _serving(settings, settings.metrics_port, registry):
             yield
 

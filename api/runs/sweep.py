@@ -1,4 +1,4 @@
-"""Recovery of runs whose worker has disappeared. It is idempotent: sweeps may run concurrently."""
+"""Recovery of runs whose worker or process has disappeared. It is idempotent: sweeps may run concurrently."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session, lazyload
 
 from api import outbox
 from api.db import now
+from api.errors import LeaseLostError
 from api.models import HELD, Event, Run, RunState
 from api.runs import events
-from api.runs.claims import kept_progress, vanished
+from api.runs.claims import Claim, kept_progress, vanished
 from api.runs.events import EventKind
 
 BATCH = 500
@@ -31,20 +32,54 @@ class Swept:
 def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> Swept:
     """Handle runs with an expired lease: cancel, pause or fail them (after too many crashes), or queue them again."""
     swept = Swept()
+    by_outcome = {
+        RunState.CANCELLED: swept.cancelled,
+        RunState.FAILED: swept.failed,
+        RunState.PAUSED: swept.paused,
+        RunState.QUEUED: swept.requeued,
+    }
     for run in _expired(session, model):
-        if run.state is RunState.CANCELLING:
-            _cancel(session, model, run)
-            swept.cancelled.append(run.id)
-        elif run.state is RunState.PAUSING:
-            _pause(session, model, run)
-            swept.paused.append(run.id)
-        elif run.crashes + 1 >= max_attempts:
-            _give_up(session, model, run)
-            swept.failed.append(run.id)
-        else:
-            _requeue(session, model, run)
-            swept.requeued.append(run.id)
+        outcome = _end_attempt(session, model, run, vanished(run), max_attempts=max_attempts)
+        by_outcome[outcome].append(run.id)
     return swept
+
+
+def take_back(session: Session, held: Claim, *, reason: str, max_attempts: int) -> RunState:
+    """Handle a run whose process has ended, though not its lease, in the same way.
+
+    Args:
+        session: A transaction.
+        held: The claim of that process.
+        reason: What became of it, for the events of the run.
+        max_attempts: Number of attempts in a row that may end like this.
+
+    Returns:
+        QUEUED, FAILED, PAUSED or CANCELLED.
+
+    Raises:
+        LeaseLostError: The claim has ended.
+    """
+    run = session.scalar(select(held.model).where(held.holds).options(lazyload("*")).with_for_update())
+    if run is None:
+        raise LeaseLostError(f"attempt {held.attempt} of {held.run_id} has ended")
+    lost = {"worker": run.worker, "reason": reason}
+    return _end_attempt(session, held.model, run, lost, max_attempts=max_attempts)
+
+
+def _end_attempt(
+    session: Session, model: type[Run], run: Run, lost: Mapping[str, Any], *, max_attempts: int
+) -> RunState:
+    if run.state is RunState.CANCELLING:
+        _cancel(session, model, run, lost)
+        return RunState.CANCELLED
+    if run.state is RunState.PAUSING:
+        _pause(session, model, run, lost)
+        return RunState.PAUSED
+    if run.crashes + 1 >= max_attempts:
+        _give_up(session, model, run, lost)
+        return RunState.FAILED
+    _requeue(session, model, run, lost)
+    return RunState.QUEUED
 
 
 def _expired(session: Session, model: type[Run]) -> Sequence[Run]:
@@ -59,25 +94,26 @@ def _expired(session: Session, model: type[Run]) -> Sequence[Run]:
     ).all()
 
 
-def _cancel(session: Session, model: type[Run], run: Run) -> None:
+def _cancel(session: Session, model: type[Run], run: Run, lost: Mapping[str, Any]) -> None:
     _move(session, model, run, state=RunState.CANCELLED, finished_at=now(session), eta_seconds=None)
-    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="cancelled")
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **lost, then="cancelled")
     events.record(session, model, run.id, EventKind.CANCELLED)
 
 
-def _pause(session: Session, model: type[Run], run: Run) -> None:
+def _pause(session: Session, model: type[Run], run: Run, lost: Mapping[str, Any]) -> None:
     _move(session, model, run, state=RunState.PAUSED, crashes=run.crashes + 1, **kept_progress(model))
-    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="paused")
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **lost, then="paused")
     events.record(session, model, run.id, EventKind.PAUSED)
 
 
-def _give_up(session: Session, model: type[Run], run: Run) -> None:
-    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="failed")
+def _give_up(session: Session, model: type[Run], run: Run, lost: Mapping[str, Any]) -> None:
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **lost, then="failed")
     crashes = run.crashes + 1
     error = {
         "code": "worker_lost",
         "detail": f"{crashes} workers in a row disappeared while executing this run, without making progress. "
-        "Usual causes are a lack of memory, a killed process or a disconnected machine; see the logs of the workers.",
+        "Usual causes are a lack of memory, a killed process or a disconnected machine; see the logs of the workers. "
+        f"The last: {lost['reason']}",
         "attempts": _vanished_attempts(session, run.id),
     }
     _move(
@@ -101,9 +137,9 @@ def _vanished_attempts(session: Session, run_id: str) -> list[Mapping[str, Any]]
     return [{"attempt": event.attempt, "at": event.at.isoformat(), **event.data} for event in lost]
 
 
-def _requeue(session: Session, model: type[Run], run: Run) -> None:
+def _requeue(session: Session, model: type[Run], run: Run, lost: Mapping[str, Any]) -> None:
     _move(session, model, run, state=RunState.QUEUED, crashes=run.crashes + 1, **kept_progress(model))
-    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **vanished(run), then="queued")
+    events.record(session, model, run.id, EventKind.LEASE_EXPIRED, **lost, then="queued")
     outbox.add(session, model, run.id)
 
 

@@ -15,7 +15,8 @@ OF_RUNS = {
     "deadline_exceeded": "The deadline passed before the run had ended",
     "internal_error": "An unexpected error occurred; the log of the worker has the details",
     "out_of_memory": "The run needs more memory than its worker has or may use",
-    "worker_lost": "The workers vanished that executed the run, as often as `TD3_MAX_ATTEMPTS` allows",
+    "time_limit_exceeded": "A worker has executed the run for longer than `TD3_RUN_SECONDS`",
+    "worker_lost": "The workers, or their processes, that executed the run vanished `TD3_MAX_ATTEMPTS` times",
 }
 """Errors of runs that are no exceptions of the method."""
 

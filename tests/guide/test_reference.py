@@ -94,11 +94,11 @@ def test_codes_of_failed_runs_are_those_of_the_code(pages: dict[str, str]) -> No
     listed = pages["problems"].partition("## Errors of failed runs")[2]
     sources = "".join(
         path.read_text(encoding="utf-8")
-        for pattern in ("api/runs/*.py", "worker/execute.py")
+        for pattern in ("api/runs/*.py", "worker/execute.py", "worker/limits.py")
         for path in ROOT.glob(pattern)
     )
     raised = re.findall(r'(?:"code": |_failure\(\s*)"(\w+)"', sources)
-    assert len(raised) >= 4
+    assert len(raised) >= 5
     assert [code for code in raised if f"| `{code}` |" not in listed] == []
 
 

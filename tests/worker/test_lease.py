@@ -22,17 +22,19 @@ from tests.support.outages import closed_to_all
 from tests.support.waiting import wait_until
 from worker import lease as module
 from worker.lease import (
-    DeadlineExceededError,
     Lease,
     RunCancelledError,
     RunPausedError,
+    TimeIsUpError,
     Watch,
     WorkerStoppingError,
 )
+from worker.limits import TimeLimit
 
 LONG = timedelta(seconds=60)
 BEAT = timedelta(seconds=0.02)
 NEVER = timedelta(seconds=1000)
+PAST = TimeLimit(-1.0, {"code": "time_limit_exceeded", "detail": "The run takes longer than it may."})
 
 on_postgres = pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
 
@@ -195,8 +197,8 @@ def test_a_report_tells_the_run_what_clients_asked_for(
     ("options", "error"),
     [
         ({"stopping": lambda: True}, WorkerStoppingError),
-        ({"seconds_left": -1.0}, DeadlineExceededError),
-        ({"seconds_left": -1.0, "stopping": lambda: True}, DeadlineExceededError),
+        ({"limit": PAST}, TimeIsUpError),
+        ({"limit": PAST, "stopping": lambda: True}, TimeIsUpError),
     ],
 )
 def test_the_worker_has_reasons_of_its_own_to_stop(
