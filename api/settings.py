@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from api.db import Limits
 from api.errors import SettingsError
 from api.webhooks import addresses, schedule
+from td3core.config.ceilings import Ceilings
 from td3core.config.faults import expectation
 
 EVERY_ADDRESS = ("", "0.0.0.0", "::")
@@ -177,6 +178,23 @@ class Settings(BaseSettings):
         default=1000,
         ge=2,
         description="Maximum number of columns of a log; the same for API and workers.",
+    )
+    max_trainings: int = Field(
+        default=Ceilings().trainings,
+        ge=1,
+        description="Maximum number of learners that the spec of an evaluation may ask for; more is rejected with "
+        "status 422, as with the next two.",
+    )
+    max_steps: int = Field(
+        default=Ceilings().steps,
+        ge=1,
+        description="Maximum number of training steps on a summary, of all learners, that a spec may come to.",
+    )
+    max_numbers: int = Field(
+        default=Ceilings().numbers,
+        ge=1,
+        description="Maximum number of numbers that an outer step of a job may hold in memory, estimated from its "
+        "spec.",
     )
     lease_seconds: float = Field(
         default=60,
@@ -419,6 +437,11 @@ class Settings(BaseSettings):
     def webhook_waits(self) -> tuple[timedelta, ...]:
         """How long a delivery waits before each try."""
         return schedule.parse(self.webhook_schedule)
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What new specs may come to at most."""
+        return Ceilings(trainings=self.max_trainings, steps=self.max_steps, numbers=self.max_numbers)
 
     @property
     def database_limits(self) -> Limits:

@@ -90,7 +90,8 @@ async def create_evaluation(
 
     It measures how much of the full log's quality the summary keeps.
     """
-    spec = parse_spec(EvaluationSpec, await read_json(request, max_bytes=MAX_SPEC_BYTES) or None)
+    sent = await read_json(request, max_bytes=MAX_SPEC_BYTES) or None
+    spec = parse_spec(EvaluationSpec, sent, context.settings.ceilings)
     asked = digest(job_id, as_sent(spec))
 
     def accept() -> Response:

@@ -22,6 +22,7 @@ from api.http.body import drain, timely
 from api.http.spec import MAX_SPEC_BYTES, parse_spec
 from api.storage.disk import naming_errors
 from td3core.config import JobSpec
+from td3core.config.ceilings import Ceilings
 
 BATCH = 1 << 20
 """Bytes that are passed to the parsing thread at once."""
@@ -38,7 +39,9 @@ class Submission:
     spec: JobSpec
 
 
-async def receive_submission(request: Request, folder: Path, *, max_bytes: int) -> Submission:
+async def receive_submission(
+    request: Request, folder: Path, *, max_bytes: int, ceilings: Ceilings
+) -> Submission:
     """Parse the body of `request` and write the log to `folder`.
 
     Raises:
@@ -55,7 +58,7 @@ async def receive_submission(request: Request, folder: Path, *, max_bytes: int) 
     _check_length(request, max_bytes)
     stream = request.stream()
     body = _bounded(timely(stream), max_bytes)
-    with _receiving(), FormReader(boundary, folder / "log", max_bytes=max_bytes) as reader:
+    with _receiving(), FormReader(boundary, folder / "log", max_bytes=max_bytes, ceilings=ceilings) as reader:
         try:
             async for batch in _batches(body):
                 await run_in_threadpool(reader.feed, batch)
@@ -69,14 +72,15 @@ async def receive_submission(request: Request, folder: Path, *, max_bytes: int) 
 class FormReader:
     """Feeds the streaming parser of python-multipart and collects the results of its callbacks."""
 
-    def __init__(self, boundary: bytes, path: Path, *, max_bytes: int) -> None:
+    def __init__(self, boundary: bytes, path: Path, *, max_bytes: int, ceilings: Ceilings) -> None:
         self._path = path
         self._max_bytes = max_bytes
+        self._ceilings = ceilings
         self._file = path.open("wb")
         self._hash = hashlib.sha256()
         self._size = 0
         self._spec_text = bytearray()
-        self._spec = parse_spec(JobSpec, None)
+        self._spec = parse_spec(JobSpec, None, ceilings)
         self._name: str | None = None
         self._seen: set[str] = set()
         self._part = ""
@@ -178,7 +182,7 @@ class FormReader:
     def _on_part_end(self) -> None:
         """Reject an invalid spec before the log that follows it is sent."""
         if self._part == SPEC:
-            self._spec = parse_spec(JobSpec, bytes(self._spec_text), part=SPEC)
+            self._spec = parse_spec(JobSpec, bytes(self._spec_text), self._ceilings, part=SPEC)
 
     def _on_end(self) -> None:
         self._ended = True

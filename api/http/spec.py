@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from api.errors import InvalidSpecError
 from api.http.problems import field_errors, summarise
 from td3core.config import EvaluationSpec, JobSpec
-from td3core.config.ceilings import excesses
+from td3core.config.ceilings import Ceilings, excesses
 from td3core.config.faults import Fault, faults
 
 MAX_SPEC_BYTES = 1 << 20
@@ -16,12 +16,13 @@ MAX_SPEC_BYTES = 1 << 20
 Spec = TypeVar("Spec", JobSpec, EvaluationSpec)
 
 
-def parse_spec(kind: type[Spec], sent: bytes | None, *, part: str = "") -> Spec:
+def parse_spec(kind: type[Spec], sent: bytes | None, ceilings: Ceilings, *, part: str = "") -> Spec:
     """Parse a spec of this kind; None gives the defaults.
 
     Args:
         kind: The model of the spec.
         sent: The JSON document.
+        ceilings: What it may come to at most.
         part: The part of the form that it came in, which a fault of the whole spec names; empty: it was the body.
 
     Raises:
@@ -32,7 +33,7 @@ def parse_spec(kind: type[Spec], sent: bytes | None, *, part: str = "") -> Spec:
         spec = kind.model_validate_json(sent)
     except ValidationError as error:
         raise _invalid(list(faults(error.errors(include_url=False), kind)), part) from None
-    if found := [*_repeated(sent), *excesses(spec)]:
+    if found := [*_repeated(sent), *excesses(spec, ceilings)]:
         raise _invalid(found, part)
     return spec
 

@@ -184,7 +184,9 @@ async def create_job(
             raise error
         await stack.enter_async_context(context.uploads)
         folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
-        sent = await receive_submission(request, folder, max_bytes=settings.max_upload_bytes)
+        sent = await receive_submission(
+            request, folder, max_bytes=settings.max_upload_bytes, ceilings=settings.ceilings
+        )
         received, spec = sent.log, sent.spec
         asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force)
         if answered := guard.replay(asked):

@@ -15,6 +15,7 @@ from api.errors import BadRequestError, InvalidRequestError, InvalidSpecError, S
 from api.http.multipart import FormReader, Submission
 from api.http.spec import MAX_SPEC_BYTES
 from td3core.config import JobSpec
+from td3core.config.ceilings import Ceilings
 
 BOUNDARY = b"boundary"
 LOGS = st.one_of(
@@ -45,7 +46,7 @@ def read(pieces: Sequence[bytes], *, max_bytes: int = 1000) -> tuple[Submission,
     """What was received of a body in these pieces, and the file that was written."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
-        with FormReader(BOUNDARY, path, max_bytes=max_bytes) as reader:
+        with FormReader(BOUNDARY, path, max_bytes=max_bytes, ceilings=Ceilings()) as reader:
             for piece in pieces:
                 reader.feed(piece)
             submission = reader.result()
@@ -134,5 +135,8 @@ def test_the_largest_log_and_spec_are_taken() -> None:
 def test_a_wrong_spec_is_refused_before_the_log_that_follows_it(tmp_path: Path) -> None:
     whole = body(part("spec", b'{"seed": -1}'), DATASET)
     until_the_log = whole[: whole.index(DATASET)]
-    with FormReader(BOUNDARY, tmp_path / "log", max_bytes=1000) as reader, pytest.raises(InvalidSpecError):
+    with (
+        FormReader(BOUNDARY, tmp_path / "log", max_bytes=1000, ceilings=Ceilings()) as reader,
+        pytest.raises(InvalidSpecError),
+    ):
         reader.feed(until_the_log)
