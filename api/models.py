@@ -209,7 +209,9 @@ class Dataset(Resource):
     expired_at: Mapped[datetime | None]
     """When it expired. The object is deleted after that, the row stays."""
     profile: Mapped[dict[str, Any] | None]
-    """Statistics of the log; null until it has been read completely."""
+    """Statistics of the log after filtering; null until it has been read to its end."""
+    reading: Mapped[dict[str, Any] | None]
+    """How it was read; null if a version did that gave no such report."""
 
 
 class Job(Run):

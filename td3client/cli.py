@@ -14,7 +14,8 @@ from td3client.client import DEFAULT_URL, Client
 from td3client.display import evaluation_line, event_line, follow, job_line
 from td3client.errors import ClientError
 from td3client.ids import is_evaluation
-from td3client.resources import Evaluation
+from td3client.reading import reading_lines
+from td3client.resources import Evaluation, Job
 from td3client.text import plain_json, plain_line
 
 app = typer.Typer(
@@ -61,7 +62,7 @@ def submit(
     ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Upload an interaction log, start a job and print its id.
+    """Upload an interaction log, start a job and print its id. How the log was read goes to stderr.
 
     If an identical job exists already, its id is printed instead, unless --force is given.
     """
@@ -70,8 +71,11 @@ def submit(
         if job.get("deduplicated"):
             messages.print("An identical job exists already; use --force to create a new one.")
         console.print(plain_line(job["id"]))
+        _show_reading(job)
         if wait:
-            follow(console, client.wait(job["id"]), title="job")
+            ended = follow(console, client.wait(job["id"]), title="job")
+            if not _is_read(job):
+                _show_reading(ended)
 
 
 @app.command()
@@ -179,6 +183,18 @@ def jobs(
     with Client(url) as client:
         for job in client.jobs(limit=limit)["items"]:
             console.print(job_line(job))
+
+
+def _show_reading(job: Job) -> None:
+    """Print how the log of a job was read, if its service tells."""
+    for line in reading_lines(reading) if (reading := job["dataset"].get("reading")) else ():
+        messages.print(plain_line(line))
+
+
+def _is_read(job: Job) -> bool:
+    """Whether the report on the log of a job is on all of it, or there is none."""
+    reading = job["dataset"].get("reading")
+    return reading is None or reading["whole"]
 
 
 def _show_results(client: Client, evaluation_id: str, cutoff: int) -> None:

@@ -103,6 +103,8 @@ def event_line(event: Event) -> str:
     data = event["data"]
     if event["kind"] in ("stage", "metrics"):
         told = f"{data['stage']} {data['progress']:.0%} {_progress(data)}"
+    elif event["kind"] == "reading":
+        told = ", ".join(["the log was read", *(warning["code"] for warning in data.get("warnings", ()))])
     elif event["kind"] == "failed":
         told = f"{data['error']['code']}: {data['error']['detail']}"
     else:

@@ -127,6 +127,11 @@ class Dataset(TypedDict):
     """Number of users, items and interactions after filtering. Null for a large log until a worker has
     read it completely.
     """
+    reading: ReadingReport | None
+    """How the log was read, and what is to be said of it. Of a large log it is the report on its
+    beginning, with `whole` false, until a worker has read it completely. Null if an earlier version
+    read it.
+    """
 
 
 class Delivery(TypedDict):
@@ -165,6 +170,23 @@ class DeliveryPage(TypedDict):
     """The items of this page."""
     next_cursor: str | None
     """Value of `cursor` for the next page; null on the last page."""
+
+
+class DroppedByFilter(TypedDict):
+    """What one filter dropped of what those before it had left."""
+
+    filter: str
+    """`min_rating`, `repeats`, `min_user_interactions`, `min_item_interactions`, or `too_short`: users who
+    were left with fewer interactions than leave-last-out needs.
+    """
+    users: int
+    """Users of whom nothing was left."""
+    items: int
+    """Items of which nothing was left."""
+    interactions: int
+    """Interactions that it dropped."""
+    share: float
+    """Share of `interactions` in all that were read, from 0 to 1."""
 
 
 class Evaluation(Run):
@@ -247,9 +269,10 @@ class Event(TypedDict):
     attempt: int
     """Number of the attempt that it belongs to; 0 before the first."""
     kind: str
-    """`submitted`, `claimed`, `stage`, `metrics`, `warning`, `lease_expired`, `handed_back`, `checkpoint`,
-    `restored`, `pausing`, `paused`, `resumed`, `cancelling`, `succeeded`, `failed`, `cancelled`; later
-    versions may add kinds. `succeeded`, `failed` and `cancelled` are the last event of a run.
+    """`submitted`, `reading`, `claimed`, `stage`, `metrics`, `warning`, `lease_expired`, `handed_back`,
+    `checkpoint`, `restored`, `pausing`, `paused`, `resumed`, `cancelling`, `succeeded`, `failed`,
+    `cancelled`; later versions may add kinds. `succeeded`, `failed` and `cancelled` are the last event
+    of a run.
     """
     data: dict[str, Any]
     """Details, which depend on the kind."""
@@ -427,6 +450,87 @@ class RankAgreement(TypedDict):
     """Two-sided probability of such a tau if all orders were alike likely; null where all tie."""
     over_seeds: Spread | None
     """Tau of each seed's figures by themselves; null where one of them has none."""
+
+
+class ReadingReport(TypedDict):
+    """How a log was read.
+
+    Where only its beginning was, `whole` is false, and all figures are of the beginning, before filters
+    count users and items.
+    """
+
+    whole: bool
+    """Whether the log was read to its end."""
+    format: str
+    """Format of the file: `csv`, `tsv`, `jsonl`, `inter` or `parquet`."""
+    compression: str | None
+    """How the file is compressed, such as `gzip` or `zip`; null if it is not."""
+    encoding: str | None
+    """Encoding of the text; null for a binary format."""
+    layout: str
+    """What a line of text is: an interaction (`rows`), or a user and all of its items (`sequences`), as
+    `data.layout` says.
+    """
+    separator: str | None
+    """What separates fields; null unless the log is delimited."""
+    quoting: str | None
+    """What a double quote means: `standard`, `backslash` or `none`, as in `data.quoting`; null unless the
+    log is delimited.
+    """
+    header: str | None
+    """Where the names of the columns are from: `found` in the first line, or `given` in `data.header`;
+    null unless the log is delimited.
+    """
+    columns: dict[str, str]
+    """The columns in use, by role: `user`, `item`, and as far as used `timestamp` and `rating`."""
+    passed_over: list[str]
+    """Other columns, or keys among the first objects of JSON Lines; at most 50, with at most 100
+    characters each.
+    """
+    time_unit: str | None
+    """Unit of the timestamps, judged by their size: `seconds`, `milliseconds`, `microseconds` or
+    `nanoseconds` since 1970, `dates`, or `other` for numbers that only order; null without timestamps,
+    where the order of the file counts.
+    """
+    first_time: str | None
+    """Earliest time, in UTC; null without a unit that tells it."""
+    last_time: str | None
+    """Latest time, in UTC; null without a unit that tells it."""
+    users: int
+    """Users, before filtering."""
+    items: int
+    """Items, before filtering."""
+    interactions: int
+    """Interactions, before filtering."""
+    shortest_sequence: int
+    """Smallest number of interactions of a user, before filtering."""
+    longest_sequence: int
+    """Largest number of interactions of a user, before filtering."""
+    headers_left_out: int
+    """Rows that were left out because they repeat the header, as in files that were appended."""
+    null_ids_left_out: int
+    """Rows that were left out because they have no user or no item, as `data.null_ids` says."""
+    dropped: list[DroppedByFilter]
+    """What the filters dropped, in their order; those that dropped nothing are left out."""
+    kept_share: float
+    """Share of the interactions that all filters left, from 0 to 1."""
+    ties: float | None
+    """Share of the interactions left that have the time of another one of their user, from 0 to 1; null
+    without timestamps.
+    """
+    repeat_consumption: float
+    """Share of the interactions left with an item that the user has met before, from 0 to 1."""
+    warnings: NotRequired[list[ReadingWarning]]
+    """What is to be said of it; empty if nothing is."""
+
+
+class ReadingWarning(TypedDict):
+    """Something in the log that may not be what its owner wants."""
+
+    code: str
+    """What it is about; a code never changes its meaning."""
+    detail: str
+    """What was found and what can be done, in a sentence."""
 
 
 class Recovery(TypedDict):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from api.datasets import service as datasets
 from api.db import now
-from api.models import Dataset, Job, RunState, SummaryArchive
+from api.models import Job, RunState, SummaryArchive
 from api.runs import claims
 from api.runs.claims import Claim
 from td3core.formats import read_job_spec
@@ -37,15 +37,28 @@ def distil_job(attempt: Attempt) -> Finish:
             deterministic=attempt.settings.deterministic,
         ),
     )
+    told = False
+
+    def tell_of_log() -> None:
+        """Store what is known of the log as soon as it has been read."""
+        nonlocal told
+        if run.study is not None and not told:
+            study = run.study
+            told = attempt.watch.write(
+                lambda session, held: datasets.complete(session, held, job.dataset_id, study)
+            )
+
     with naming_memory_errors():
-        follow(run, attempt)
+        follow(run, attempt, stepped=tell_of_log)
     archive = attempt.folder / "summary.zip"
     key, sha256 = attempt.files.keep(f"{job.tenant_id}/summaries", archive, write=run.save)
     size = archive.stat().st_size
-    profile = run.profile.model_dump(mode="json") if run.profile else None
+    study = run.study
+    assert study is not None  # it is the log that was distilled
     metrics: dict[str, Any] = run.metrics
 
     def finish(session: Session, held: Claim) -> RunState:
+        datasets.complete(session, held, job.dataset_id, study)
         state = claims.succeed(session, held, metrics=metrics)
         if state is RunState.SUCCEEDED:
             session.add(
@@ -58,7 +71,6 @@ def distil_job(attempt: Attempt) -> Finish:
                     storage_key=key,
                 )
             )
-            session.execute(update(Dataset).where(Dataset.id == job.dataset_id).values(profile=profile))
         return state
 
     return finish

@@ -1,7 +1,7 @@
 """Executing a run of td3core step by step, with reports and checkpoints."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from td3core.progress import Progress, Stage
@@ -20,8 +20,10 @@ def starting(attempt: Attempt, stage: Stage) -> None:
     )
 
 
-def follow(run: "ResumableRun", attempt: Attempt) -> None:
+def follow(run: "ResumableRun", attempt: Attempt, *, stepped: Callable[[], None] = lambda: None) -> None:
     """Execute the run from its latest checkpoint to its end, reporting every step and storing new checkpoints.
+
+    `stepped` is called after every step.
 
     Raises:
         What `Watch.report` raises if the run has to stop; if it will be resumed later, a checkpoint is stored before.
@@ -32,6 +34,7 @@ def follow(run: "ResumableRun", attempt: Attempt) -> None:
             _report(progress, attempt.watch)
             if progress.warning is not None:
                 attempt.watch.warn("training", progress.warning)
+            stepped()
         except (WorkerStoppingError, RunPausedError):
             attempt.checkpoints.save(run, progress=progress.fraction)
             raise

@@ -206,11 +206,23 @@ class Watch:
             LeaseLostError: The run no longer belongs to this attempt.
         """
         log.warning(code, detail=detail, exc_info=True)
+        self.write(
+            lambda session, held: claims.record(session, held, EventKind.WARNING, code=code, detail=detail)
+        )
+
+    def write(self, change: Callable[[Session, Claim], object]) -> bool:
+        """Make a change in the name of this attempt, and tell whether the database could take it.
+
+        Raises:
+            LeaseLostError: The run no longer belongs to this attempt.
+        """
         try:
             with self._database.transaction() as session:
-                claims.record(session, self._lease.held, EventKind.WARNING, code=code, detail=detail)
+                change(session, self._lease.held)
         except OperationalError as error:
             log.warning("progress.database_unavailable", error=str(error.orig))
+            return False
+        return True
 
     def _check_own(self) -> None:
         """Check the reasons to stop that need no database."""

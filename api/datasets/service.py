@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,18 +13,21 @@ from api.db import Database, now
 from api.errors import StorageError
 from api.ids import new_id
 from api.models import Dataset
+from api.runs import claims, events
+from api.runs.claims import Claim
+from api.runs.events import EventKind
 from api.settings import Settings
 from api.storage import Storage
 from td3core.config import DataConfig
 from td3core.errors import LogTooLargeError
-from td3core.interactions import Limits, LogProfile
+from td3core.interactions import Limits, LogStudy
 
 
-def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfile | None:
+def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogStudy:
     """Validate the log: completely if file and columns are small enough, otherwise only its beginning.
 
     Returns:
-        The profile of the log, if it was read completely.
+        What is known of the log, or of its beginning.
 
     Raises:
         InvalidLogError: The log is invalid.
@@ -33,13 +37,12 @@ def validate(log: ReceivedLog, data: DataConfig, settings: Settings) -> LogProfi
         few = replace(limits, log_bytes=settings.validate_whole_bytes)
         with suppress(LogTooLargeError):  # short or compressed rows need much more memory than the file size
             return _validate(log, data, settings, limits=few, head_bytes=None)
-    _validate(log, data, settings, limits=limits, head_bytes=settings.validate_head_bytes)
-    return None
+    return _validate(log, data, settings, limits=limits, head_bytes=settings.validate_head_bytes)
 
 
 def _validate(
     log: ReceivedLog, data: DataConfig, settings: Settings, *, limits: Limits, head_bytes: int | None
-) -> LogProfile:
+) -> LogStudy:
     return validate_apart(
         log.path,
         data,
@@ -76,7 +79,7 @@ def store(log: ReceivedLog, database: Database, storage: Storage, *, tenant_id: 
 
 
 def create(
-    session: Session, log: ReceivedLog, *, tenant_id: str, stored: StoredLog, profile: LogProfile | None
+    session: Session, log: ReceivedLog, *, tenant_id: str, stored: StoredLog, study: LogStudy
 ) -> Dataset:
     """Write the row of the dataset.
 
@@ -87,6 +90,7 @@ def create(
         kept = select(Dataset.id).where(Dataset.storage_key == stored.key, Dataset.expired_at.is_(None))
         if session.scalar(kept.limit(1).with_for_update(read=True)) is None:
             raise StorageError("The log expired while it was being submitted again; send it again.")
+    profile, reading = _described(study)
     dataset = Dataset(
         id=new_id("ds"),
         tenant_id=tenant_id,
@@ -95,7 +99,28 @@ def create(
         bytes=log.size,
         sha256=log.sha256,
         storage_key=stored.key,
-        profile=profile.model_dump(mode="json") if profile else None,
+        profile=profile,
+        reading=reading,
     )
     session.add(dataset)
     return dataset
+
+
+def complete(session: Session, held: Claim, dataset_id: str, study: LogStudy) -> None:
+    """Store what is known of a log that a worker has read to its end, with an event of the run, unless it is known.
+
+    Raises:
+        LeaseLostError: The claim has ended.
+    """
+    claims.lock(session, held)
+    dataset = session.get_one(Dataset, dataset_id)
+    if dataset.reading is None or not dataset.reading["whole"]:
+        profile, reading = _described(study)
+        dataset.profile, dataset.reading = profile, reading
+        events.record(session, held.model, held.run_id, EventKind.READING, **reading)
+
+
+def _described(study: LogStudy) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Profile and reading of a dataset."""
+    kept = study.kept.model_dump(mode="json") if study.kept else None
+    return kept, study.reading.model_dump(mode="json")

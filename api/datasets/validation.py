@@ -19,7 +19,7 @@ from typing import Any
 
 from td3core.config import DataConfig
 from td3core.errors import InvalidLogError, LogProblem, LogTooLargeError
-from td3core.interactions import Limits, LogProfile, validate_log
+from td3core.interactions import Limits, LogStudy, validate_log
 
 _NICENESS = 5
 _LARGEST_REPORT = 1 << 20  # bytes
@@ -44,7 +44,7 @@ def validate_apart(
     limits: Limits,
     memory_bytes: int,
     seconds: float,
-) -> LogProfile:
+) -> LogStudy:
     """Do what `validate_log` does in a process of its own.
 
     Args:
@@ -78,8 +78,8 @@ def validate_apart(
             raise LogTooLargeError(f"the log takes more than {seconds:g} s to validate")
         case {"failure": failure}:
             raise RuntimeError(f"the reader failed: {failure}")
-        case {"profile": profile}:
-            return LogProfile.model_validate(profile)
+        case {"study": study}:
+            return LogStudy.model_validate(study)
         case {"code": code, "message": message, "problems": problems, "total": total}:
             found = [LogProblem(**problem) for problem in problems]
             raise _error_type(code)(message, found, total)
@@ -124,7 +124,7 @@ def _child(pipe: Any, task: dict[str, Any], memory_bytes: int, seconds: float) -
 
 def _validated(task: dict[str, Any]) -> dict[str, Any]:
     try:
-        profile = validate_log(
+        study = validate_log(
             Path(task["path"]),
             DataConfig.model_validate_json(task["data"]),
             name=task["name"],
@@ -140,7 +140,7 @@ def _validated(task: dict[str, Any]) -> dict[str, Any]:
             "problems": [asdict(problem) for problem in error.problems],
             "total": error.total,
         }
-    return {"profile": profile.model_dump(mode="json")}
+    return {"study": study.model_dump(mode="json")}
 
 
 def _error_type(code: str) -> type[InvalidLogError]:

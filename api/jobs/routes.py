@@ -191,9 +191,7 @@ async def create_job(
         asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force)
         if answered := guard.replay(asked):
             return answered
-        profile = await run_sync(
-            datasets.validate, received, spec.data, settings, limiter=context.validations
-        )
+        study = await run_sync(datasets.validate, received, spec.data, settings, limiter=context.validations)
 
         def accept() -> Response:
             """Store the log, create the job unless an identical one exists, and send its message after the commit."""
@@ -205,7 +203,7 @@ async def create_job(
                     spec,
                     tenant_id=tenant,
                     stored=stored,
-                    profile=profile,
+                    study=study,
                     deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
                     force=force,
                 )

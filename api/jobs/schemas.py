@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from api.datasets.schemas import DatasetOut
+from api.datasets.schemas import READING_EXAMPLE, DatasetOut
 from api.models import Job, RunState, SummaryArchive
 from api.runs.schemas import RunOut, run_fields
 from api.runs.stored import Stored
@@ -99,6 +99,7 @@ _DATASET = {
     "bytes": 1979173,
     "sha256": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
     "profile": {"users": 943, "items": 1349, "interactions": 99287},
+    "reading": READING_EXAMPLE,
 }
 
 QUEUED_EXAMPLE: dict[str, Any] = {

@@ -30,7 +30,7 @@ from api.runs.events import EventKind
 from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
 from td3core.formats import JOB_SPEC
-from td3core.interactions import LogProfile
+from td3core.interactions import LogStudy
 from td3core.version import VERSION
 
 
@@ -56,7 +56,7 @@ def accept(
     *,
     tenant_id: str,
     stored: StoredLog,
-    profile: LogProfile | None,
+    study: LogStudy,
     deadline: timedelta | None,
     force: bool,
 ) -> Accepted:
@@ -72,7 +72,7 @@ def accept(
         known = identical(session, fingerprint, tenant_id=tenant_id, finished=deadline is not None)
         if known is not None:
             return Accepted(known, deduplicated=True)
-    dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, profile=profile)
+    dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, study=study)
     job = submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline)
     return Accepted(job, deduplicated=False)
 
@@ -120,6 +120,8 @@ def submit(
     outbox.add(session, Job, job.id)
     session.flush()
     events.record(session, Job, job.id, EventKind.SUBMITTED)
+    if dataset.reading is not None and dataset.reading["whole"]:
+        events.record(session, Job, job.id, EventKind.READING, **dataset.reading)
     return job
 
 

@@ -7,6 +7,8 @@ class EventKind(StrEnum):
     """Kinds of events."""
 
     SUBMITTED = "submitted"
+    READING = "reading"
+    """The log was read to its end; `data` is the report."""
     CLAIMED = "claimed"
     STAGE = "stage"
     METRICS = "metrics"

@@ -4,6 +4,7 @@ from guide.reference.artefact import artefact_page
 from guide.reference.commands import commands_page
 from guide.reference.operations import operations_page
 from guide.reference.problems import problems_page
+from guide.reference.reading import reading_page
 from guide.reference.settings import settings_page
 from guide.reference.spec import spec_page
 
@@ -12,6 +13,7 @@ WRITERS = {
     "artefact": artefact_page,
     "cli": commands_page,
     "problems": problems_page,
+    "reading": reading_page,
     "settings": settings_page,
     "spec": spec_page,
 }

@@ -101,10 +101,11 @@ class DataConfig(Config):
         description="How timestamps that are text are written, as `strptime` of Python has it, such as "
         "`%m/%d/%Y %H:%M`. They are in UTC unless there is `%z`. Null reads numbers and dates of ISO 8601.",
     )
-    null_ids: Literal["refuse", "keep"] = Field(
+    null_ids: Literal["refuse", "drop", "keep"] = Field(
         default="refuse",
         description="Whether an id that is a marker of a missing value (`NULL`, `nan`, `NaN`, `None`, `NA`, `<NA>`, "
-        "`N/A`, `undefined` and the like) is refused or kept as an id.",
+        "`N/A`, `undefined` and the like) is refused, kept as an id, or its row left out. `drop` leaves out rows with "
+        "an empty id as well.",
     )
     rules: Literal[1, 2] = Field(
         default=2,

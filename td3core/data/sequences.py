@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from td3core.errors import LogTooSmallError
-from td3core.interactions import InteractionLog, number_ids
+from td3core.interactions import InteractionLog
 
 IntArray = npt.NDArray[np.int64]
 
@@ -72,8 +72,7 @@ def build_sequences(log: InteractionLog) -> Sequences:
 
     Users and items are numbered by first appearance in the log, so the result depends on the log alone.
     """
-    user_ids, users = number_ids(log.frame["user"])
-    item_ids, items = number_ids(log.frame["item"])
+    (user_ids, users), (item_ids, items) = log.users, log.items
     if "timestamp" in log.frame.columns:
         order = np.lexsort((log.frame["timestamp"].to_numpy(), users))
     else:

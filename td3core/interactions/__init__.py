@@ -3,18 +3,19 @@
 from td3core.interactions._blocks import Limits
 from td3core.interactions._filter import check_size, filter_log
 from td3core.interactions._log import InteractionLog
-from td3core.interactions._numbering import number_ids
 from td3core.interactions._profile import LogProfile, profile_log
 from td3core.interactions._read import read_log
-from td3core.interactions._validate import validate_log
+from td3core.interactions._validate import LogStudy, PreparedLog, prepare_log, validate_log
 
 __all__ = [
     "InteractionLog",
     "Limits",
     "LogProfile",
+    "LogStudy",
+    "PreparedLog",
     "check_size",
     "filter_log",
-    "number_ids",
+    "prepare_log",
     "profile_log",
     "read_log",
     "validate_log",

@@ -33,6 +33,8 @@ class Columns:
     item: str
     timestamp: str | None
     rating: str | None
+    passed_over: tuple[str, ...] = ()
+    """The other columns."""
 
     def by_role(self) -> dict[Role, str]:
         """Return the columns that exist, by role."""
@@ -105,8 +107,14 @@ def find_columns(header: Sequence[str], data: DataConfig, values: Callable[[str]
         if "timestamp" not in found and not untimed:
             free = [column for column in header if column not in found.values()]
             refuse_unused_times([column for column in free if looks_like_a_time(column, values(column))])
+    if not rating_needed:
+        found.pop("rating", None)
     return Columns(
-        found["user"], found["item"], found.get("timestamp"), found.get("rating") if rating_needed else None
+        found["user"],
+        found["item"],
+        found.get("timestamp"),
+        found.get("rating"),
+        tuple(column for column in header if column not in found.values()),
     )
 
 

@@ -1,11 +1,17 @@
 """An interaction log in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
+from td3core.interactions._layout import FileLayout
+from td3core.interactions._numbering import Numbered, number_ids
+from td3core.results import DroppedByFilter
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class InteractionLog:
     """Who interacted with what, in the order of the file.
 
@@ -16,18 +22,20 @@ class InteractionLog:
     """
 
     frame: pl.DataFrame
-    repeats: int = 0
-    """Rows that were left out because an earlier one has the same user, item and timestamp."""
+    layout: FileLayout | None = None
+    """How the file was read that the log is from; None if it is from none."""
+    dropped: Sequence[DroppedByFilter] = ()
+    """What the filters dropped of the log that this one is left of."""
 
     def __len__(self) -> int:
         return self.frame.height
 
-    @property
-    def n_users(self) -> int:
-        """Distinct users."""
-        return self.frame["user"].n_unique()
+    @cached_property
+    def users(self) -> Numbered:
+        """The users, and which of them each interaction is of."""
+        return number_ids(self.frame["user"])
 
-    @property
-    def n_items(self) -> int:
-        """Distinct items."""
-        return self.frame["item"].n_unique()
+    @cached_property
+    def items(self) -> Numbered:
+        """The items, and which of them each interaction is with."""
+        return number_ids(self.frame["item"])

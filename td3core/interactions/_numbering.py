@@ -1,5 +1,7 @@
 """Numbers for ids."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -7,8 +9,15 @@ import polars as pl
 IntArray = npt.NDArray[np.int64]
 
 
-def number_ids(ids: pl.Series) -> tuple[pl.Series, IntArray]:
+class Numbered(NamedTuple):
     """The distinct ids in order of first appearance, and for every id its row among them."""
+
+    ids: pl.Series
+    rows: IntArray
+
+
+def number_ids(ids: pl.Series) -> Numbered:
+    """Number ids from 0 by first appearance."""
     distinct = ids.unique(maintain_order=True)
     rows = ids.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).to_numpy()
-    return distinct, rows
+    return Numbered(distinct, rows)

@@ -1,6 +1,7 @@
 """Collecting the problems of a log."""
 
 from dataclasses import dataclass, field
+from typing import overload
 
 from td3core.errors import BadRowsError, LogProblem
 
@@ -50,6 +51,10 @@ class ProblemReport:
         raise BadRowsError(message, self.problems, self.total)
 
 
+@overload
+def shown(value: str) -> str: ...
+@overload
+def shown(value: str | None) -> str | None: ...
 def shown(value: str | None) -> str | None:
-    """A value for an error message: only its beginning if it is long."""
+    """A value for a message: only its beginning if it is long."""
     return value if value is None or len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"

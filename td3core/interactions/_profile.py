@@ -4,13 +4,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from td3core.interactions._log import InteractionLog
-from td3core.interactions._numbering import number_ids
 
 
 class LogProfile(BaseModel):
     """Size and shape of an interaction log."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     users: int = Field(description="Number of users.")
     items: int = Field(description="Number of items.")
@@ -27,17 +26,12 @@ class LogProfile(BaseModel):
     last_timestamp: int | float | None = Field(
         None, description="Largest timestamp, in the same unit as `first_timestamp`."
     )
-    repeats: int | None = Field(
-        None,
-        description="Rows that were left out because an earlier one has the same user, item and timestamp; null if an "
-        "earlier version read the log.",
-    )
 
 
 def profile_log(log: InteractionLog) -> LogProfile:
     """Count users, items and interactions, and measure sequences and time span."""
-    lengths = np.sort(np.bincount(number_ids(log.frame["user"])[1]))
-    users, items = len(lengths), log.n_items
+    lengths = np.sort(np.bincount(log.users.rows))
+    users, items = len(lengths), len(log.items.ids)
     first = last = None
     if "timestamp" in log.frame.columns and len(log):
         first, last = log.frame.select(
@@ -53,5 +47,4 @@ def profile_log(log: InteractionLog) -> LogProfile:
         longest_sequence=int(lengths[-1]) if users else 0,
         first_timestamp=first,
         last_timestamp=last,
-        repeats=log.repeats,
     )

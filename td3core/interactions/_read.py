@@ -20,6 +20,7 @@ from td3core.interactions._delimited import (
 )
 from td3core.interactions._json_document import as_lines
 from td3core.interactions._jsonl import open_json
+from td3core.interactions._layout import FileLayout
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._order import check_times, in_one_unit
 from td3core.interactions._parquet import (
@@ -41,7 +42,7 @@ from td3core.interactions._quoting import (
 )
 from td3core.interactions._sequences import open_sequences
 from td3core.interactions._source import Format, Source, open_source
-from td3core.interactions._values import ValueParser
+from td3core.interactions._values import Parsed, ValueParser
 
 _TYPICAL_ROW_BYTES = 32
 _STRING_HEADER_BYTES = 16  # which polars does not count
@@ -106,20 +107,21 @@ def read_log(
     """
     limits = limits or Limits()
     source = open_source(path, data, name)
+    encoding = None if source.format == "parquet" else source.encoding
+    layout = FileLayout(source.format, source.compression, encoding)
     report = ProblemReport(max_problems)
-    if source.format == "parquet":
-        parsed = _read_parquet(source, data, report, head_bytes, limits)
-    else:
-        parsed = _read_text(source, data, report, head_bytes, limits)
+    read = _read_parquet if source.format == "parquet" else _read_text
     frames: list[pl.DataFrame] = []
     size = 0
-    for frame in parsed:
+    for values in read(source, data, layout, report, head_bytes, limits):
         if report.full:
             break
         if report.total:  # the log will be rejected: only look for further problems
             frames.clear()
             continue
+        frame = values.frame
         frames.append(frame)
+        layout.add(values)
         size += int(frame.estimated_size()) + _STRING_HEADER_BYTES * 2 * frame.height
         if size > limits.log_bytes:
             raise LogTooLargeError(f"the log needs more than {limits.log_bytes:,} bytes of memory")
@@ -132,12 +134,17 @@ def read_log(
         raise LogTooSmallError("the log has no interactions")
     if data.rules > 1 and "timestamp" in frame.columns:
         check_times(frame["timestamp"])
-    return InteractionLog(frame)
+    return InteractionLog(frame, layout)
 
 
 def _read_text(
-    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
-) -> Iterator[pl.DataFrame]:
+    source: Source,
+    data: DataConfig,
+    layout: FileLayout,
+    report: ProblemReport,
+    head_bytes: int | None,
+    limits: Limits,
+) -> Iterator[Parsed]:
     dialect = _dialect(source, data)
     quoted = dialect is not None and dialect.quoted
     chunks: Iterable[bytes] = source.chunks(may_be_cut=head_bytes is not None)
@@ -160,22 +167,23 @@ def _read_text(
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
     text, columns, first = _open_text(source.format, dialect, data, first, limits)
+    layout.columns = columns
+    if dialect is not None:
+        layout.delimited(dialect, data)
     parser = ValueParser(columns, data, header_may_repeat=dialect is not None)
     for block in chain([first], blocks):
         raw, records = text.parse(block), None
         if raw is not None:
-            height, raw = raw.height, parser.clean(raw)
             values = parser.parse(raw)
             if values.ok:
-                yield values.frame
+                yield values
                 continue
-            records = values.rows_with(report.room) if raw.height == height else None
+            records = values.rows_with(report.room) if values.raw.height == raw.height else None
         raw, problems = text.examine(block, problems=report.room, records=records)
-        raw = parser.clean(raw)
         values = parser.parse(raw)
-        bad_values, total = parser.problems(raw, values, report.limit)
+        bad_values, total = parser.problems(values, report.limit)
         report.add(problems + bad_values, len(problems) + total)
-        yield values.frame
+        yield values
 
 
 def _dialect(source: Source, data: DataConfig) -> Dialect | None:
@@ -244,8 +252,13 @@ def _refuse_settings(data: DataConfig, form: str, settings: tuple[str, ...]) -> 
 
 
 def _read_parquet(
-    source: Source, data: DataConfig, report: ProblemReport, head_bytes: int | None, limits: Limits
-) -> Iterator[pl.DataFrame]:
+    source: Source,
+    data: DataConfig,
+    layout: FileLayout,
+    report: ProblemReport,
+    head_bytes: int | None,
+    limits: Limits,
+) -> Iterator[Parsed]:
     if head_bytes is not None and not is_whole(source.path):
         return
     _refuse_settings(data, "Parquet", tuple(_MEANT_FOR))
@@ -256,6 +269,7 @@ def _read_parquet(
     columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
     if footer is not None:
         check_sizes(source.path, footer, columns.by_role().values(), limits, whole=head_bytes is None)
+    layout.columns = columns
     parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
     if rows is None and (least := 2 * _STRING_HEADER_BYTES * count_rows(source.path)) > limits.log_bytes:
@@ -263,8 +277,7 @@ def _read_parquet(
             f"the log needs at least {least:,} bytes of memory, more than {limits.log_bytes:,}"
         )
     for batch in read_batches(source.path, columns, schema, rows, rules=data.rules):
-        raw = parser.clean(batch)
-        values = parser.parse(raw)
+        values = parser.parse(batch)
         if not values.ok:
-            report.add(*parser.problems(raw, values, report.limit))
-        yield values.frame
+            report.add(*parser.problems(values, report.limit))
+        yield values

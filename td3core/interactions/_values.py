@@ -52,8 +52,16 @@ _COARSE = (
 class Parsed:
     """Values, and under the same names the reasons why some are invalid (null for valid ones)."""
 
+    raw: pl.DataFrame
+    """What the values were parsed from, without the rows that are left out."""
     frame: pl.DataFrame
     reasons: pl.DataFrame
+    headers: int = 0
+    """Rows that were left out because they repeat the header."""
+    null_ids: int = 0
+    """Rows that were left out because an id is missing."""
+    date_unit: Literal["us", "ns"] | None = None
+    """What dates were converted to, since 1970; None if timestamps are numbers, or there are none."""
 
     @property
     def bad(self) -> int:
@@ -87,34 +95,41 @@ class ValueParser:
     no_number: str = _NO_NUMBER
     """Why a timestamp is refused that is no number, where the clock is one."""
 
-    def clean(self, raw: pl.DataFrame) -> pl.DataFrame:
-        """Strip white space and byte order marks from ids, and leave out rows that repeat the header."""
-        if self.data.rules == 1:
-            return raw
-        ids = [role for role in ("user", "item") if raw[role].dtype == pl.String]
-        clean = raw.with_columns(_stripped(raw[role]) for role in ids)
-        if self.header_may_repeat:
-            names = self.columns.user.strip(), self.columns.item.strip()
-            repeated = (clean["user"] == names[0]) & (clean["item"] == names[1])
-            if repeated.any():
-                clean = clean.filter(~repeated.fill_null(False))
-        return clean
+    date_unit: Literal["us", "ns"] | None = None
+    """As in `Parsed`, of the latest rows."""
 
     def parse(self, raw: pl.DataFrame) -> Parsed:
-        """Parse the columns that exist."""
+        """Parse the columns that exist.
+
+        White space and byte order marks are stripped from ids. Rows that repeat the header are left out, and so are
+        those without an id where the spec says so.
+        """
+        headers = null_ids = 0
+        if self.data.rules > 1:
+            ids = [role for role in ("user", "item") if raw[role].dtype == pl.String]
+            raw = raw.with_columns(_stripped(raw[role]) for role in ids)
+            if self.header_may_repeat:
+                names = self.columns.user.strip(), self.columns.item.strip()
+                raw, headers = _without(raw, (raw["user"] == names[0]) & (raw["item"] == names[1]))
+        if self.data.null_ids == "drop":
+            raw, null_ids = _without(raw, _is_missing(raw["user"]) | _is_missing(raw["item"]))
         columns = {role: self._column(role, raw[role]) for role in ROLES if role in raw.columns}
         return Parsed(
+            raw,
             pl.DataFrame({role: values for role, (values, _) in columns.items()}),
             pl.DataFrame({role: reasons for role, (_, reasons) in columns.items()}),
+            headers,
+            null_ids,
+            self.date_unit,
         )
 
-    def problems(self, raw: pl.DataFrame, parsed: Parsed, limit: int) -> tuple[list[LogProblem], int]:
+    def problems(self, parsed: Parsed, limit: int) -> tuple[list[LogProblem], int]:
         """Return the first problems of each column, with line numbers, and the total number."""
         problems: list[LogProblem] = []
         total = 0
         for role, name in self.columns.by_role().items():
             reasons = parsed.reasons[role]
-            bad = raw.select(LINE, pl.col(role).cast(pl.String).alias("value"), reason=reasons)
+            bad = parsed.raw.select(LINE, pl.col(role).cast(pl.String).alias("value"), reason=reasons)
             bad = bad.filter(pl.col("reason").is_not_null())
             total += bad.height
             for line, value, reason in bad.head(limit).iter_rows():
@@ -134,7 +149,8 @@ class ValueParser:
     def _timestamps(self, raw: pl.Series) -> Column:
         if isinstance(raw.dtype, pl.Date | pl.Datetime):
             fine = self.data.rules > 1 and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_unit == "ns"
-            return raw.dt.epoch("ns" if fine else "us"), _reasons(raw, [])
+            self.date_unit = "ns" if fine else "us"
+            return raw.dt.epoch(self.date_unit), _reasons(raw, [])
         if raw.dtype == pl.Float32 and self.data.rules > 1:
             values, reasons = _numbers(raw, _NO_NUMBER)
             coarse = pl.when(values.abs() > _EXACT_32).then(pl.lit(_COARSE))
@@ -142,14 +158,17 @@ class ValueParser:
         if raw.dtype != pl.String:
             return _numbers(raw, _NO_NUMBER)
         if self.data.time_format is not None:
+            self.date_unit = "us"
             return _moments(raw, parse_format(raw, self.data.time_format))
         if self.clock is None:
             texts = raw.str.strip_chars()
             first = texts.filter((texts != "") & ~texts.is_in(_NULLS)).head(1)
             self.clock, self.no_number = _clock_of(first.item()) if len(first) else (None, _NO_NUMBER)
         if self.clock in ("date", "compact date"):
-            exact = self.data.rules > 1
-            return _moments(raw, parse_iso(raw, compact=self.clock == "compact date", exact=exact))
+            compact, exact = self.clock == "compact date", self.data.rules > 1
+            moments = parse_iso(raw, compact=compact, exact=exact)
+            self.date_unit = "ns" if moments.values.dtype == pl.Datetime else "us"
+            return _moments(raw, moments)
         values, reasons = _numbers(raw, self.no_number)
         if self.data.rules > 1 and values.dtype == pl.Float64:  # which integers never are
             texts = raw.str.strip_chars()
@@ -169,6 +188,24 @@ def _clock_of(text: str) -> tuple[Clock, str]:
     except ValueError:
         return "number", how_to_read(text)
     return "number", _NO_NUMBER
+
+
+def _without(raw: pl.DataFrame, rows: pl.Series) -> tuple[pl.DataFrame, int]:
+    """Leave out these rows, and count them."""
+    count = int(rows.sum())
+    return (raw.filter(~rows.fill_null(False)), count) if count else (raw, 0)
+
+
+def is_null_id(ids: pl.Series) -> pl.Series:
+    """Which ids mark a missing value."""
+    return ids.is_in(_NULLS)
+
+
+def _is_missing(ids: pl.Series) -> pl.Series:
+    missing = ids.is_null()
+    if ids.dtype.is_float():
+        return missing | ids.is_nan().fill_null(True)
+    return (missing | (ids == "") | is_null_id(ids)).fill_null(True)
 
 
 def _stripped(ids: pl.Series) -> pl.Series:
@@ -192,7 +229,7 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
         (raw.str.len_bytes() > _MAX_ID_BYTES, f"longer than {_MAX_ID_BYTES} bytes, the maximum of an id")
     ]
     if data.null_ids == "refuse":
-        why = "a marker of a missing value is not an id; remove the row, or set data.null_ids to keep"
+        why = "a marker of a missing value is not an id; remove the row, or set data.null_ids to drop or keep"
         checks.append((raw.is_in(_FORMER_NULLS if data.rules == 1 else _NULLS), why))
     if data.rules > 1:
         if raw.str.starts_with("[").any():

@@ -17,7 +17,7 @@ from td3core.config import DataConfig
 from td3core.data import Sequences, build_sequences
 from td3core.errors import InvalidCheckpointError, UnsupportedFormatError
 from td3core.formats import Format
-from td3core.interactions import Limits, LogProfile, filter_log, profile_log, read_log
+from td3core.interactions import Limits, LogStudy, prepare_log
 from td3core.progress import Progress, Stage
 
 W = TypeVar("W")
@@ -153,11 +153,10 @@ class ResumableRun(ABC, Generic[W]):
     def _log_sha256(self) -> str:
         return sha256_of(self.log)
 
-    def _read(self, config: DataConfig) -> tuple[LogProfile, LogProfile, Sequences]:
-        """Read and filter the log; return its profiles before and after filtering, and the sequences."""
-        given = read_log(self.log, config, name=self.log_name, limits=self.limits)
-        kept = filter_log(given, config)
-        return profile_log(given), profile_log(kept), build_sequences(kept)
+    def _read(self, config: DataConfig) -> tuple[LogStudy, Sequences]:
+        """Read and filter the log; return what is known of it, and the sequences."""
+        log, study = prepare_log(self.log, config, name=self.log_name, limits=self.limits)
+        return study, build_sequences(log)
 
 
 def sha256_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from td3core.data import Sequences, leave_last_out, parquet_bytes
 from td3core.errors import DivergedError, OutOfTimeError
 from td3core.evaluation import quick_certificate
 from td3core.formats import JOB_SPEC, read_job_spec
-from td3core.interactions import Limits, LogProfile
+from td3core.interactions import Limits, LogStudy
 from td3core.learners import Learner, build_learner
 from td3core.outer import Distillation, DistillationState, ScoredFactors
 from td3core.progress import Progress, Stage, relay
@@ -71,8 +71,8 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(log, spec, log_name=log_name, limits=limits, device=device, dtype=dtype)
-        self.profile: LogProfile | None = None
-        """Profile of the log after filtering; None until it is read."""
+        self.study: LogStudy | None = None
+        """What is known of the log; None until it is read."""
         self._summary: Summary | None = None
         self._training: TeacherTraining | None = None
         self._distillation: Distillation | None = None
@@ -114,9 +114,8 @@ class DistillationRun(ResumableRun[TeacherState | DistillingState]):
 
     def _stages(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("reading", 0, 1)
-        given, kept, sequences = self._read(self.spec.data)
-        self.profile = kept
-        dataset = DatasetInfo(name=self.log_name, sha256=self._log_sha256, given=given, kept=kept)
+        self.study, sequences = self._read(self.spec.data)
+        dataset = DatasetInfo.of(self.study, name=self.log_name, sha256=self._log_sha256)
         split = leave_last_out(sequences)
         learner = build_learner(self.spec.learner)
         task = validation_task(

@@ -70,7 +70,7 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
     def _run(self, started: float) -> Generator[Progress, None, None]:
         yield Progress("evaluating", 0, 1)
         summary = load_summary(self.artifact)
-        _, kept, sequences = self._read(summary.manifest.spec.data)
+        _, sequences = self._read(summary.manifest.spec.data)
         if tuple(sequences.item_ids.to_list()) != summary.item_ids:
             raise InvalidLogError(
                 f"this is not the log that was distilled: after filtering it has {sequences.n_items} items, which "
@@ -87,7 +87,7 @@ class EvaluationRun(ResumableRun[EvaluatorState]):
                 teacher_parameters=None if summary.teacher is None else summary.teacher.numel(),
                 log_bytes=self.log.stat().st_size,
                 log_parquet_bytes=self._log_parquet_bytes(summary, sequences),
-                log_interactions=kept.interactions,
+                log_interactions=len(sequences.items),
             ),
             spare_bytes=spare_bytes(self.artifact),
             distil_seconds=self.distil_seconds,

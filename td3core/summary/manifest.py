@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from td3core.config import JobSpec, SummaryKind
 from td3core.formats import MANIFEST
-from td3core.interactions import LogProfile
+from td3core.interactions import LogProfile, LogStudy
+from td3core.results import ReadingReport
 
 FORMAT: Literal["td3-summary"] = "td3-summary"
 
@@ -42,6 +43,17 @@ class DatasetInfo(BaseModel):
     sha256: str = Field(description="SHA-256 of the submitted file.")
     given: LogProfile = Field(description="Statistics of the log before filtering.")
     kept: LogProfile = Field(description="Statistics of the log after filtering, which was distilled.")
+    reading: ReadingReport | None = Field(
+        default=None,
+        description="How the log was read, and what is to be said of it; null if an earlier version did.",
+    )
+
+    @classmethod
+    def of(cls, study: LogStudy, *, name: str | None, sha256: str) -> "DatasetInfo":
+        """Build from what is known of the log, which must have been read to its end."""
+        if study.kept is None:
+            raise ValueError("only the beginning of the log was read")
+        return cls(name=name, sha256=sha256, given=study.given, kept=study.kept, reading=study.reading)
 
 
 class Manifest(BaseModel):

@@ -14,6 +14,7 @@ from guide.reference.markdown import table
 from guide.reference.schema import model_tables
 from td3client.cli import app
 from td3core.config import EvaluationSpec, JobSpec, SamplingConfig, StudentConfig
+from td3core.results import ReadingCode
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,6 +113,12 @@ def test_the_tensors_of_each_kind_have_their_shapes(pages: dict[str, str]) -> No
     ):
         assert row in pages["artefact"]
     assert "`dataset.kept.interactions`" in pages["artefact"]
+
+
+def test_every_warning_about_a_log_is_listed(pages: dict[str, str]) -> None:
+    assert [code for code in ReadingCode if f"\n| `{code}` | " not in pages["reading"]] == []
+    entries = pages["reading"].partition("### Entries of `dropped`")[2]
+    assert "\n| `share` | number |" in entries
 
 
 def test_cells_keep_their_table_whole() -> None:

@@ -17,7 +17,7 @@ from api.db import Database
 from api.settings import Settings
 from td3core.config import DataConfig
 from td3core.errors import InvalidLogError, LogTooLargeError
-from td3core.interactions import Limits, LogProfile, validate_log
+from td3core.interactions import Limits, LogStudy, validate_log
 from tests.support.interaction_logs import LOG
 from tests.support.live_api import running_api
 from tests.support.problems import problem
@@ -139,8 +139,8 @@ def test_at_most_as_many_columns_as_set(settings: Settings) -> None:
     assert body["detail"] == "the log has 3 columns; expected at most 2"
 
 
-def _outcome(validation: Callable[[], LogProfile]) -> Any:
-    """The profile, or all that a refusal has."""
+def _outcome(validation: Callable[[], LogStudy]) -> Any:
+    """What is known of the log, or all that a refusal has."""
     try:
         return validation()
     except InvalidLogError as error:

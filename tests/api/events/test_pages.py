@@ -13,10 +13,11 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 def test_a_jobs_log_begins_with_its_submission(api: httpx.Client) -> None:
     job = submit(api).json()
     page = api.get(job["links"]["events"]).json()
-    (event,) = page["items"]
+    event, reading = page["items"]
     assert (event["seq"], event["attempt"], event["kind"], event["data"]) == (1, 0, "submitted", {})
     assert event["at"].endswith("Z")
-    assert (page["next_after"], page["ended"]) == (1, False)
+    assert (reading["seq"], reading["kind"], reading["data"]) == (2, "reading", job["dataset"]["reading"])
+    assert (page["next_after"], page["ended"]) == (2, False)
 
 
 def test_so_does_an_evaluations(api: httpx.Client, finished_job: str) -> None:
@@ -36,9 +37,9 @@ def test_pages_join(api: httpx.Client, database: Database) -> None:
         after, pages = page["next_after"], pages + 1
         if page["ended"]:
             break
-    assert seen == ["submitted", "claimed", "warning", "succeeded"]
-    assert (after, pages) == (4, 3)
-    assert api.get(url, headers={"Last-Event-ID": "3"}).json()["items"][0]["kind"] == "succeeded"
+    assert seen == ["submitted", "reading", "claimed", "warning", "succeeded"]
+    assert (after, pages) == (5, 3)
+    assert api.get(url, headers={"Last-Event-ID": "4"}).json()["items"][0]["kind"] == "succeeded"
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])

@@ -64,12 +64,15 @@ def test_the_refusal_names_the_field_that_helps(
     assert accepted.json()["dataset"]["profile"]["users"] == 30
 
 
-def test_exact_repeats_are_counted_in_the_profile(api: httpx.Client) -> None:
+def test_exact_repeats_are_counted_in_the_report(api: httpx.Client) -> None:
     twice = LOG + LOG.split("\n", 1)[1]
-    profile = submit(api, twice).json()["dataset"]["profile"]
-    assert (profile["interactions"], profile["repeats"]) == (240, 240)
-    kept = submit(api, twice, spec={"data": {"repeats": "keep"}}).json()["dataset"]["profile"]
-    assert (kept["interactions"], kept["repeats"]) == (480, 0)
+    dataset = submit(api, twice).json()["dataset"]
+    assert dataset["profile"]["interactions"] == 240
+    assert [(one["filter"], one["interactions"]) for one in dataset["reading"]["dropped"]] == [
+        ("repeats", 240)
+    ]
+    kept = submit(api, twice, spec={"data": {"repeats": "keep"}}).json()["dataset"]
+    assert (kept["profile"]["interactions"], kept["reading"]["dropped"]) == (480, [])
 
 
 def test_the_command_line_passes_the_refusal_on(api: httpx.Client, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_the_shipped_log_is_what_the_generator_gives() -> None:
 
 
 def test_the_shipped_log_passes_the_services_validation() -> None:
-    profile = validate_log(SHIPPED, DataConfig())
+    profile = validate_log(SHIPPED, DataConfig()).given
     assert (profile.users, profile.items) == (800, 400)
     assert 30_000 <= profile.interactions <= 40_000
 

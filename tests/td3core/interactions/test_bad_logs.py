@@ -48,7 +48,7 @@ def test_every_kind_of_bad_value_is_listed_by_line_column_value_and_reason(tmp_p
     error = refusal(tmp_path / "log.csv", "\n".join(lines).encode(), DataConfig(min_rating=1.0))
     assert type(error) is BadRowsError
     number = "not a finite number"
-    null = "a marker of a missing value is not an id; remove the row, or set data.null_ids to keep"
+    null = "a marker of a missing value is not an id; remove the row, or set data.null_ids to drop or keep"
     assert error.problems == (
         LogProblem("empty value", 3, "user_id", ""),
         LogProblem("empty value", 4, "item_id", ""),

@@ -24,6 +24,10 @@ def words(log: InteractionLog) -> list[str]:
     return log.frame.group_by("user", maintain_order=True).agg(pl.col("item").str.join(""))["item"].to_list()
 
 
+def dropped(log: InteractionLog) -> dict[str, int]:
+    return {one.filter: one.interactions for one in log.dropped}
+
+
 def test_a_single_pass_counts_users_and_items_on_the_same_log() -> None:
     # d occurs once, so it goes; the first user had four interactions when users were counted, and stays with three
     log = log_of("abcd", "abca", "abc")
@@ -115,10 +119,9 @@ def test_exact_repeats_are_dropped_and_counted_unless_they_are_kept() -> None:
     log = with_times(log_of("aabac", "abba"), [1, 1, 1, 2, 3, 1, 1, 1, 2])
     drop = DataConfig(min_user_interactions=3, min_item_interactions=1)
     filtered = filter_log(log, drop)
-    assert (words(filtered), filtered.repeats) == (["abac", "aba"], 2)
-    assert profile_log(filtered).repeats == 2
+    assert (words(filtered), dropped(filtered)) == (["abac", "aba"], {"repeats": 2})
     kept = filter_log(log, drop.model_copy(update={"repeats": "keep"}))
-    assert (words(kept), kept.repeats) == (["aabac", "abba"], 0)
+    assert (words(kept), dropped(kept)) == (["aabac", "abba"], {})
 
 
 def test_users_are_counted_without_exact_repeats_and_after_low_ratings() -> None:
@@ -129,7 +132,7 @@ def test_users_are_counted_without_exact_repeats_and_after_low_ratings() -> None
         rating=pl.Series([1.0, 5, 5, 5, 5, 5, 5, 5, 5])
     )
     filtered = filter_log(InteractionLog(rated), data.model_copy(update={"min_rating": 2.0}))
-    assert (words(filtered), filtered.repeats) == (["abcd", "abcd"], 0)
+    assert (words(filtered), dropped(filtered)) == (["abcd", "abcd"], {"min_rating": 1})
 
 
 def test_a_log_of_nothing_but_repeats_is_told_of_them() -> None:
@@ -173,7 +176,6 @@ def test_the_profile() -> None:
         longest_sequence=4,
         first_timestamp=5,
         last_timestamp=15,
-        repeats=0,
     )
     assert profile_log(log).first_timestamp is None
     assert profile_log(log_of()).interactions == 0
@@ -182,13 +184,16 @@ def test_the_profile() -> None:
 def test_validation_profiles_what_is_left_after_the_filter(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user,item\n" + "".join(f"u{n % 4},i{n % 3}\n" for n in range(40)) + "u9,i0\n")
-    assert validate_log(path, DataConfig()).interactions == 40
+    study = validate_log(path, DataConfig())
+    assert study.kept is not None
+    assert (study.given.interactions, study.kept.interactions) == (41, 40)
 
 
 def test_validation_of_a_head_checks_rows_but_not_sizes(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("user,item,ts\na,b,1\na,b,x\n")
-    assert validate_log(path, DataConfig(), head_bytes=20).interactions == 1
+    study = validate_log(path, DataConfig(), head_bytes=20)
+    assert (study.given.interactions, study.kept) == (1, None)
     with pytest.raises(BadRowsError):
         validate_log(path, DataConfig(), head_bytes=26)
 

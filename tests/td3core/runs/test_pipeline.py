@@ -67,7 +67,10 @@ def test_a_large_catalogue_gets_longer_lives_and_the_manifest_says_so(tmp_path: 
 
 def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None:
     manifest = finished_run.summary.manifest
-    assert manifest.dataset.kept == finished_run.profile
+    study = finished_run.study
+    assert study is not None
+    assert (manifest.dataset.given, manifest.dataset.kept) == (study.given, study.kept)
+    assert manifest.dataset.reading == study.reading
     assert manifest.dataset.given.users == 60
     assert manifest.spec == finished_run.spec
     assert set(manifest.metrics) == {"teacher", "summary", "certificate", "log_parquet_bytes"}
