@@ -5,6 +5,7 @@ follows a response that did not need the body, and processes all that arrived in
 """
 
 import asyncio
+import heapq
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +21,8 @@ HEAD_SECONDS = 20.0
 """For which a connection may take to send the head of its first request, or of another one that it has begun."""
 TURN = 64
 """Pieces of a body that are processed before other connections have their turn."""
+ROOM = 50
+"""Share of the connections that are closed at once, because to look through all of them takes time."""
 SURPLUS = "surplus_connection"
 """Key of the state of a request whose connection is one too many."""
 
@@ -27,8 +30,8 @@ SURPLUS = "surplus_connection"
 class Connection(H11Protocol):
     """Handles the requests of one connection.
 
-    With `limit_concurrency` connections, a new one takes the place of the one that has waited longest for a request.
-    If all of them are at work, requests of the new one are marked as `SURPLUS`.
+    With `limit_concurrency` connections, a new one takes the place of one that has waited longest for a request. If all
+    of them are at work, requests of the new one are marked as `SURPLUS`.
     """
 
     conn: "_Turns"
@@ -48,7 +51,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.flow = self._flow = _Flow(transport)
         if self._most_connections is not None and len(self.connections) > self._most_connections:
-            self._make_room()
+            self._make_room(self._most_connections)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -170,17 +173,19 @@ class Connection(H11Protocol):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def _make_room(self) -> None:
-        """Close the connection that has waited longest for a request, or mark the requests of this one."""
-        waiting = [one for one in self.connections if isinstance(one, Connection) and one.is_waiting]
-        oldest = min(
-            (one for one in waiting if one is not self), key=lambda one: one._waits_since, default=None
+    def _make_room(self, most: int) -> None:
+        """Close those that have waited longest for a request, or mark the requests of this one."""
+        waiting = (
+            one
+            for one in self.connections
+            if isinstance(one, Connection) and one.is_waiting and one is not self
         )
-        if oldest is None:
+        oldest = heapq.nsmallest(max(1, most // ROOM), waiting, key=lambda one: one._waits_since)
+        if not oldest:
             self.app_state = {**self.app_state, SURPLUS: True}
-        else:
-            self.connections.discard(oldest)
-            oldest.transport.close()
+        for one in oldest:
+            self.connections.discard(one)
+            one.transport.close()
 
 
 class _Turns(h11.Connection):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -43,8 +44,9 @@ def take_header(block: Block, dialect: Dialect, *, most: int) -> tuple[list[str]
         UnreadableLogError: The first record is not text, or has more than `most` columns.
     """
     _check_header(block.data, dialect, most)
+    lines = _Lines(block)
     try:
-        reader = dialect.reader(_lines(block))
+        reader = dialect.reader(lines)
         records = (record for record in reader if record)
         header = next(records)
         if _TOLD.fullmatch(dialect.separator.join(header)):
@@ -60,9 +62,8 @@ def take_header(block: Block, dialect: Dialect, *, most: int) -> tuple[list[str]
             [LogProblem(reason, reader.line_num, field="data.encoding")],
         )
     check_width(len(header), most)
-    lines = block.data.splitlines(keepends=True)  # splits bytes at \n, \r and \r\n alone, as the reader does
-    rest = b"".join(lines[reader.line_num :])
-    return header, Block(rest, block.line + reader.line_num)
+    size = sum(len(line.encode("utf-8", "surrogateescape")) for line in lines.taken)
+    return header, Block(block.data[size:], block.line + reader.line_num)
 
 
 def check_header(
@@ -131,7 +132,7 @@ def first_records(block: Block, dialect: Dialect) -> list[list[str]]:
     """Return the first records, up to one that is malformed."""
     records: list[list[str]] = []
     with suppress(csv.Error):
-        for record in dialect.reader(_lines(Block(block.data[:_SAMPLE_BYTES], 1))):
+        for record in dialect.reader(_Lines(Block(block.data[:_SAMPLE_BYTES], 1))):
             if record:
                 records.append(record)
             if len(records) == _SAMPLE:
@@ -276,30 +277,30 @@ class DelimitedFormat:
 
     def _records(self, block: Block) -> Iterator[tuple[int, list[str] | LogProblem]]:
         """Yield every record that is not blank, or what is wrong with it."""
-        lines = _lines(block)
+        lines = _Lines(block)
         reader = self.dialect.reader(lines)
         while True:
-            begin = reader.line_num
-            line = block.line + begin
+            line = block.line + reader.line_num
+            lines.taken.clear()
             try:
                 record = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 reason = f"malformed: {error}; data.quoting says how quotes are read"
-                yield line, LogProblem(reason, line, value=self._shown(lines[begin]), field="data.quoting")
+                yield line, LogProblem(reason, line, value=self._shown(lines.taken[0]), field="data.quoting")
                 continue
             if not record:
                 continue
             text = (self.dialect.written or self.dialect.separator).join(record)
-            raw = [part.encode("utf-8", "surrogateescape") for part in lines[begin : reader.line_num]]
+            raw = [part.encode("utf-8", "surrogateescape") for part in lines.taken]
             if self._swallowed(record, raw):
                 reason = (
                     f"a quoted field that begins here takes in {len(raw) - 1} more lines, which look like rows; set "
                     'data.quoting to none if quotes are letters, to backslash if \\" is a quote within quotes, or to '
                     "standard if the field is right"
                 )
-                yield line, LogProblem(reason, line, value=self._shown(lines[begin]), field="data.quoting")
+                yield line, LogProblem(reason, line, value=self._shown(lines.taken[0]), field="data.quoting")
             elif len(record) != len(self.header):
                 reason = f"expected {len(self.header)} fields as in the header, got {len(record)}"
                 yield line, LogProblem(reason, line, value=self._shown(text))
@@ -317,9 +318,20 @@ class DelimitedFormat:
         )
 
 
-def _lines(block: Block) -> list[str]:
-    r"""The lines, which end at \n, \r and \r\n alone."""
-    return io.StringIO(block.data.decode("utf-8", "surrogateescape"), newline="").readlines()
+class _Lines:
+    r"""The lines one after the other, which end at \n, \r and \r\n alone; those taken are kept until cleared."""
+
+    def __init__(self, block: Block) -> None:
+        self._text = io.StringIO(block.data.decode("utf-8", "surrogateescape"), newline="")
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text)
+        self.taken.append(line)
+        return line
 
 
 def _is_unicode(text: str) -> bool:

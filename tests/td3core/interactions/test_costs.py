@@ -39,6 +39,13 @@ def test_a_header_of_millions_of_columns_becomes_no_objects(tmp_path: Path) -> N
         read_log(path, DataConfig())
 
 
+def test_rows_after_the_listed_problems_become_no_objects(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"user,item\n" + b"u\n" * 2_000_000)
+    with few_objects(megabytes=60), pytest.raises(BadRowsError, match="at least 20 problems"):
+        read_log(path, DataConfig())
+
+
 @pytest.mark.parametrize("columns", [3, 4])
 @pytest.mark.parametrize("kind", ["csv", "quoted.csv", "mac.csv", "tsv", "inter", "jsonl", "parquet"])
 def test_as_many_columns_as_allowed_are_read_and_no_more(tmp_path: Path, kind: str, columns: int) -> None:
