@@ -96,7 +96,8 @@ class Client:
         *,
         deadline_seconds: float | None = None,
         force: bool = False,
-    ) -> Job:
+        webhook: Mapping[str, Any] | None = None,
+    ) -> SubmittedJob:
         """Upload an interaction log, in constant memory, and start a job.
 
         If an identical job exists already, that job is returned, with `deduplicated` set.
@@ -106,19 +107,23 @@ class Client:
             spec: Fields of the job spec that differ from the defaults.
             deadline_seconds: Deadline in seconds from now, after which the job fails; waiting and pauses count.
             force: Start a new job even if an identical one exists.
+            webhook: `url` that is told when the job ends and, if need be, the `events` that it is told of and its
+                `secret`. The secret is in `webhook` of the answer.
 
         Raises:
-            ServiceProblem: The log or the spec was rejected; `errors` lists the reasons.
+            ServiceProblem: The log, the spec or the webhook was rejected; `errors` lists the reasons.
             UnreachableError: The service is unreachable.
         """
         options = {"deadline_seconds": deadline_seconds, "force": force or None}
         with log.open("rb") as dataset:
-            # The spec is sent first, so that an invalid one is rejected before the log is uploaded.
+            # These are sent first, so that an invalid one is rejected before the log is uploaded.
             return self._create(
                 SubmittedJob,
                 "/v1/jobs",
                 params={name: value for name, value in options.items() if value is not None} or None,
-                data={"spec": json.dumps(spec)} if spec else None,
+                data={
+                    name: json.dumps(part) for name, part in (("spec", spec), ("webhook", webhook)) if part
+                },
                 files={"dataset": (log.name, dataset, "application/octet-stream")},
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
             )

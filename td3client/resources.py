@@ -638,6 +638,8 @@ class SubmittedJob(Job):
     """Whether this job existed before and is identical: same log, same spec including the seed, same
     version of the service.
     """
+    webhook: WebhookWithSecret | None
+    """The webhook that was submitted with it; null if there was none."""
 
 
 class Summary(TypedDict):

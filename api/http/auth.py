@@ -38,7 +38,7 @@ async def authorize(request: Request, context: Service) -> Principal:
             context.uses.note(principal.key_id)
         structlog.contextvars.bind_contextvars(key_id=principal.key_id)
         if need is not Open.ANY_KEY and need not in principal.scopes:
-            raise _missing(need)
+            raise missing_scope(need)
     except ServiceError as error:
         await drain(request.stream(), error)
         raise
@@ -103,7 +103,8 @@ def _authenticate(request: Request, context: Context) -> Principal:
     return principal
 
 
-def _missing(need: Scope | None) -> MissingScopeError:
+def missing_scope(need: Scope | None) -> MissingScopeError:
+    """The error for a caller who lacks a scope; None: no scope would do."""
     if need is None:
         return MissingScopeError("No scope gives access to this operation.")
     detail = f"The API key lacks the scope {need}, which this operation needs."

@@ -1,6 +1,7 @@
 """Reading request bodies with a size limit."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TypeVar
 
 import anyio
@@ -59,11 +60,28 @@ async def read_fields(request: Request, model: type[Model]) -> Model:
         InvalidRequestError: Names each invalid field, what it got and what was expected.
         ServiceError: As for `read_json`.
     """
-    sent = await read_json(request, max_bytes=MAX_FIELDS_BYTES)
+    return parse_fields(await read_json(request, max_bytes=MAX_FIELDS_BYTES), model)
+
+
+def parse_fields(sent: bytes, model: type[Model], *, part: str = "") -> Model:
+    """Parse a JSON object; nothing stands for one without fields.
+
+    Args:
+        sent: The JSON document.
+        model: Its model.
+        part: The part of the form that it came in; empty: it was the body.
+
+    Raises:
+        InvalidRequestError: Names each invalid field, what it got and what was expected.
+    """
     try:
         return model.model_validate_json(sent or b"{}")
     except ValidationError as error:
-        found = list(faults(error.errors(include_url=False), model))
+        within = (part,) if part else ()
+        found = [
+            replace(fault, path=(*within, *fault.path))
+            for fault in faults(error.errors(include_url=False), model)
+        ]
         raise InvalidRequestError(
             f"The request is invalid: {summarise(found)}", errors=field_errors(found, whole="body")
         ) from None

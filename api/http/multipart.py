@@ -18,9 +18,10 @@ from python_multipart.multipart import parse_options_header
 
 from api.datasets.received import ReceivedLog
 from api.errors import BadRequestError, InvalidRequestError, ServiceError, TooLargeError, UnsupportedBodyError
-from api.http.body import drain, timely
+from api.http.body import MAX_FIELDS_BYTES, drain, parse_fields, timely
 from api.http.spec import MAX_SPEC_BYTES, parse_spec
 from api.storage.disk import naming_errors
+from api.webhooks.schemas import WebhookSpec
 from td3core.config import JobSpec
 from td3core.config.ceilings import Ceilings
 
@@ -28,7 +29,9 @@ BATCH = 1 << 20
 """Bytes that are passed to the parsing thread at once."""
 OVERHEAD = 1 << 20
 """Bytes allowed in a body besides the log and the spec: boundaries and headers."""
-DATASET, SPEC = "dataset", "spec"
+DATASET, SPEC, WEBHOOK = "dataset", "spec", "webhook"
+LONGEST = {SPEC: MAX_SPEC_BYTES, WEBHOOK: MAX_FIELDS_BYTES}
+"""Maximum size of the parts that are JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Submission:
 
     log: ReceivedLog
     spec: JobSpec
+    webhook: WebhookSpec | None
 
 
 async def receive_submission(
@@ -47,7 +51,7 @@ async def receive_submission(
     Raises:
         UnsupportedBodyError: It is not multipart/form-data.
         BadRequestError: It is truncated or not valid multipart.
-        InvalidRequestError: A part is missing, unknown or repeated.
+        InvalidRequestError: A part is missing, unknown or repeated, or the webhook is invalid.
         InvalidSpecError: The spec is invalid; a log that follows it is not read.
         TooLargeError: The log, the spec or the body is too large.
         TooSlowError: The body comes too slowly.
@@ -79,8 +83,9 @@ class FormReader:
         self._file = path.open("wb")
         self._hash = hashlib.sha256()
         self._size = 0
-        self._spec_text = bytearray()
+        self._text = bytearray()  # of the part, if it is JSON
         self._spec = parse_spec(JobSpec, None, ceilings)
+        self._webhook: WebhookSpec | None = None
         self._name: str | None = None
         self._seen: set[str] = set()
         self._part = ""
@@ -132,10 +137,11 @@ class FormReader:
             )
         self._file.flush()
         log = ReceivedLog(path=self._path, name=self._name, size=self._size, sha256=self._hash.hexdigest())
-        return Submission(log, self._spec)
+        return Submission(log, self._spec, self._webhook)
 
     def _on_part_begin(self) -> None:
         self._disposition = b""
+        self._text.clear()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -152,10 +158,12 @@ class FormReader:
     def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition.decode("latin-1"))
         self._part = _text(options.get(b"name", b""))
-        if self._part not in (DATASET, SPEC):
+        if self._part not in (DATASET, SPEC, WEBHOOK):
             raise InvalidRequestError(
-                f"The part {self._part[:100]!r} is unknown; expected `dataset` or `spec`.",
-                errors=[{"field": self._part[:100], "expected": "a part named `dataset` or `spec`"}],
+                f"The part {self._part[:100]!r} is unknown; expected `dataset`, `spec` or `webhook`.",
+                errors=[
+                    {"field": self._part[:100], "expected": "a part named `dataset`, `spec` or `webhook`"}
+                ],
             )
         if self._part in self._seen:
             raise InvalidRequestError(
@@ -168,10 +176,10 @@ class FormReader:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         piece = memoryview(data)[start:end]
-        if self._part == SPEC:
-            self._spec_text += piece
-            if len(self._spec_text) > MAX_SPEC_BYTES:
-                raise TooLargeError(f"The spec is larger than {MAX_SPEC_BYTES} bytes.")
+        if longest := LONGEST.get(self._part):
+            self._text += piece
+            if len(self._text) > longest:
+                raise TooLargeError(f"The {self._part} is larger than {longest} bytes.")
             return
         self._size += len(piece)
         if self._size > self._max_bytes:
@@ -180,9 +188,11 @@ class FormReader:
         self._file.write(piece)
 
     def _on_part_end(self) -> None:
-        """Reject an invalid spec before the log that follows it is sent."""
+        """Reject an invalid spec or webhook before the log that follows it is sent."""
         if self._part == SPEC:
-            self._spec = parse_spec(JobSpec, bytes(self._spec_text), self._ceilings, part=SPEC)
+            self._spec = parse_spec(JobSpec, bytes(self._text), self._ceilings, part=SPEC)
+        elif self._part == WEBHOOK:
+            self._webhook = parse_fields(bytes(self._text), WebhookSpec, part=WEBHOOK)
 
     def _on_end(self) -> None:
         self._ended = True

@@ -10,6 +10,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
+from api.access.scopes import Scope
 from api.datasets import service as datasets
 from api.errors import (
     AlreadyFinishedError,
@@ -24,10 +25,11 @@ from api.errors import (
     StorageError,
     StorageFullError,
     TooLargeError,
+    TooManyWebhooksError,
     TooSlowError,
     UnsupportedBodyError,
 )
-from api.http.auth import Tenant
+from api.http.auth import Caller, Tenant, missing_scope
 from api.http.body import drain
 from api.http.context import Service
 from api.http.multipart import receive_submission
@@ -51,6 +53,7 @@ from api.jobs.schemas import (
 )
 from api.models import RunState
 from api.storage import scratch
+from api.webhooks import service as webhooks
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -82,9 +85,10 @@ UPLOAD_BODY: dict[str, Any] = {
                             ".gz or .zst), or as Parquet.",
                         },
                         "spec": {"$ref": "#/components/schemas/JobSpec"},
+                        "webhook": {"$ref": "#/components/schemas/WebhookSpec"},
                     },
                 },
-                "encoding": {"spec": {"contentType": "application/json"}},
+                "encoding": {name: {"contentType": "application/json"} for name in ("spec", "webhook")},
                 "examples": {
                     "defaults": {
                         "summary": "A log, with the default spec",
@@ -95,6 +99,13 @@ UPLOAD_BODY: dict[str, Any] = {
                         "value": {
                             "dataset": EXAMPLE_LOG,
                             "spec": {"seed": 7, "summary": {"users": 30, "length": 50}},
+                        },
+                    },
+                    "webhook": {
+                        "summary": "A log, and a URL that is told when the job ends",
+                        "value": {
+                            "dataset": EXAMPLE_LOG,
+                            "webhook": {"url": "https://hooks.example.com/td3"},
                         },
                     },
                 },
@@ -128,6 +139,7 @@ BAD_LOG_EXAMPLES = {
         **documented(
             BadRequestError,
             KeyInUseError,
+            TooManyWebhooksError,
             TooLargeError,
             UnsupportedBodyError,
             InvalidRequestError,
@@ -145,6 +157,7 @@ BAD_LOG_EXAMPLES = {
 async def create_job(
     request: Request,
     context: Service,
+    caller: Caller,
     tenant: Tenant,
     base: Base,
     force: Annotated[
@@ -167,6 +180,9 @@ async def create_job(
 
     A log with invalid rows is rejected with a problem that lists the first of them by line number. If an identical
     job exists already (same log, spec and version of the service), the response is that job, unless `force` is set.
+
+    A `webhook` is told of this job alone, also of what has happened to it before; it needs the scope `webhooks:write`
+    as well.
     """
     settings = context.settings
     place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
@@ -187,8 +203,13 @@ async def create_job(
         sent = await receive_submission(
             request, folder, max_bytes=settings.max_upload_bytes, ceilings=settings.ceilings
         )
-        received, spec = sent.log, sent.spec
-        asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force)
+        received, spec, webhook = sent.log, sent.spec, sent.webhook
+        if webhook is not None:
+            if Scope.WEBHOOKS_WRITE not in caller.scopes:
+                raise missing_scope(Scope.WEBHOOKS_WRITE)
+            webhooks.check_address(webhook.url, settings.webhook_policy, field="webhook.url")
+        others = () if webhook is None else (as_sent(webhook),)
+        asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force, *others)
         if answered := guard.replay(asked):
             return answered
         study = await run_sync(datasets.validate, received, spec.data, settings, limiter=context.validations)
@@ -207,7 +228,18 @@ async def create_job(
                     deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
                     force=force,
                 )
-                body = SubmittedJob.answer(accepted.job, base=base, deduplicated=accepted.deduplicated)
+                endpoint = webhook and webhooks.attach(
+                    session,
+                    accepted.job.id,
+                    tenant_id=tenant,
+                    url=webhook.url,
+                    events=webhook.events,
+                    secret=webhook.secret,
+                    policy=settings.webhook_policy,
+                )
+                body = SubmittedJob.answer(
+                    accepted.job, base=base, deduplicated=accepted.deduplicated, webhook=endpoint
+                )
                 status = 200 if accepted.deduplicated else 202
                 given = Answer(status, body.links["self"], body.model_dump(mode="json"))
                 guard.keep(session, given, request=asked)

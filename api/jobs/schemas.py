@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.datasets.schemas import READING_EXAMPLE, DatasetOut
-from api.models import Job, RunState, SummaryArchive
+from api.models import Job, RunState, SummaryArchive, Webhook
 from api.runs.schemas import RunOut, run_fields
 from api.runs.stored import Stored
+from api.webhooks.schemas import WebhookWithSecret
 from td3core.config import JobSpec
 from td3core.results import JobMetrics
 
@@ -86,11 +87,20 @@ class SubmittedJob(JobOut):
         description="Whether this job existed before and is identical: same log, same spec including the seed, same "
         "version of the service."
     )
+    webhook: WebhookWithSecret | None = Field(
+        description="The webhook that was submitted with it; null if there was none."
+    )
 
     @classmethod
-    def answer(cls, job: Job, *, base: str, deduplicated: bool) -> "SubmittedJob":
-        """Build from a database row."""
-        return cls(**dict(JobOut.of(job, base=base)), deduplicated=deduplicated)
+    def answer(
+        cls, job: Job, *, base: str, deduplicated: bool, webhook: Webhook | None = None
+    ) -> "SubmittedJob":
+        """Build from database rows."""
+        return cls(
+            **dict(JobOut.of(job, base=base)),
+            deduplicated=deduplicated,
+            webhook=None if webhook is None else WebhookWithSecret.of(webhook, base=base),
+        )
 
 
 _DATASET = {
@@ -147,5 +157,5 @@ RUNNING_EXAMPLE = QUEUED_EXAMPLE | {
 
 CANCELLING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.CANCELLING}
 PAUSING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.PAUSING}
-SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False}
-DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True}
+SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False, "webhook": None}
+DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True, "webhook": None}

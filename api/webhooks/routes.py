@@ -127,11 +127,18 @@ async def create_webhook(
     },
 )
 def list_webhooks(
-    context: Service, tenant: Tenant, base: Base, limit: Limit = 50, cursor: Cursor = None
+    context: Service,
+    tenant: Tenant,
+    base: Base,
+    job_id: Annotated[
+        str | None, Query(description="List the webhooks of this job. Default: those of no single job.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[WebhookOut]:
-    """List webhooks, newest first, without those of single jobs."""
+    """List webhooks, newest first: those of the project, or those that a job was submitted with."""
     with context.database.reading() as session:
-        page = service.page(session, tenant_id=tenant, limit=limit, cursor=cursor)
+        page = service.page(session, tenant_id=tenant, job_id=job_id, limit=limit, cursor=cursor)
         return Page.of(page, lambda endpoint: WebhookOut.of(endpoint, base=base))
 
 

@@ -1,9 +1,9 @@
 """Operations on webhooks."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from api.db import now, one_at_a_time
@@ -22,8 +22,9 @@ from api.webhooks.addresses import NotAllowedError, Policy, literal_addresses, t
 from api.webhooks.signing import new_secret
 from api.webhooks.types import TEST, EventType
 
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST = 50
-"""Maximum number of webhooks of a project, without those of single jobs."""
+"""Maximum number of webhooks of a project, without those of single jobs; and of one job."""
 
 
 def add(
@@ -40,13 +41,13 @@ def add(
 
     Raises:
         InvalidRequestError: The URL has an address to which webhooks may not be sent.
-        TooManyWebhooksError: The project has as many as it can.
+        TooManyWebhooksError: The project, or the job, has as many as it can.
     """
     check_address(url, policy)
-    one_at_a_time(session, f"{tenant_id} webhooks")
-    own = select(func.count()).where(Webhook.tenant_id == tenant_id, Webhook.job_id.is_(None))
-    if job_id is None and (session.scalar(own) or 0) >= MOST:
-        raise TooManyWebhooksError(f"The project has {MOST} webhooks already, the maximum.")
+    one_at_a_time(session, f"{job_id or tenant_id} webhooks")
+    if (session.scalar(_those_of(tenant_id, job_id).with_only_columns(func.count())) or 0) >= MOST:
+        owner = "project" if job_id is None else f"job {job_id}"
+        raise TooManyWebhooksError(f"The {owner} has {MOST} webhooks already, the maximum.")
     endpoint = Webhook(
         id=new_id("hook"),
         tenant_id=tenant_id,
@@ -61,7 +62,35 @@ def add(
     return endpoint
 
 
-def check_address(url: str, policy: Policy) -> None:
+def attach(
+    session: Session,
+    job_id: str,
+    *,
+    tenant_id: str,
+    url: str,
+    events: Sequence[EventType],
+    secret: str | None,
+    policy: Policy,
+) -> Webhook:
+    """Register an endpoint for one job, and tell it of what has happened to the job already.
+
+    Raises:
+        InvalidRequestError, TooManyWebhooksError: As for `add`.
+    """
+    endpoint = add(
+        session, tenant_id=tenant_id, url=url, events=events, secret=secret, policy=policy, job_id=job_id
+    )
+    replays.replay(session, endpoint, since=EVER, until=now(session) + timedelta(days=1))
+    return endpoint
+
+
+def _those_of(tenant_id: str, job_id: str | None) -> Select[Webhook]:
+    """The webhooks of a job, or those of the whole project."""
+    owned = Webhook.job_id.is_(None) if job_id is None else Webhook.job_id == job_id
+    return select(Webhook).where(Webhook.tenant_id == tenant_id, owned)
+
+
+def check_address(url: str, policy: Policy, *, field: str = "url") -> None:
     """Check a URL that has an address in place of a name. Names are looked up, and checked, when they are used.
 
     Raises:
@@ -73,7 +102,7 @@ def check_address(url: str, policy: Policy) -> None:
             policy.choose(host, found)
     except NotAllowedError as error:
         raise InvalidRequestError(
-            f"url: {error}.", errors=[{"field": "url", "got": url, "reason": str(error)}]
+            f"{field}: {error}.", errors=[{"field": field, "got": url, "reason": str(error)}]
         ) from None
 
 
@@ -90,10 +119,11 @@ def get(session: Session, webhook_id: str, *, tenant_id: str, lock: bool = False
     return endpoint
 
 
-def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) -> RowPage[Webhook]:
-    """List the webhooks of this tenant, newest first, without those of single jobs."""
-    query = select(Webhook).where(Webhook.tenant_id == tenant_id, Webhook.job_id.is_(None))
-    return page_of(session, query, Webhook, limit=limit, cursor=cursor)
+def page(
+    session: Session, *, tenant_id: str, job_id: str | None, limit: int, cursor: str | None
+) -> RowPage[Webhook]:
+    """List the webhooks of a job, or those of this tenant that are of no single job, newest first."""
+    return page_of(session, _those_of(tenant_id, job_id), Webhook, limit=limit, cursor=cursor)
 
 
 def change(

@@ -46,6 +46,18 @@ def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_pat
     assert b"user,item\n1,2\n" in body
 
 
+def test_submit_sends_a_webhook_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:
+    log = tmp_path / "clicks.csv"
+    log.write_bytes(b"user,item\n1,2\n")
+    scripted.script["POST /v1/jobs"] = [job("queued")]
+    with Client(scripted.url) as client:
+        client.submit(log, webhook={"url": "https://hooks.example.com/"})
+    body = scripted.requests[0].body
+    assert body.index(b'{"url": "https://hooks.example.com/"}') < body.index(b'name="dataset"')
+    assert b'name="webhook"' in body
+    assert b'name="spec"' not in body
+
+
 def test_a_deadline_of_zero_is_sent_for_the_service_to_refuse(
     scripted: ScriptedService, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def test_a_log_alone_is_enough(
     stored = [path for path in (settings.data_dir / "storage").rglob("*") if path.is_file()]
     assert [(path.name[:64], path.read_text()) for path in stored] == [(sha256, LOG)]
     assert list(settings.uploads_dir.iterdir()) == []
-    assert job.pop("deduplicated") is False
+    assert (job.pop("deduplicated"), job.pop("webhook")) == (False, None)
     assert api.get(response.headers["location"]).json() == job
     # One message of ids only was sent, after the commit.
     (message,) = broker.lrange(QUEUE, 0, -1)  # type: ignore[misc]
