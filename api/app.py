@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Depends, FastAPI
 
 from api.access import routes as access_routes
+from api.audit import routes as audit_routes
 from api.datasets import validation
 from api.documentation import guide, interactive
 from api.evaluations import routes as evaluation_routes
@@ -131,6 +132,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         worker_routes.router,
         access_routes.router,
         key_routes.router,
+        audit_routes.router,
         project_routes.router,
         webhook_routes.router,
     ):

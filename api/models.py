@@ -139,6 +139,24 @@ class ApiKey(Resource):
     """Id of the key that created it; null if the command did, on the machine of the service."""
 
 
+class AuditEntry(Resource):
+    """A change, and who made it. Only `api.audit` writes it, in the transaction of the change."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "tenant_id", "id"), Index(None, "created_at"))
+
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(ids.LENGTH))
+    """Id of what was changed."""
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    key_id: Mapped[str | None] = mapped_column(String(ids.LENGTH))
+    """Id of the API key of the request; null without access control, and for commands."""
+    address: Mapped[str | None] = mapped_column(String(64))
+    """Address that the request came from."""
+    request_id: Mapped[str | None] = mapped_column(String(64))
+
+
 class Run(Resource):
     """Something that a worker can claim and execute. Only `api.runs` changes these columns."""
 

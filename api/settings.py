@@ -125,6 +125,12 @@ class Settings(BaseSettings):
         description="Retention of summaries in days, counted from the end of the last run that used them. Default: "
         "unlimited.",
     )
+    keep_audit_days: float = Field(
+        default=365,
+        ge=0,
+        le=36_500,
+        description="Retention of the audit log in days.",
+    )
     orphan_days: float = Field(
         default=7,
         ge=0,

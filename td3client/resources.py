@@ -66,6 +66,38 @@ class Run(TypedDict):
     """Paths of related resources and possible operations, by name."""
 
 
+class AuditEntry(TypedDict):
+    """A change, and who made it."""
+
+    id: str
+    """Id of the entry."""
+    at: str
+    """When the change was made."""
+    action: str
+    """What was done."""
+    target: str
+    """Id of what was changed."""
+    before: dict[str, Any] | None
+    """What was changed, as it was before; null if it is new."""
+    after: dict[str, Any] | None
+    """What was changed, as it was then."""
+    key_id: str | None
+    """Id of the API key of the request; null without access control and for commands."""
+    address: str | None
+    """Address that the request came from, which may be that of a gateway; null for commands."""
+    request_id: str | None
+    """Id of the request, as in the logs; null for commands."""
+
+
+class AuditEntryPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[AuditEntry]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
+
+
 class Comparison(TypedDict):
     """The summary against a rival of its size."""
 

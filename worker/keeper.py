@@ -15,6 +15,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audit import service as audit
 from api.db import Database
 from api.errors import SettingsError
 from api.idempotency import keys
@@ -60,6 +61,7 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: 
         requeued += swept.requeued
     with database.transaction() as session:
         keys.sweep(session)
+        audit.sweep(session, retention=timedelta(days=settings.keep_audit_days))
         workers.sweep(session, retention=timedelta(seconds=settings.worker_retention_seconds))
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()
     metrics.sent.inc(sent)

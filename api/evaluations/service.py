@@ -4,6 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import outbox, retention
+from api.audit import service as audit
+from api.audit.service import Action
 from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.ids import new_id
@@ -38,6 +40,13 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
     outbox.add(session, Evaluation, evaluation.id)
     session.flush()
     events.record(session, Evaluation, evaluation.id, EventKind.SUBMITTED)
+    audit.record(
+        session,
+        Action.EVALUATION_SUBMITTED,
+        evaluation.id,
+        tenant_id=tenant_id,
+        after={"job_id": summary.job_id},
+    )
     return evaluation
 
 
@@ -76,6 +85,10 @@ def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluatio
         AlreadyFinishedError: It has succeeded or failed.
     """
     asked = request_cancel(session, Evaluation, evaluation_id, tenant_id=tenant_id)
+    if asked is not None:
+        audit.record(
+            session, Action.EVALUATION_CANCELLED, evaluation_id, tenant_id=tenant_id, after={"state": asked}
+        )
     evaluation = get(session, evaluation_id, tenant_id=tenant_id)
     if asked is None and evaluation.state not in (RunState.CANCELLING, RunState.CANCELLED):
         raise AlreadyFinishedError(

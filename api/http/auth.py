@@ -5,12 +5,18 @@ import time
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from api.access.principal import ANONYMOUS, Principal
 from api.access.scopes import Scope
-from api.errors import InvalidKeyError, MissingScopeError, ServiceError, UnauthenticatedError
+from api.errors import (
+    InvalidKeyError,
+    MissingScopeError,
+    ProjectNotFoundError,
+    ServiceError,
+    UnauthenticatedError,
+)
 from api.http.body import drain
 from api.http.context import Context, Service
 from api.http.permissions import Open, need_of
@@ -54,6 +60,24 @@ def current_tenant(caller: Caller) -> str:
 
 
 Tenant = Annotated[str, Depends(current_tenant)]
+
+
+def _managed_project(
+    caller: Caller,
+    project: Annotated[
+        str | None,
+        Query(
+            description="Id of the project. Default: that of the request's own key; another one needs `platform`."
+        ),
+    ] = None,
+) -> str:
+    """The project whose keys or changes the request is about."""
+    if project is None or project == caller.project or Scope.PLATFORM in caller.scopes:
+        return project or caller.project
+    raise ProjectNotFoundError(f"The project {project} does not exist.")
+
+
+Managed = Annotated[str, Depends(_managed_project)]
 
 
 class Standing:

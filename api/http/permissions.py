@@ -34,6 +34,8 @@ NEEDS: Mapping[tuple[str, str], Need] = MappingProxyType(
         ("GET", "/keys/{key_id}"): Scope.ADMIN,
         ("DELETE", "/keys/{key_id}"): Scope.ADMIN,
         ("POST", "/keys/{key_id}/rotate"): Scope.ADMIN,
+        ("GET", "/audit"): Scope.ADMIN,
+        ("GET", "/audit/export"): Scope.ADMIN,
         ("GET", "/workers"): Scope.JOBS_READ,
         ("GET", "/jobs"): Scope.JOBS_READ,
         ("POST", "/jobs"): Scope.JOBS_WRITE,

@@ -8,6 +8,8 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.telemetry import correlation
+
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -42,6 +44,8 @@ class RequestLogMiddleware:
         # Not unbound at the end: the request is a task with its own context, and the server may log about it later.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        client = scope.get("client")
+        correlation.client_address.set(client[0] if client else None)
         try:
             await self._app(scope, receive, send_with_id)
         finally:

@@ -9,6 +9,8 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from api import outbox
+from api.audit import service as audit
+from api.audit.service import Action
 from api.datasets import service as datasets
 from api.datasets.received import ReceivedLog
 from api.datasets.service import StoredLog
@@ -122,6 +124,7 @@ def submit(
     events.record(session, Job, job.id, EventKind.SUBMITTED)
     if dataset.reading is not None and dataset.reading["whole"]:
         events.record(session, Job, job.id, EventKind.READING, **dataset.reading)
+    audit.record(session, Action.JOB_SUBMITTED, job.id, tenant_id=job.tenant_id)
     return job
 
 
@@ -155,6 +158,7 @@ def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:
         AlreadyFinishedError: It has ended, or is being cancelled.
     """
     asked = request_pause(session, Job, job_id, tenant_id=tenant_id)
+    _record(session, Action.JOB_PAUSED, job_id, asked, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.PAUSING, RunState.PAUSED):
         raise AlreadyFinishedError(f"The job {job_id} is {job.state} and can no longer be paused.")
@@ -169,6 +173,7 @@ def resume(session: Session, job_id: str, *, tenant_id: str) -> Job:
         AlreadyFinishedError: It has ended, or is being cancelled.
     """
     asked = request_resume(session, Job, job_id, tenant_id=tenant_id)
+    _record(session, Action.JOB_RESUMED, job_id, asked, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.QUEUED, RunState.RUNNING):
         raise AlreadyFinishedError(f"The job {job_id} is {job.state} and can no longer be resumed.")
@@ -183,10 +188,19 @@ def cancel(session: Session, job_id: str, *, tenant_id: str) -> Job:
         AlreadyFinishedError: It has succeeded or failed.
     """
     asked = request_cancel(session, Job, job_id, tenant_id=tenant_id)
+    _record(session, Action.JOB_CANCELLED, job_id, asked, tenant_id=tenant_id)
     job = get(session, job_id, tenant_id=tenant_id)
     if asked is None and job.state not in (RunState.CANCELLING, RunState.CANCELLED):
         raise AlreadyFinishedError(f"The job {job_id} has {job.state} and can no longer be cancelled.")
     return job
+
+
+def _record(
+    session: Session, action: Action, job_id: str, reached: RunState | None, *, tenant_id: str
+) -> None:
+    """Record the change, unless there was none."""
+    if reached is not None:
+        audit.record(session, action, job_id, tenant_id=tenant_id, after={"state": reached})
 
 
 def summary_of(session: Session, job_id: str, *, tenant_id: str) -> SummaryArchive:

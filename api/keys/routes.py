@@ -1,12 +1,10 @@
 """HTTP routes of API keys, for the administrators of a project."""
 
 from datetime import timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.access.scopes import Scope
 from api.errors import (
     InvalidCursorError,
     InvalidRequestError,
@@ -14,7 +12,7 @@ from api.errors import (
     KeyNotRotatableError,
     ProjectNotFoundError,
 )
-from api.http.auth import Caller
+from api.http.auth import Caller, Managed
 from api.http.body import read_fields
 from api.http.context import Service
 from api.http.openapi import answer, json_body
@@ -26,23 +24,6 @@ from api.keys.schemas import KEY_EXAMPLE, NEW_KEY_EXAMPLE, CreatedKey, KeyIn, Ke
 from api.projects import service as projects
 
 router = APIRouter(prefix="/keys", tags=["access"])
-
-
-def _managed_project(
-    caller: Caller,
-    project: Annotated[
-        str | None,
-        Query(
-            description="Id of the project. Default: that of the request's own key; another one needs `platform`."
-        ),
-    ] = None,
-) -> str:
-    if project is None or project == caller.project or Scope.PLATFORM in caller.scopes:
-        return project or caller.project
-    raise ProjectNotFoundError(f"The project {project} does not exist.")
-
-
-Managed = Annotated[str, Depends(_managed_project)]
 
 
 @router.post(

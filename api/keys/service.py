@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from api.access.principal import Principal
 from api.access.scopes import Scope, granted
+from api.audit import service as audit
+from api.audit.service import Action
 from api.db import clock, now
 from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError, MissingScopeError
 from api.ids import new_id
@@ -60,6 +62,13 @@ def create(
     )
     session.add(row)
     session.flush()
+    told = {
+        "name": name,
+        "scopes": row.scopes,
+        "expires_at": row.expires_at.isoformat(),
+        "replaces": replaces,
+    }
+    audit.record(session, Action.KEY_CREATED, row.id, tenant_id=tenant_id, after=told)
     return NewKey(row, text)
 
 
@@ -127,7 +136,10 @@ def rotate(
             raise KeyNotRotatableError(
                 f"One of the keys {key_id} and {other} replaces the other, and both are valid; revoke one first."
             )
+    before = {"expires_at": former.expires_at.isoformat()}
     former.expires_at = min(former.expires_at, now(session) + overlap)
+    after = {"expires_at": former.expires_at.isoformat()}
+    audit.record(session, Action.KEY_ROTATED, key_id, tenant_id=tenant_id, before=before, after=after)
     return create(
         session,
         tenant_id=tenant_id,
@@ -149,7 +161,11 @@ def revoke(session: Session, key_id: str, *, tenant_id: str, giver: Set[Scope] =
     row = _find(session, key_id, tenant_id=tenant_id, lock=True)
     _check(row.scopes, giver)
     if row.revoked_at is None:
-        row.revoked_at = now(session)
+        row.revoked_at = at = now(session)
+        after = {"revoked_at": at.isoformat()}
+        audit.record(
+            session, Action.KEY_REVOKED, key_id, tenant_id=tenant_id, before={"revoked_at": None}, after=after
+        )
     return row
 
 

@@ -3,6 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.audit import service as audit
+from api.audit.service import Action
 from api.db import now
 from api.errors import ProjectNotFoundError
 from api.ids import new_id
@@ -15,6 +17,7 @@ def create(session: Session, name: str) -> Project:
     project = Project(id=new_id("proj"), name=name, created_at=now(session))
     session.add(project)
     session.flush()
+    audit.record(session, Action.PROJECT_CREATED, project.id, tenant_id=project.id, after={"name": name})
     return project
 
 

@@ -1,9 +1,14 @@
 """Ids that link a request with the runs that it creates. They are stored in the rows, not only sent in messages."""
 
+from contextvars import ContextVar
+
 import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
+"""Address that the current request came from."""
 
 _W3C = TraceContextTextMapPropagator()
 

@@ -125,6 +125,8 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
         "/v1/keys",
         "/v1/keys/{key_id}",
         "/v1/keys/{key_id}/rotate",
+        "/v1/audit",
+        "/v1/audit/export",
         "/v1/projects",
         "/v1/projects/{project_id}",
         "/healthz",
