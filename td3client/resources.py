@@ -494,7 +494,7 @@ class ReadingReport(TypedDict):
     whole: bool
     """Whether the log was read to its end."""
     format: str
-    """Format of the file: `csv`, `tsv`, `jsonl`, `inter` or `parquet`."""
+    """Format of the file: `csv`, `tsv`, `jsonl`, `inter`, `parquet` or `arrow`."""
     compression: str | None
     """How the file is compressed, such as `gzip` or `zip`; null if it is not."""
     encoding: str | None

@@ -17,10 +17,11 @@ class Td3Error(Exception):
 class LogProblem:
     """One problem in an interaction log.
 
-    `line` is the line number as in an editor: it starts at 1 and includes the header. For Parquet it is the row number,
-    also from 1, and for JSON that has not one object in each line the number of the object. It is `None` if the problem
-    does not belong to one line, for example a missing column. `field` is the field of the spec that names or decides
-    what is wrong, such as `data.columns.user`. A problem with neither line, column nor field is one of the whole log.
+    `line` is the line number as in an editor: it starts at 1 and includes the header. For Parquet and Arrow it is the
+    row number, also from 1, and for JSON that has not one object in each line the number of the object. It is `None` if
+    the problem does not belong to one line, for example a missing column. `field` is the field of the spec that names
+    or decides what is wrong, such as `data.columns.user`. A problem with neither line, column nor field is one of the
+    whole log.
     """
 
     reason: str

@@ -9,6 +9,7 @@ import polars as pl
 
 from td3core.config import DataConfig
 from td3core.errors import LogProblem, LogTooLargeError, LogTooSmallError, UnreadableLogError
+from td3core.interactions._arrow import open_arrow
 from td3core.interactions._blocks import Block, Limits, cut_blocks
 from td3core.interactions._columns import Columns, Role, check_width, find_columns
 from td3core.interactions._delimited import (
@@ -23,15 +24,7 @@ from td3core.interactions._jsonl import open_json
 from td3core.interactions._layout import FileLayout
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._order import check_times, in_one_unit
-from td3core.interactions._parquet import (
-    check_sizes,
-    count_rows,
-    first_values,
-    is_whole,
-    open_footer,
-    parquet_schema,
-    read_batches,
-)
+from td3core.interactions._parquet import is_whole, open_parquet
 from td3core.interactions._problems import ProblemReport
 from td3core.interactions._quoting import (
     UNIT_SEPARATOR,
@@ -42,6 +35,7 @@ from td3core.interactions._quoting import (
 )
 from td3core.interactions._sequences import open_sequences
 from td3core.interactions._source import Format, Source, open_source
+from td3core.interactions._table import Table, first_texts
 from td3core.interactions._values import Parsed, ValueParser
 
 _TYPICAL_ROW_BYTES = 32
@@ -85,9 +79,9 @@ def read_log(
     """Read and validate an interaction log.
 
     Supported are CSV (separated by comma, semicolon, tab or bar), TSV, JSON and RecBole `.inter`, each plain or
-    compressed by gzip, zstd, bzip2, xz or zip (an archive of this one file), and Parquet. A timestamp is a number, or
-    an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds where some are
-    finer). Ids are kept as text.
+    compressed by gzip, zstd, bzip2, xz or zip (an archive of this one file), Parquet and Arrow IPC. A
+    timestamp is a number, or an ISO 8601 date or time, which is converted to microseconds since 1970 UTC (nanoseconds
+    where some are finer). Ids are kept as text.
 
     Args:
         path: The file.
@@ -107,10 +101,10 @@ def read_log(
     """
     limits = limits or Limits()
     source = open_source(path, data, name)
-    encoding = None if source.format == "parquet" else source.encoding
+    encoding = None if source.format in ("parquet", "arrow") else source.encoding
     layout = FileLayout(source.format, source.compression, encoding)
     report = ProblemReport(max_problems)
-    read = _read_parquet if source.format == "parquet" else _read_text
+    read = _read_table if source.format in ("parquet", "arrow") else _read_text
     frames: list[pl.DataFrame] = []
     size = 0
     for values in read(source, data, layout, report, head_bytes, limits):
@@ -251,7 +245,7 @@ def _refuse_settings(data: DataConfig, form: str, settings: tuple[str, ...]) -> 
             )
 
 
-def _read_parquet(
+def _read_table(
     source: Source,
     data: DataConfig,
     layout: FileLayout,
@@ -259,25 +253,33 @@ def _read_parquet(
     head_bytes: int | None,
     limits: Limits,
 ) -> Iterator[Parsed]:
-    if head_bytes is not None and not is_whole(source.path):
+    table = _open_table(source, head_bytes, limits)
+    if table is None:
         return
-    _refuse_settings(data, "Parquet", tuple(_MEANT_FOR))
+    _refuse_settings(data, table.form, tuple(_MEANT_FOR))
     report.unit = "row"
-    footer = open_footer(source.path)
-    schema = parquet_schema(source.path)
-    check_width(len(schema), limits.columns)
-    columns = find_columns(list(schema), data, lambda column: first_values(source.path, schema, column))
-    if footer is not None:
-        check_sizes(source.path, footer, columns.by_role().values(), limits, whole=head_bytes is None)
+    check_width(len(table.schema), limits.columns)
+    columns = find_columns(list(table.schema), data, lambda column: first_texts(table, column))
+    table.check_sizes(columns, limits, whole=head_bytes is None)
     layout.columns = columns
     parser = ValueParser(columns, data, header_may_repeat=False)
     rows = None if head_bytes is None else head_bytes // _TYPICAL_ROW_BYTES
-    if rows is None and (least := 2 * _STRING_HEADER_BYTES * count_rows(source.path)) > limits.log_bytes:
+    if rows is None and (least := 2 * _STRING_HEADER_BYTES * table.count_rows()) > limits.log_bytes:
         raise LogTooLargeError(
             f"the log needs at least {least:,} bytes of memory, more than {limits.log_bytes:,}"
         )
-    for batch in read_batches(source.path, columns, schema, rows, rules=data.rules):
+    for batch in table.batches(columns, rows, rules=data.rules):
         values = parser.parse(batch)
         if not values.ok:
             report.add(*parser.problems(values, report.limit))
         yield values
+
+
+def _open_table(source: Source, head_bytes: int | None, limits: Limits) -> Table | None:
+    """Return the table; None if it is cut so that nothing can be read."""
+    may_be_cut = head_bytes is not None
+    if source.format == "arrow":
+        return open_arrow(source.path, limits, may_be_cut=may_be_cut)
+    if may_be_cut and not is_whole(source.path):
+        return None
+    return open_parquet(source.path)

@@ -10,13 +10,14 @@ from typing import Literal
 from td3core.config import DataConfig, Encoding, LogFormat
 from td3core.errors import LogTooSmallError, UnreadableLogError
 from td3core.interactions._archive import zip_name
+from td3core.interactions._arrow_messages import FILE_MAGIC, STREAM_MAGIC
 from td3core.interactions._blocks import BOM
 from td3core.interactions._compression import Compression, compression_of, decompressed
 from td3core.interactions._encoding import as_utf8, check_encoding
 from td3core.interactions._foreign import what_it_is
 from td3core.interactions._json_document import is_document
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "inter"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "arrow", "inter"]
 
 PARQUET_MAGIC = b"PAR1"
 _SUFFIXES: dict[str, Format] = {
@@ -28,8 +29,13 @@ _SUFFIXES: dict[str, Format] = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".inter": "inter",
 }
+_TABLES: dict[Format, str] = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _COMPRESSED = (".gz", ".zst", ".zstd", ".bz2", ".xz")
 _HEAD = 1 << 20
 _TYPED_HEADER = re.compile(r"[^\t:]+:(token|float)(_seq)?(\t[^\t:]+:(token|float)(_seq)?)*")
@@ -84,7 +90,7 @@ def open_source(path: Path, data: DataConfig, name: str | None) -> Source:
         )  # refuses what is truncated before anything came
     if not raw.removeprefix(BOM):
         raise LogTooSmallError("the file is empty")
-    is_text = not raw.startswith(PARQUET_MAGIC)
+    is_text = _table_of(raw) is None
     if is_text and data.encoding != "utf-8":
         check_encoding(raw, data.encoding)
         raw = _head(Source(path, "csv", compression, data.encoding).chunks(may_be_cut=True))
@@ -112,26 +118,32 @@ def _head(chunks: Generator[bytes, None, None]) -> bytes:
 
 
 def _format(head: bytes, wanted: LogFormat, name: str, compression: Compression | None) -> Format:
-    is_parquet = head.startswith(PARQUET_MAGIC)
-    what = None if is_parquet else what_it_is(head)
+    table = _table_of(head)
+    what = None if table else what_it_is(head)
     if what is not None:
         raise UnreadableLogError(
             f"the file is {what}. Expected is CSV, TSV, JSON or RecBole .inter in UTF-8, plain or compressed by gzip, "
-            "zstd, bzip2, xz or zip, or Parquet"
+            "zstd, bzip2, xz or zip, or Parquet or Arrow IPC"
         )
     found = wanted if wanted != "auto" else _by_name(name)
-    if is_parquet and wanted == "auto":
-        found = "parquet"
-    if is_parquet != (found == "parquet"):
+    if table and wanted == "auto":
+        found = table
+    expected = found if found in _TABLES else None
+    if table != expected:
         said = f"data.format is {wanted}" if wanted != "auto" else f"the name is {name!r}"
-        raise UnreadableLogError(f"{said}, but the file is {'' if is_parquet else 'not '}Parquet")
-    if is_parquet:
-        if compression is not None:
-            raise UnreadableLogError(
-                f"a Parquet file must not be compressed by {compression}; send it as it is"
-            )
-        return "parquet"
+        is_one = _TABLES[table] if table else f"not {_TABLES[expected or 'parquet']}"
+        raise UnreadableLogError(f"{said}, but the file is {is_one}")
+    if table and compression is not None:
+        raise UnreadableLogError(
+            f"a file of {_TABLES[table]} must not be compressed by {compression}; send it as it is"
+        )
     return found or _by_first_line(head)
+
+
+def _table_of(head: bytes) -> Format | None:
+    if head.startswith(PARQUET_MAGIC):
+        return "parquet"
+    return "arrow" if head.startswith((FILE_MAGIC, STREAM_MAGIC)) else None
 
 
 def _by_name(name: str) -> Format | None:

@@ -69,7 +69,9 @@ class ReadingReport(Result):
     """
 
     whole: bool = Field(description="Whether the log was read to its end.")
-    format: str = Field(description="Format of the file: `csv`, `tsv`, `jsonl`, `inter` or `parquet`.")
+    format: str = Field(
+        description="Format of the file: `csv`, `tsv`, `jsonl`, `inter`, `parquet` or `arrow`."
+    )
     compression: str | None = Field(
         description="How the file is compressed, such as `gzip` or `zip`; null if it is not."
     )

@@ -6,7 +6,6 @@ import sqlite3
 import tarfile
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from td3core.config import DataConfig
@@ -75,17 +74,12 @@ def test_the_first_line_of_a_log_with_names_in_the_spec_is_looked_at_as_well(tmp
 
 
 def test_files_of_other_programs_are_named(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"user": ["a"], "item": ["b"]})
-    frame.write_ipc(tmp_path / "log.feather")
-    frame.write_ipc_stream(tmp_path / "log.arrows")
     sqlite3.connect(tmp_path / "log.db").execute("CREATE TABLE t (a)").connection.close()
     with tarfile.open(tmp_path / "log.tar.gz", "w:gz") as archive:
         member = tarfile.TarInfo("log.csv")
         member.size = len(ROWS)
         archive.addfile(member, io.BytesIO(ROWS.encode()))
     for name, told in (
-        ("log.feather", "Arrow IPC .Feather. file"),
-        ("log.arrows", "an Arrow IPC stream"),
         ("log.db", "an SQLite database"),
         ("log.tar.gz", "a tar archive; unpack it, and send the log alone"),
     ):

