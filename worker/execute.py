@@ -2,7 +2,8 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -98,9 +99,9 @@ def execute(
             log.info("run.nothing_to_claim", run=run_id)
             return None
         limit = time_limit(settings, seconds_to_deadline=seconds_left)
-        announce(Underway(os.getpid(), held, limit))
         ids = {"run": run_id, "attempt": held.attempt, "request_id": held.request_id}
-        with structlog.contextvars.bound_contextvars(**ids):
+        underway = Underway(os.getpid(), held, limit)
+        with structlog.contextvars.bound_contextvars(**ids), _announced(announce, underway):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
             with observed(held) as seen, Lease(database, held, lease=lease, heartbeat=heartbeat) as kept:
                 watch = Watch(
@@ -115,9 +116,17 @@ def execute(
                 seen.outcome = state or LEASE_LOST
                 return state
     finally:
-        announce(None)
         database.close()
         tracing.flush()
+
+
+@contextmanager
+def _announced(announce: Callable[[Underway | None], None], attempt: Underway) -> Iterator[None]:
+    announce(attempt)
+    try:
+        yield
+    finally:
+        announce(None)
 
 
 def _attempt(

@@ -81,15 +81,18 @@ class Guard:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and wait for it."""
+        """Stop, and wait for it; does nothing if it was not started."""
         self._stopped.set()
         self._announcements.announce(None)  # wakes the thread
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _look_after(self) -> None:
         while not self._stopped.is_set():
             self._wait()
             for attempt in self._announcements.read():
+                if attempt and self._watched:  # there is one child at a time, so the other has ended
+                    self._check(self._watched)
                 self._follow(attempt)
             if self._watched:
                 self._check(self._watched)

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -14,12 +16,17 @@ from api.db import Database
 from api.models import Job
 from api.settings import Settings
 from embedded.process import ChildProcess
+from tests.support.claims import claimed
 from tests.support.events import kinds, log_of
-from tests.support.jobs import job
+from tests.support.jobs import add_job, job
 from tests.support.specs import SHORT_SPEC, WORKER_SPEC
 from tests.support.submissions import submit
 from tests.support.waiting import wait_until
 from tests.support.workers import Workers
+from worker.announcements import Announcements, Underway
+from worker.guard import Guard
+from worker.limits import TimeLimit
+from worker.main_database import MainDatabase
 from worker.memory import machine_memory
 
 ENDLESS = {**WORKER_SPEC, "outer": {"steps": 100_000, "validate_every": 100_000, "validation_learners": 1}}
@@ -112,6 +119,29 @@ def test_a_child_that_does_not_hear_of_a_cancel_is_ended_and_the_worker_goes_on(
     wait_until(ended(database, following), seconds=120)
     assert job(database, following).state == "succeeded", worker.log_tail()
     assert list(settings.work_dir.iterdir()) == []
+
+
+def test_the_run_of_a_child_that_ended_unseen_is_taken_back(
+    database: Database, settings: Settings, queued_job: str
+) -> None:
+    """The guard was waiting for the database, say, and the next child has begun another run."""
+    with database.transaction() as session:
+        another = add_job(session).id
+    announcements, limit = Announcements(), TimeLimit(time.monotonic() + 600, {})
+    with ExitStack() as stack:
+        for run_id in (queued_job, another):
+            child = stack.enter_context(subprocess.Popen(["sleep", "600"]))
+            stack.callback(child.kill)
+            announcements.announce(Underway(child.pid, claimed(database, run_id), limit))
+            if run_id == queued_job:
+                child.kill()
+        guard = Guard(settings, MainDatabase(settings), announcements)
+        guard.start()
+        wait_until(lambda: job(database, queued_job).state == "queued", seconds=SOON)
+        guard.stop()
+    assert job(database, another).state == "running"
+    (lost,) = (event for event in log_of(database, queued_job) if event.kind == "lease_expired")
+    assert lost.data["reason"] == "The process of the run was ended by signal 9 (SIGKILL)."
 
 
 def failed(database: Database, run_id: str) -> tuple[str, str]:
