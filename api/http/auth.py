@@ -14,10 +14,8 @@ from api.errors import (
     InvalidKeyError,
     MissingScopeError,
     ProjectNotFoundError,
-    ServiceError,
     UnauthenticatedError,
 )
-from api.http.body import drain
 from api.http.context import Context, Service
 from api.http.permissions import Open, need_of
 from api.keys import service as keys
@@ -38,16 +36,12 @@ async def authorize(request: Request, context: Service) -> Principal:
     need = need_of(request.method, request.scope["route"].path)
     if context.settings.access_control == "off" or need is Open.NOTHING:
         return ANONYMOUS
-    try:
-        principal = await run_in_threadpool(_authenticate, request, context)
-        if principal.key_id is not None:
-            context.uses.note(principal.key_id)
-        structlog.contextvars.bind_contextvars(key_id=principal.key_id)
-        if need is not Open.ANY_KEY and need not in principal.scopes:
-            raise missing_scope(need)
-    except ServiceError as error:
-        await drain(request.stream(), error)
-        raise
+    principal = await run_in_threadpool(_authenticate, request, context)
+    if principal.key_id is not None:
+        context.uses.note(principal.key_id)
+    structlog.contextvars.bind_contextvars(key_id=principal.key_id)
+    if need is not Open.ANY_KEY and need not in principal.scopes:
+        raise missing_scope(need)
     return principal
 
 
