@@ -31,6 +31,10 @@ class Action(StrEnum):
     JOB_RESUMED = "job.resumed"
     EVALUATION_SUBMITTED = "evaluation.submitted"
     EVALUATION_CANCELLED = "evaluation.cancelled"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_ROTATED = "webhook.rotated"
+    WEBHOOK_REMOVED = "webhook.removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from api.audit import service as audit
+from api.audit.service import Action
 from api.db import now, one_at_a_time
 from api.errors import (
     DeliveryNotFoundError,
@@ -59,6 +62,13 @@ def add(
     )
     session.add(endpoint)
     session.flush()
+    audit.record(
+        session,
+        Action.WEBHOOK_CREATED,
+        endpoint.id,
+        tenant_id=tenant_id,
+        after={**_settings(endpoint), "job_id": job_id},
+    )
     return endpoint
 
 
@@ -88,6 +98,11 @@ def _those_of(tenant_id: str, job_id: str | None) -> Select[Webhook]:
     """The webhooks of a job, or those of the whole project."""
     owned = Webhook.job_id.is_(None) if job_id is None else Webhook.job_id == job_id
     return select(Webhook).where(Webhook.tenant_id == tenant_id, owned)
+
+
+def _settings(endpoint: Webhook) -> dict[str, Any]:
+    """What clients can change of a webhook, without its secret."""
+    return {"url": endpoint.url, "events": endpoint.events, "enabled": endpoint.enabled}
 
 
 def check_address(url: str, policy: Policy, *, field: str = "url") -> None:
@@ -143,6 +158,7 @@ def change(
         InvalidRequestError: The URL has an address to which webhooks may not be sent.
     """
     endpoint = get(session, webhook_id, tenant_id=tenant_id, lock=True)
+    before = _settings(endpoint)
     if url is not None:
         check_address(url, policy)
         endpoint.url = url
@@ -152,6 +168,10 @@ def change(
         endpoint.enabled, endpoint.disabled_reason, endpoint.failing_since = enabled, None, None
         session.flush()
         (deliveries.resume if enabled else deliveries.hold)(session, endpoint.id)
+    if (after := _settings(endpoint)) != before:
+        audit.record(
+            session, Action.WEBHOOK_CHANGED, webhook_id, tenant_id=tenant_id, before=before, after=after
+        )
     return endpoint
 
 
@@ -161,7 +181,9 @@ def remove(session: Session, webhook_id: str, *, tenant_id: str) -> None:
     Raises:
         WebhookNotFoundError: It does not exist.
     """
-    session.delete(get(session, webhook_id, tenant_id=tenant_id))
+    endpoint = get(session, webhook_id, tenant_id=tenant_id)
+    audit.record(session, Action.WEBHOOK_REMOVED, webhook_id, tenant_id=tenant_id, before=_settings(endpoint))
+    session.delete(endpoint)
 
 
 def rotate(
@@ -175,6 +197,7 @@ def rotate(
     endpoint = get(session, webhook_id, tenant_id=tenant_id, lock=True)
     endpoint.former_secret, endpoint.former_until = endpoint.secret, now(session) + overlap
     endpoint.secret = secret or new_secret()
+    audit.record(session, Action.WEBHOOK_ROTATED, webhook_id, tenant_id=tenant_id)
     return endpoint
 
 

@@ -86,6 +86,28 @@ def test_keys_and_projects_are_recorded_in_their_project_without_secrets(api: ht
     assert key["key"] not in str(changes(api, **there))
 
 
+def test_webhooks_are_recorded_with_what_was_changed_and_without_secrets(api: httpx.Client) -> None:
+    spec = {"url": "https://example.org/told", "events": ["job.succeeded"]}
+    created = api.post("/v1/webhooks", json=spec).json()
+    path = f"/v1/webhooks/{created['id']}"
+    for _ in range(2):
+        assert api.patch(path, json={"enabled": False}).status_code == 200
+    rotated = api.post(f"{path}/rotate").json()
+    assert api.delete(path).status_code == 204
+    entries = changes(api, target=created["id"])
+    assert [entry["action"] for entry in entries] == [
+        "webhook.removed",
+        "webhook.rotated",
+        "webhook.changed",
+        "webhook.created",
+    ]
+    _, _, changed, first = entries
+    assert first["after"] == {**spec, "enabled": True, "job_id": None}
+    assert (changed["before"]["enabled"], changed["after"]["enabled"]) == (True, False)
+    assert created["secret"] not in str(entries)
+    assert rotated["secret"] not in str(entries)
+
+
 def test_an_entry_is_written_only_with_its_change(database: Database) -> None:
     with database.transaction() as session:
         job_id = add_job(session).id
