@@ -14,7 +14,7 @@ GUIDE_SOURCES := mkdocs.yml $(shell find docs guide api embedded td3client td3co
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve docs test coverage chaos check lint client-types bench third-party rivals clean
+.PHONY: help install demo serve docs test coverage chaos fuzz check lint client-types bench third-party rivals clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -70,6 +70,9 @@ chaos: $(STAMP) ## run the fault-injection tests, which take many minutes
 check: lint ## run the quick checks: format, lint, types, import contracts, unit tests
 	@echo "Running the unit tests"
 	@$(PYTEST) -m "not acceptance and not slow and not chaos"
+
+fuzz: $(STAMP) ## try hostile input on everything that parses, for FUZZ_MINUTES (10)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tools.fuzz $(or $(FUZZ_MINUTES),10)
 
 lint: $(STAMP)
 	@echo "Checking format, lint, types and import contracts"
