@@ -188,8 +188,10 @@ class Unreliable:
 
 
 @contextmanager
-def killed_keepers(settings: Settings, *, number: int = 2) -> Iterator[Counter[str]]:
-    """Run keepers that are killed without notice, one after the other, and started again."""
+def killed_keepers(
+    settings: Settings, receiver: Receiver, *, most: int, number: int = 2
+) -> Iterator[Counter[str]]:
+    """Run keepers of which one is killed without notice after every few requests, `most` at most, and started again."""
     environment = own_environment() | {
         "TD3_DATABASE_URL": settings.database_url,
         "TD3_BROKER_URL": settings.required_broker_url,
@@ -209,7 +211,11 @@ def killed_keepers(settings: Settings, *, number: int = 2) -> Iterator[Counter[s
     def kill_on() -> None:
         keepers = [start() for _ in range(number)]
         try:
-            while not stop.wait(seeded.uniform(1, 4)):
+            next_at = 0
+            while not stop.wait(0.01):
+                if len(receiver.received) < next_at:
+                    continue
+                next_at = len(receiver.received) + seeded.randint(1, most)
                 victim = seeded.randrange(number)
                 os.kill(keepers[victim].pid, signal.SIGKILL)
                 keepers[victim].wait()
@@ -244,7 +250,7 @@ def test_none_is_lost_though_receivers_fail_and_keepers_are_killed(
     receiver.behave = unreliable = Unreliable()
     for endpoint in range(ENDPOINTS):
         add_webhook(database, f"{receiver.url}/{endpoint}", events=(EventType.JOB_SUBMITTED,))
-    with killed_keepers(settings) as counts:
+    with killed_keepers(settings, receiver, most=max(60, number // 10)) as counts:
         for _ in range(number // ENDPOINTS):
             with database.transaction() as session:
                 job = add_job(session)
