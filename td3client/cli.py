@@ -25,6 +25,14 @@ app = typer.Typer(
 console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
 messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
+Log = Annotated[
+    Path,
+    typer.Argument(
+        exists=True,
+        dir_okay=False,
+        help="Interaction log: CSV, TSV, JSON Lines, RecBole .inter or Parquet.",
+    ),
+]
 Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="URL of the service.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
 RunId = Annotated[str, typer.Argument(help="Id of a job (job_…) or an evaluation (eval_…).")]
@@ -41,14 +49,7 @@ Spec = Annotated[
 
 @app.command()
 def submit(
-    log: Annotated[
-        Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            help="Interaction log: CSV, TSV, JSON Lines, RecBole .inter or Parquet.",
-        ),
-    ],
+    log: Log,
     spec: Spec = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job has ended and show its progress.")
@@ -76,6 +77,18 @@ def submit(
             ended = follow(console, client.wait(job["id"]), title="job")
             if not _is_read(job):
                 _show_reading(ended)
+
+
+@app.command()
+def validate(log: Log, spec: Spec = None, url: Url = DEFAULT_URL) -> None:
+    """Upload an interaction log, and print how a job with this spec would read it. Nothing of it is kept.
+
+    The exit code is 1 if the log is refused.
+    """
+    with Client(url) as client:
+        reading = client.validate(log, _read_spec(spec))["reading"]
+        for line in reading_lines(reading) if reading else ():
+            console.print(plain_line(line))
 
 
 @app.command()

@@ -26,6 +26,7 @@ from td3client.resources import (
     JobPage,
     Run,
     SubmittedJob,
+    ValidatedLog,
 )
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
@@ -115,18 +116,21 @@ class Client:
             UnreachableError: The service is unreachable.
         """
         options = {"deadline_seconds": deadline_seconds, "force": force or None}
-        with log.open("rb") as dataset:
-            # These are sent first, so that an invalid one is rejected before the log is uploaded.
-            return self._create(
-                SubmittedJob,
-                "/v1/jobs",
-                params={name: value for name, value in options.items() if value is not None} or None,
-                data={
-                    name: json.dumps(part) for name, part in (("spec", spec), ("webhook", webhook)) if part
-                },
-                files={"dataset": (log.name, dataset, "application/octet-stream")},
-                timeout=httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
-            )
+        params = {name: value for name, value in options.items() if value is not None} or None
+        with _upload(log, spec, webhook) as body:
+            return self._create(SubmittedJob, "/v1/jobs", params=params, **body)
+
+    def validate(self, log: Path, spec: Mapping[str, Any] | None = None) -> ValidatedLog:
+        """Have an interaction log read as a job with this spec would read it; nothing of it is kept.
+
+        Of a large log the service reads only the beginning, and says so: `reading["whole"]`.
+
+        Raises:
+            ServiceProblem: The log or the spec was rejected; `errors` lists the reasons.
+            UnreachableError: The service is unreachable.
+        """
+        with _upload(log, spec) as body:
+            return self._call(ValidatedLog, "POST", "/v1/jobs/validate", **body)
 
     def run(self, run_id: str) -> Run:
         """Get the current state of a job or an evaluation, with all its fields."""
@@ -296,6 +300,22 @@ class Client:
             yield
         except httpx.TransportError as error:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def _upload(
+    log: Path, spec: Mapping[str, Any] | None, webhook: Mapping[str, Any] | None = None
+) -> Generator[dict[str, Any]]:
+    """The body of a request with a log.
+
+    Spec and webhook are sent first, so that an invalid one is rejected before the log is uploaded.
+    """
+    with log.open("rb") as dataset:
+        yield {
+            "data": {name: json.dumps(part) for name, part in (("spec", spec), ("webhook", webhook)) if part},
+            "files": {"dataset": (log.name, dataset, "application/octet-stream")},
+            "timeout": httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
+        }
 
 
 def _kind(run_id: str) -> Any:

@@ -147,8 +147,6 @@ class CreatedKey(TypedDict):
 class Dataset(TypedDict):
     """An uploaded log."""
 
-    id: str
-    """Id of the dataset."""
     name: str | None
     """File name given by the client."""
     bytes: int
@@ -164,6 +162,8 @@ class Dataset(TypedDict):
     beginning, with `whole` false, until a worker has read it completely. Null if an earlier version
     read it.
     """
+    id: str
+    """Id of the dataset."""
 
 
 class Delivery(TypedDict):
@@ -775,6 +775,26 @@ class Try(TypedDict):
     """The beginning of the body of the answer."""
     error: str | None
     """Why there was no answer; null if there was one."""
+
+
+class ValidatedLog(TypedDict):
+    """A log that a job would be accepted for. Nothing of it was kept."""
+
+    name: str | None
+    """File name given by the client."""
+    bytes: int
+    """Size of the uploaded file in bytes."""
+    sha256: str
+    """SHA-256 of the uploaded file."""
+    profile: dict[str, Any] | None
+    """Number of users, items and interactions after filtering. Null for a large log until a worker has
+    read it completely.
+    """
+    reading: ReadingReport | None
+    """How the log was read, and what is to be said of it. Of a large log it is the report on its
+    beginning, with `whole` false, until a worker has read it completely. Null if an earlier version
+    read it.
+    """
 
 
 class Webhook(TypedDict):

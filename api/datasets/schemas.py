@@ -5,8 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from api.datasets.received import ReceivedLog
 from api.models import Dataset
 from api.runs.stored import Stored
+from td3core.interactions import LogStudy
 from td3core.results import DroppedByFilter, ReadingCode, ReadingReport, ReadingWarning
 
 READING_EXAMPLE: dict[str, Any] = ReadingReport(
@@ -46,10 +48,9 @@ READING_EXAMPLE: dict[str, Any] = ReadingReport(
 ).model_dump(mode="json")
 
 
-class DatasetOut(BaseModel):
-    """An uploaded log."""
+class LogOut(BaseModel):
+    """A log that was sent, and how it was read."""
 
-    id: str = Field(description="Id of the dataset.", examples=["ds_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"])
     name: str | None = Field(description="File name given by the client.", examples=["ratings.csv"])
     bytes: int = Field(description="Size of the uploaded file in bytes.", examples=[1979173])
     sha256: str = Field(
@@ -65,6 +66,22 @@ class DatasetOut(BaseModel):
         description="How the log was read, and what is to be said of it. Of a large log it is the report on its "
         "beginning, with `whole` false, until a worker has read it completely. Null if an earlier version read it."
     )
+
+
+class ValidatedLog(LogOut):
+    """A log that a job would be accepted for. Nothing of it was kept."""
+
+    @classmethod
+    def of(cls, log: ReceivedLog, study: LogStudy) -> "ValidatedLog":
+        """Build from what is known of it."""
+        profile = study.kept and study.kept.model_dump(mode="json")
+        return cls(name=log.name, bytes=log.size, sha256=log.sha256, profile=profile, reading=study.reading)
+
+
+class DatasetOut(LogOut):
+    """An uploaded log."""
+
+    id: str = Field(description="Id of the dataset.", examples=["ds_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"])
 
     @classmethod
     def of(cls, dataset: Dataset) -> "DatasetOut":

@@ -39,6 +39,7 @@ NEEDS: Mapping[tuple[str, str], Need] = MappingProxyType(
         ("GET", "/workers"): Scope.JOBS_READ,
         ("GET", "/jobs"): Scope.JOBS_READ,
         ("POST", "/jobs"): Scope.JOBS_WRITE,
+        ("POST", "/jobs/validate"): Scope.JOBS_WRITE,
         ("GET", "/jobs/{job_id}"): Scope.JOBS_READ,
         ("GET", "/jobs/{job_id}/events"): Scope.JOBS_READ,
         ("POST", "/jobs/{job_id}/cancel"): Scope.JOBS_WRITE,

@@ -1,7 +1,7 @@
 """HTTP routes of jobs."""
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 
 from api.access.scopes import Scope
 from api.datasets import service as datasets
+from api.datasets.schemas import ValidatedLog
 from api.errors import (
     AlreadyFinishedError,
     BadRequestError,
@@ -32,7 +33,7 @@ from api.errors import (
 from api.http.auth import Caller, Tenant, missing_scope
 from api.http.body import drain
 from api.http.context import Service
-from api.http.multipart import receive_submission
+from api.http.multipart import Submission, receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented, example
@@ -48,6 +49,7 @@ from api.jobs.schemas import (
     QUEUED_EXAMPLE,
     RUNNING_EXAMPLE,
     SUBMITTED_EXAMPLE,
+    VALIDATED_EXAMPLE,
     JobOut,
     SubmittedJob,
 )
@@ -185,7 +187,6 @@ async def create_job(
     as well.
     """
     settings = context.settings
-    place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
     async with AsyncExitStack() as stack:
         try:
             guard = await stack.enter_async_context(
@@ -194,15 +195,7 @@ async def create_job(
         except KeyInUseError as error:
             await drain(request.stream(), error)
             raise
-        if context.uploads.locked():
-            error = BusyError()
-            await drain(request.stream(), error)
-            raise error
-        await stack.enter_async_context(context.uploads)
-        folder = await stack.enter_async_context(contextmanager_in_threadpool(place))
-        sent = await receive_submission(
-            request, folder, max_bytes=settings.max_upload_bytes, ceilings=settings.ceilings
-        )
+        sent = await stack.enter_async_context(_received(request, context))
         received, spec, webhook = sent.log, sent.spec, sent.webhook
         if webhook is not None:
             if Scope.WEBHOOKS_WRITE not in caller.scopes:
@@ -249,6 +242,57 @@ async def create_job(
             return respond(given)
 
         return await run_in_threadpool(accept)
+
+
+@asynccontextmanager
+async def _received(request: Request, context: Service) -> AsyncGenerator[Submission]:
+    """Receive a log with its spec into a folder that is deleted in the end.
+
+    Raises:
+        ServiceError: What `receive_submission` raises, or the service receives as many as it may already.
+    """
+    if context.uploads.locked():
+        error = BusyError()
+        await drain(request.stream(), error)
+        raise error
+    settings = context.settings
+    place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
+    async with context.uploads, contextmanager_in_threadpool(place) as folder:
+        yield await receive_submission(
+            request, folder, max_bytes=settings.max_upload_bytes, ceilings=settings.ceilings
+        )
+
+
+@router.post(
+    "/validate",
+    summary="Validate a log",
+    responses={
+        200: answer("A job would be accepted; how the log was read is in `reading`.", VALIDATED_EXAMPLE),
+        **documented(
+            BadRequestError,
+            TooLargeError,
+            UnsupportedBodyError,
+            InvalidRequestError,
+            InvalidSpecError,
+            StorageFullError,
+            TooSlowError,
+            BusyError,
+            examples={422: BAD_LOG_EXAMPLES},
+        ),
+    },
+    openapi_extra=UPLOAD_BODY,
+)
+async def validate_log(request: Request, context: Service) -> ValidatedLog:
+    """Read an interaction log as a job with this spec would, and report on it. There is no job, and nothing is kept.
+
+    Of a large log only the beginning is read, as when a job is submitted: `reading.whole` is false then, its figures
+    are of the beginning, and `profile` is null. A `webhook` is told nothing.
+    """
+    async with _received(request, context) as sent:
+        study = await run_sync(
+            datasets.validate, sent.log, sent.spec.data, context.settings, limiter=context.validations
+        )
+        return ValidatedLog.of(sent.log, study)
 
 
 @router.get(

@@ -111,6 +111,7 @@ _DATASET = {
     "profile": {"users": 943, "items": 1349, "interactions": 99287},
     "reading": READING_EXAMPLE,
 }
+VALIDATED_EXAMPLE = {name: value for name, value in _DATASET.items() if name != "id"}
 
 QUEUED_EXAMPLE: dict[str, Any] = {
     "id": JOB_ID,

@@ -11,7 +11,7 @@ def reading_page() -> str:
     return f"""# How a log was read
 
 A job says how its log was read: `dataset.reading`. So do the event `reading` of the job, the manifest of its archive
-(`dataset.reading`), and `td3 submit`.
+(`dataset.reading`), `td3 submit`, and without a job `POST /v1/jobs/validate` and `td3 validate`.
 
 A large log is read to its end by the worker alone. Until then `dataset.reading` reports on its beginning, with `whole`
 false, and there is no event.
