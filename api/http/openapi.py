@@ -83,6 +83,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             _describe_access(operation, need_of(method.upper(), path.removeprefix(PREFIX)))
             _describe_errors(operation["responses"])
+            for parameter in operation.get("parameters", ()):
+                _describe_text(parameter["schema"])
     # Relative to the address of the document, so that requests from `/docs` work under any prefix of the path.
     document["servers"] = [{"url": "."}]
     for model in BODIES:
@@ -92,6 +94,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas.pop("ValidationError", None)
     app.openapi_schema = document
     return document
+
+
+def _describe_text(schema: dict[str, Any]) -> None:
+    """A parameter can be left out, but as a text it cannot be null, as the framework says of one that may be None."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        schema |= kinds[0]
 
 
 def _describe_access(operation: dict[str, Any], need: Need | None) -> None:

@@ -33,3 +33,17 @@ def test_every_field_is_described(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             assert "$ref" in described or described.get("description"), f"{name}.{field} has no description"
+
+
+def test_no_parameter_is_said_to_be_null(document: dict[str, Any]) -> None:
+    """They are texts, and `null` would be one of four letters."""
+    parameters = [
+        parameter
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", ())
+    ]
+    assert "Last-Event-ID" in {parameter["name"] for parameter in parameters}
+    for parameter in parameters:
+        assert "null" not in str(parameter["schema"]), parameter["name"]
+        assert parameter["schema"].get("type"), parameter["name"]
