@@ -32,7 +32,7 @@ NEW_KEY_EXAMPLE = KEY_EXAMPLE | {"last_used_at": None, "key": "td3_" + "x" * 32 
 class KeyIn(BaseModel):
     """A key to create: with a role, or with scopes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=200, description="What the key is for, or whose it is.")
     role: Literal["viewer", "member", "admin", "platform"] | None = Field(
@@ -67,7 +67,7 @@ class KeyIn(BaseModel):
 class RotationIn(BaseModel):
     """How a key is replaced."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     overlap_seconds: float = Field(
         default=OVERLAP_SECONDS,

@@ -16,7 +16,7 @@ PROJECT_EXAMPLE = {
 class ProjectIn(BaseModel):
     """A project to create."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=200, description="Name of the project, for people.")
 

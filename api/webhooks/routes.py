@@ -160,7 +160,7 @@ def get_webhook(webhook_id: str, context: Service, tenant: Tenant, base: Base) -
         200: answer("The webhook.", WEBHOOK_EXAMPLE),
         **documented(WebhookNotFoundError, *_BODY_ERRORS),
     },
-    openapi_extra=json_body(WebhookChange, {"enabled": True}),
+    openapi_extra=json_body(WebhookChange, {"enabled": True}, required=False),
 )
 def change_webhook(
     webhook_id: str,

@@ -47,7 +47,7 @@ Events = Annotated[list[EventType], Field(min_length=1, max_length=100), AfterVa
 class WebhookSpec(BaseModel):
     """An endpoint that is to be told of events."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: Url = Field(
         description="URL that events are sent to, `http://` or `https://`, without a user.",
@@ -66,7 +66,7 @@ class WebhookSpec(BaseModel):
 class WebhookChange(BaseModel):
     """What to change of a webhook; what is null or left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: Url | None = Field(default=None, description="URL that events are sent to.")
     events: Events | None = Field(default=None, description="Types of the events that it is told of.")
@@ -80,7 +80,7 @@ class WebhookChange(BaseModel):
 class Rotation(BaseModel):
     """How to change the secret of a webhook."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     secret: Secret | None = Field(default=None, description="The new secret. Default: a random one.")
     overlap_seconds: float = Field(
@@ -95,7 +95,7 @@ class Rotation(BaseModel):
 class Replay(BaseModel):
     """Which events to send again."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     since: AwareDatetime = Field(
         description="Moment from which on events are sent again, with a time zone.",

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from api.app import LINKS, create_app
+from api.http import openapi
 from api.settings import Settings
 
 
@@ -35,6 +36,13 @@ def test_every_field_is_described(document: dict[str, Any]) -> None:
             assert "$ref" in described or described.get("description"), f"{name}.{field} has no description"
 
 
+def test_bodies_are_taken_as_they_are_described() -> None:
+    """A truth value is no number, and a number is no time."""
+    for model in openapi.BODIES:
+        assert model.model_config.get("strict"), model.__name__
+        assert model.model_config.get("extra") == "forbid", model.__name__
+
+
 def test_no_parameter_is_said_to_be_null(document: dict[str, Any]) -> None:
     """They are texts, and `null` would be one of four letters."""
     parameters = [
@@ -46,4 +54,4 @@ def test_no_parameter_is_said_to_be_null(document: dict[str, Any]) -> None:
     assert "Last-Event-ID" in {parameter["name"] for parameter in parameters}
     for parameter in parameters:
         assert "null" not in str(parameter["schema"]), parameter["name"]
-        assert parameter["schema"].get("type"), parameter["name"]
+        assert parameter["schema"].keys() & {"type", "$ref"}, parameter["name"]
