@@ -2,18 +2,40 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from td3client.resources import Evaluation, Event, Job, Run
+from td3client.errors import UnexpectedAnswerError
+from td3client.resources import Evaluation, Event, Job, Run, RunError
+from td3client.shapes import ShapeError, check_shape
 from td3client.text import plain_line
 
 PLAIN_SECONDS = 10.0
 
 R = TypeVar("R", bound=Run)
+
+
+class _Learners(TypedDict):
+    learners: list[str]
+
+
+class _Failed(TypedDict):
+    error: RunError
+
+
+class _Warning(TypedDict):
+    code: str
+
+
+class _Reading(TypedDict):
+    warnings: NotRequired[list[_Warning]]
+
+
+_DATA: Mapping[str, Any] = {"stage": Run, "metrics": Run, "reading": _Reading, "failed": _Failed}
+"""Kind of an event -> the type of what is shown of its data."""
 
 
 def follow(console: Console, runs: Iterable[R], *, title: str) -> R:
@@ -100,7 +122,7 @@ def _progress(run: Mapping[str, Any]) -> str:
 
 def event_line(event: Event) -> str:
     """Return number, time, attempt, kind and details of an event."""
-    data = event["data"]
+    data = _shaped(_DATA.get(event["kind"], dict[str, Any]), event["data"], "the event")
     if event["kind"] in ("stage", "metrics"):
         told = f"{data['stage']} {data['progress']:.0%} {_progress(data)}"
     elif event["kind"] == "reading":
@@ -143,8 +165,18 @@ def job_line(job: Job) -> str:
 
 def evaluation_line(evaluation: Evaluation) -> str:
     """Return id, state or stage, progress, creation time and the learners that are trained."""
-    return plain_line(f"{_run_line(evaluation)} {', '.join(evaluation['spec']['learners'])}")
+    spec = _shaped(_Learners, evaluation["spec"], "the spec")
+    return plain_line(f"{_run_line(evaluation)} {', '.join(spec['learners'])}")
 
 
 def _run_line(run: Run) -> str:
     return f"{run['id']} {_stage(run):10} {run['progress']:4.0%} {run['created_at'][:19]}"
+
+
+def _shaped(kind: Any, value: Any, where: str) -> Any:
+    """Return what the API types as any object; raises UnexpectedAnswerError unless it is of the type."""
+    try:
+        check_shape(kind, value, where)
+    except ShapeError as error:
+        raise UnexpectedAnswerError(where, str(error)) from error
+    return value

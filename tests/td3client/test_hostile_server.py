@@ -24,6 +24,7 @@ from td3client import (
     UnexpectedAnswerError,
 )
 from td3client.cli import main
+from td3client.display import evaluation_line, event_line
 from tests.support.peak_memory import peak_bytes
 from tests.support.scripted_service import Answer, ScriptedService
 
@@ -278,6 +279,27 @@ def test_a_stream_of_no_events_is_refused(scripted: ScriptedService, answer: Ans
     scripted.script["GET /v1/jobs/job_1/events"] = [answer]
     with Client(scripted.url) as client, pytest.raises(UnexpectedAnswerError, match=reason):
         list(client.events("job_1"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("stage", {"stage": "teacher", "progress": "x"}),
+        ("metrics", {"stage": "teacher", "progress": 0.5, "steps": 1, "step": 1, "losses": [1]}),
+        ("failed", {"error": "x"}),
+        ("reading", {"warnings": 1}),
+    ],
+)
+def test_data_of_events_that_cannot_be_shown_are_refused(kind: str, data: dict[str, Any]) -> None:
+    """The API says of them no more than that they are objects."""
+    with pytest.raises(UnexpectedAnswerError, match="expected"):
+        event_line({"seq": 1, "at": "2026-01-02T03:04:05Z", "attempt": 1, "kind": kind, "data": data})
+
+
+def test_a_spec_whose_learners_are_no_list_is_refused() -> None:
+    evaluation: Any = {**EVALUATION, "spec": {"learners": 3}}
+    with pytest.raises(UnexpectedAnswerError, match="learners is 3; expected a list"):
+        evaluation_line(evaluation)
 
 
 def test_pages_of_events_that_lead_nowhere_are_refused(scripted: ScriptedService) -> None:
