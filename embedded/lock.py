@@ -30,7 +30,9 @@ def exclusive(data_dir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             lock.seek(0)
             raise DataDirInUseError(data_dir, holder=lock.read().strip() or "unknown") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        try:
+            lock.truncate(0)
+            os.write(lock.fileno(), b"%d\n" % os.getpid())  # nothing is left in a buffer if it fails
+        except OSError as error:  # such as a full disk
+            raise DataDirUnusableError(data_dir, error) from error
         yield

@@ -1,6 +1,7 @@
 """HTTP routes of the audit log: pages, and all of it as lines of JSON."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -79,4 +80,6 @@ def export_changes(context: Service, project: Managed, wanted: Wanted) -> Stream
         for entry in service.export(context.database, wanted, tenant_id=project):
             yield AuditEntryOut.of(entry).model_dump_json() + "\n"
 
-    return StreamingResponse(lines(), media_type=JSON_LINES)
+    rest = lines()
+    first = list(islice(rest, 1))  # before the response begins, so that an error becomes one
+    return StreamingResponse(chain(first, rest), media_type=JSON_LINES)
