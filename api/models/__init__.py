@@ -1,0 +1,35 @@
+"""The database tables. Every resource belongs to a tenant; all kinds of runs share the columns of `Run`."""
+
+from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Project
+from api.models.base import Base, Listed, Resource
+from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Run, SummaryArchive
+from api.models.service import IdempotencyKey, OutboxMessage, Worker
+from api.models.states import ENDED, HELD, DeliveryState, RunState
+from api.models.webhooks import Delivery, Webhook
+
+__all__ = [
+    "DEFAULT_TENANT",
+    "ENDED",
+    "HELD",
+    "RUN_KINDS",
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "Checkpoint",
+    "Dataset",
+    "Delivery",
+    "DeliveryState",
+    "Evaluation",
+    "Event",
+    "IdempotencyKey",
+    "Job",
+    "Listed",
+    "OutboxMessage",
+    "Project",
+    "Resource",
+    "Run",
+    "RunState",
+    "SummaryArchive",
+    "Webhook",
+    "Worker",
+]

@@ -1,0 +1,61 @@
+"""Projects, their keys, and the log of changes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api import ids
+from api.models.base import Listed, Resource
+from api.telemetry import correlation
+
+DEFAULT_TENANT = "default"
+
+
+class Project(Listed):
+    """A project. The rows that it owns have its id as their `tenant_id`."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(String(200))
+
+
+class ApiKey(Resource):
+    """A key with which clients prove who they are. Its text is not stored, only the hash."""
+
+    __tablename__ = "api_keys"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True, sort_order=-2)
+    name: Mapped[str] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    last_characters: Mapped[str] = mapped_column(String(4))
+    """The end of its text, by which people recognise it."""
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    """As given, without those that they include."""
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """When it was last used, to the minute."""
+    replaces: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    """Id of the key that it replaced, which stays valid for a while."""
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
+    """Id of the key that created it; null if the command did, on the machine of the service."""
+
+
+class AuditEntry(Resource):
+    """A change, and who made it. Only `api.audit` writes it, in the transaction of the change."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "tenant_id", "id"), Index(None, "created_at"))
+
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(ids.LENGTH))
+    """Id of what was changed."""
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    key_id: Mapped[str | None] = mapped_column(String(ids.LENGTH))
+    """Id of the API key of the request; null without access control, and for commands."""
+    address: Mapped[str | None] = mapped_column(String(64))
+    """Address that the request came from."""
+    request_id: Mapped[str | None] = mapped_column(String(64))
