@@ -88,7 +88,10 @@ class _Reader:
         raise ThriftError(f"an integer has more than {_LONGEST_VARINT} bytes")
 
     def _byte(self) -> int:
-        return self._bytes(1)[0]
+        if self.place >= len(self._data):
+            raise ThriftError("it ends early")
+        self.place += 1
+        return self._data[self.place - 1]
 
     def _bytes(self, count: int) -> bytes:
         end = self.place + count

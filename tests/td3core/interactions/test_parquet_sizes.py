@@ -72,7 +72,7 @@ def whole_footer(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_footer_that_nests_for_ever() -> None:
-    with pytest.raises(ValueError, match="nested too deep"):
+    with pytest.raises(ValueError, match="nested more than"):
         read_footer(bytes([0x1C]) * 10_000)
 
 
