@@ -15,6 +15,7 @@ _OTHER = re.compile(
     r"(?P<first>\d{1,4})(?P<mark>[-/.])\d{1,2}(?P=mark)(?P<last>\d{1,4})"
     r"(?:,? \d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<parts>\.\d{1,6})?)?(?P<half> ?[AaPp][Mm])?)?"
 )
+_NO_ORDER = "or data.columns.timestamp to none"
 _NO_DATE = "not an ISO 8601 date or time, unlike the first timestamp of the log"
 _TOO_FINE = "finer than a microsecond, and too far from 1970 to be counted in nanoseconds"
 _MICROSECONDS = 15
@@ -52,7 +53,7 @@ def how_to_read(text: str) -> str:
     if found is None:
         return (
             "neither a number nor a date or time of ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z; set "
-            "data.time_format to how it is written, or data.columns.timestamp to none"
+            f"data.time_format to how it is written, {_NO_ORDER}"
         )
     mark, hours = found["mark"], ""
     if ":" in text:
@@ -60,10 +61,14 @@ def how_to_read(text: str) -> str:
         hours += ":%S" * bool(found["seconds"]) + ".%f" * bool(found["parts"])
         hours += (" %p" if " " in found["half"] else "%p") if found["half"] else ""
     if len(found["first"]) == 4:
-        return f"a date that is not of ISO 8601; set data.time_format to {mark.join(('%Y', '%m', '%d')) + hours!r}"
+        form = mark.join(("%Y", "%m", "%d")) + hours
+        return f"a date that is not of ISO 8601; set data.time_format to {form!r}, {_NO_ORDER}"
     year = "%Y" if len(found["last"]) == 4 else "%y"
     days, months = (mark.join((*order, year)) + hours for order in (("%d", "%m"), ("%m", "%d")))
-    return f"a date that is not of ISO 8601; set data.time_format to {months!r} if the month is first, or to {days!r}"
+    return (
+        f"a date that is not of ISO 8601; set data.time_format to {months!r} if the month is first, or to {days!r}, "
+        f"{_NO_ORDER}"
+    )
 
 
 def parse_iso(raw: pl.Series, *, compact: bool, exact: bool) -> Moments:

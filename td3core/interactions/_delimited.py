@@ -124,7 +124,10 @@ def _what_it_is(fields: Sequence[str], separator: str) -> str:
     names = {"::": "two colons", "\t": "tabs", ",": "commas", ";": "semicolons", " ": "spaces"}
     for other, name in names.items():
         if other != separator and other in fields[0].strip():
-            return f"seems to have its fields separated by {name}; set data.separator to {other!r}"
+            return (
+                f"seems to have its fields separated by {name}; set data.separator to {other!r}, or data.layout to "
+                "sequences if each line is a user and all of its items"
+            )
     return "has a single field; expected at least a user and an item, or set data.separator"
 
 
