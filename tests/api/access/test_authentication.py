@@ -31,8 +31,8 @@ from tests.support.waiting import wait_until
         "Bearer",
         "Bearer one two",
         "Bearer td3_x",
-        f"Token {new_secret()}",
-        f"Bearer {new_secret()}",
+        pytest.param(f"Token {new_secret()}", id="another scheme"),
+        pytest.param(f"Bearer {new_secret()}", id="unknown"),
         "Bearer \xe9",
     ],
 )

@@ -51,7 +51,7 @@ def test_the_text_is_not_stored(database: Database) -> None:
     [
         ("td3_", "incomplete or mistyped"),
         ("\x00", "incomplete or mistyped"),
-        (secret.new_secret(), "not known"),
+        pytest.param(secret.new_secret(), "not known", id="unknown"),
     ],
 )
 def test_what_is_no_key_of_ours(database: Database, text: str, reason: str) -> None:
