@@ -39,6 +39,7 @@ def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesF
         MissingColumnError: A column or the list of events is missing or ambiguous.
     """
     objects = _first_objects(first, most)
+    repeating = any(isinstance(record, _Repeating) for record in objects)
     if data.events is None:
         events = None
         _refuse_containers(objects)
@@ -60,7 +61,7 @@ def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesF
             [LogProblem("not a key of the events", field="data.columns.item", value=columns.item)],
         )
     watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
-    return JsonLinesFormat(columns, watch, events), columns
+    return JsonLinesFormat(columns, watch, events, repeating), columns
 
 
 def _first_objects(block: Block, most: int) -> list[Record]:
@@ -118,9 +119,13 @@ class JsonLinesFormat:
     """Whether a key that is named like a time is refused, because the first lines have none and nobody said so."""
     events: Events | None = None
     """Where the interactions are, if the objects are not interactions themselves."""
+    repeating: bool = False
+    """Whether some of the first objects have a key twice, of which the fast parser would say nothing."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
+        if self.repeating:
+            return None
         if self.watch:
             _refuse_late_times(block, self.events)
         if self._has_exact_times(block):
@@ -168,6 +173,9 @@ class JsonLinesFormat:
                 break
             if not isinstance(record, dict):
                 found.append(record)
+                continue
+            if isinstance(record, _Repeating):
+                found.append(LogProblem("the object has this key twice", line, record.repeated))
                 continue
             events = [record] if self.events is None else self.events.flattened(record, line, names.values())
             if isinstance(events, LogProblem):
@@ -226,13 +234,26 @@ def _float(text: str) -> float | Decimal:
     return float(text) if len(text) <= _MOST_DIGITS + 1 else Decimal(text)
 
 
+class _Repeating(Record):
+    """An object that has a key twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        ((self.repeated, _),) = Counter(key for key, _ in pairs).most_common(1)
+
+
+def _object(pairs: list[tuple[str, object]]) -> Record:
+    record = dict(pairs)
+    return record if len(record) == len(pairs) else _Repeating(pairs)
+
+
 def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
     """Yield every line that is not blank, as an object or as a problem."""
     for line, data in enumerate(block.data.split(b"\n"), start=block.line):
         if not data.strip():
             continue
         try:
-            record: object = json.loads(data.decode(), parse_float=_float)
+            record: object = json.loads(data.decode(), parse_float=_float, object_pairs_hook=_object)
         except UnicodeDecodeError:
             yield (
                 line,

@@ -14,6 +14,8 @@ from td3core.interactions._problems import shown
 from td3core.interactions._values import LINE
 
 _FIELD = r"[^ \t\r]+"
+_FIRST_LINES = 100
+_MARKS = {":": "a colon", ",": "a comma", ";": "a semicolon", "|": "a bar", "[": "a bracket"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,23 @@ def open_sequences(first: Block, data: DataConfig) -> tuple[SequencesFormat, Col
             "in every line",
             [LogProblem("the first line is a header", 1, field="data.layout")],
         )
+    if data.separator is None:
+        _refuse_other_layouts(first)
     return text, find_columns(["user", "item"], data, lambda column: [])
+
+
+def _refuse_other_layouts(first: Block) -> None:
+    """Refuse lines in which spaces are not all that separates ids: the rest would become part of them."""
+    lines = first.data.decode("utf-8", "replace").split("\n")[:_FIRST_LINES]
+    records = [fields for line in lines if len(fields := line.split()) > 1]
+    for mark, what in _MARKS.items():
+        if records and all(any(mark in field for field in fields) for fields in records):
+            raise UnreadableLogError(
+                f"the first lines all have {what} ({shown(' '.join(records[0]))}): expected a user and its items, with "
+                "spaces or tabs between them. Write a space in its place, or set data.separator to ' ' if it is part "
+                "of the ids",
+                [LogProblem(f"the first lines all have {what}", 1, field="data.separator")],
+            )
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -217,3 +217,13 @@ def test_a_time_that_only_late_events_have(tmp_path: Path) -> None:
 def test_half_a_character_is_refused_where_it_stands_alone(tmp_path: Path) -> None:
     with pytest.raises(BadRowsError, match="line 2, column item"):
         read(tmp_path / "log.jsonl", '{"user": "a", "item": "b"}\n{"user": "a", "item": "b\\ud800"}\n')
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    twice = '{"user": 1, "user": 2, "item": 3}'
+    with pytest.raises(BadRowsError, match="line 2, column user: the object has this key twice"):
+        read(tmp_path / "log.jsonl", f'{{"user": 1, "item": 3}}\n{twice}\n')
+    with pytest.raises(BadRowsError, match="object 1, column user: the object has this key twice"):
+        read(tmp_path / "log.json", f"[{twice}]")
+    inner = '{"user": 1, "item": 3, "context": {"a": 1, "a": 2}}\n'
+    assert read(tmp_path / "log.jsonl", inner) == [("1", "3")]

@@ -93,3 +93,23 @@ def test_bad_lines_are_listed_up_to_the_limit(tmp_path: Path) -> None:
     with pytest.raises(BadRowsError) as caught:
         read(tmp_path / "log.txt", "1 5\n2\n" * 100)
     assert [problem.line for problem in caught.value.problems] == list(range(2, 42, 2))
+
+
+@pytest.mark.parametrize(
+    ("content", "mark"),
+    [
+        ("1: 5 9\n2: 9\n", "a colon"),
+        ("1\t5,9\n2\t9,5\n", "a comma"),
+        ("1 5:1 9:1\n2 9:0.5\n", "a colon"),
+        ("1 [5 9]\n2 [9 5]\n", "a bracket"),
+        ("1 5|9\n2 9|5\n", "a bar"),
+    ],
+)
+def test_what_separates_ids_beside_spaces_does_not_become_part_of_them(
+    tmp_path: Path, content: str, mark: str
+) -> None:
+    with pytest.raises(InvalidLogError, match=f"the first lines all have {mark}"):
+        read(tmp_path / "log.txt", content)
+    assert read(tmp_path / "log.txt", f"{content}3 4 5\n")[-1] == ("3", "5")
+    users = {user for user, _ in read(tmp_path / "log.txt", content.replace("\t", " "), separator=" ")}
+    assert users == {line.split()[0] for line in content.splitlines()}
