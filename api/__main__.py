@@ -32,7 +32,7 @@ def main() -> None:
     try:
         settings = load_settings()
         settings.check_exposure()
-        settings.open_data_dir()
+        settings.open_folders()
         app = create_app(settings)
         _ = settings.required_broker_url
     except SettingsError as error:

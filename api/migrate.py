@@ -111,7 +111,7 @@ def main() -> None:
         parser.error("--down requires --revision")
     try:
         settings = load_settings()
-        settings.open_data_dir()
+        settings.open_folders()
     except SettingsError as error:
         sys.exit(f"error: {error}")
     configure_logging(level=settings.log_level, style=settings.log_format)

@@ -7,9 +7,11 @@ by which it numbers devices, which `worker.gpu` follows.
 
 import os
 import tempfile
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -26,6 +28,8 @@ from td3core.config.faults import expectation
 EVERY_ADDRESS = ("", "0.0.0.0", "::")
 PRIVATE = 0o077  # the umask: nobody but the user
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+BROKERS = ("redis", "rediss", "redis+socket", "sentinel")
+"""Schemes of broker URLs, as Celery has them for Redis."""
 Queue = Literal["cpu", "gpu"]
 """What a run requires of its worker."""
 
@@ -370,6 +374,13 @@ class Settings(BaseSettings):
             raise ValueError("expected sqlite:///file or postgresql://user@host/database")
         return url
 
+    @field_validator("broker_url")
+    @classmethod
+    def _is_of_a_known_broker(cls, url: str | None) -> str | None:
+        if url and urlsplit(url).scheme not in BROKERS:
+            raise ValueError("expected redis://host:port/db of a Redis or Valkey server")
+        return url
+
     @field_validator("webhook_networks")
     @classmethod
     def _are_networks(cls, text: str | None) -> str | None:
@@ -399,22 +410,32 @@ class Settings(BaseSettings):
             return frozenset(name.strip().strip("[]").lower() for name in self.allowed_hosts.split(","))
         return frozenset({*LOOPBACK, self.host.lower()} - set(EVERY_ADDRESS))
 
-    def open_data_dir(self) -> None:
-        """Create the data directory if need be, and keep what this process writes from other users.
+    def open_folders(self) -> None:
+        """Create the folders that the settings name if need be, and keep what this process writes from other users.
 
         Raises:
-            SettingsError: The directory cannot be used.
+            SettingsError: One of them cannot be used.
         """
         os.umask(PRIVATE)
-        try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.data_dir):
-                pass
-        except OSError as error:
-            raise SettingsError(
-                f"TD3_DATA_DIR={str(self.data_dir)!r}: {error.strerror}; expected a directory that this user "
-                "can write to"
-            ) from None
+        for setting, folder in self._folders():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
+            except OSError as error:
+                raise SettingsError(
+                    f"{setting}: {str(folder)!r} cannot be used ({error.strerror}); expected a directory that this "
+                    "user can write to"
+                ) from None
+
+    def _folders(self) -> Iterator[tuple[str, Path]]:
+        yield "TD3_DATA_DIR", self.data_dir
+        database = make_url(self.database_url)
+        if database.get_backend_name() == "sqlite" and database.database:
+            yield "TD3_DATABASE_URL", Path(database.database).parent
+        storage = urlsplit(self.storage_url)
+        if storage.scheme == "file":
+            yield "TD3_STORAGE_URL", Path(unquote(storage.path))
 
     def check_exposure(self) -> None:
         """Check that the API is served to other machines with access control only, unless that is wanted.

@@ -27,7 +27,7 @@ def main() -> int:
     try:
         settings = load_settings()
         settings.check_exposure()
-        settings.open_data_dir()
+        settings.open_folders()
         data_dir = settings.data_dir.resolve()
         console.print(f"Starting TD3 Service; data and logs are in {escape(str(data_dir))}")
         with running_service(

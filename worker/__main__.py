@@ -23,7 +23,7 @@ def main() -> None:
     try:
         from worker.app import app, settings
 
-        settings.open_data_dir()
+        settings.open_folders()
         check_device(settings)
     except SettingsError as error:
         sys.exit(f"error: {error}")

@@ -147,7 +147,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings = load_settings()
-        settings.open_data_dir()
+        settings.open_folders()
         configure_logging(level=settings.log_level, style=settings.log_format)
         configure_tracing(settings, process="keeper")
         keep(settings, stop)

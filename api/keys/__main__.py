@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = _parser().parse_args(arguments)
     try:
         settings = load_settings()
-        settings.open_data_dir()
+        settings.open_folders()
         database = Database(settings.database_url)
         try:
             chosen.run(database, chosen)

@@ -64,6 +64,14 @@ def test_the_url_of_another_database_is_refused_without_showing_it(
         load_settings()
 
 
+def test_the_url_of_another_broker_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TD3_BROKER_URL", "amqp://user:secret@host")
+    with pytest.raises(
+        SettingsError, match=r"^TD3_BROKER_URL: expected redis://\S+ of a Redis or Valkey server$"
+    ):
+        load_settings()
+
+
 def test_a_shorter_lease_has_a_faster_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().heartbeat_seconds == 10
     for lease in ("6", *(f"{tenths / 10}" for tenths in range(1, 300))):

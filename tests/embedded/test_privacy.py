@@ -32,11 +32,11 @@ def mode(path: Path) -> int:
 @pytest.mark.usefixtures("umask")
 def test_the_data_folder_is_for_its_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "data"
-    Settings(data_dir=folder).open_data_dir()
+    Settings(data_dir=folder).open_folders()
     (folder / "log").write_text("u,i")
     (folder / "uploads").mkdir()
     assert (mode(folder), mode(folder / "log"), mode(folder / "uploads")) == (0o700, 0o600, 0o700)
-    assert {path.name for path in folder.iterdir()} == {"log", "uploads"}
+    assert {path.name for path in folder.iterdir()} == {"log", "storage", "uploads"}
 
 
 def test_a_data_folder_that_was_open_is_closed(tmp_path: Path) -> None:
@@ -51,9 +51,10 @@ def test_a_file_in_place_of_a_folder_is_told_in_a_sentence(tmp_path: Path, insid
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(
-        SettingsError, match=r"TD3_DATA_DIR='.*': .*; expected a directory that this user can write"
+        SettingsError,
+        match=r"TD3_DATA_DIR: '.*' cannot be used \(.*\); expected a directory that this user can",
     ):
-        Settings(data_dir=file / inside).open_data_dir()
+        Settings(data_dir=file / inside).open_folders()
     with (
         pytest.raises(DataDirUnusableError, match=r"cannot be used \(.*\); choose another"),
         exclusive(file / inside),
@@ -62,9 +63,26 @@ def test_a_file_in_place_of_a_folder_is_told_in_a_sentence(tmp_path: Path, insid
 
 
 @pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [("database_url", "sqlite:///{}/td3.sqlite3"), ("storage_url", "file://{}/storage")],
+)
+def test_a_file_in_place_of_another_folder_is_told_with_its_setting(
+    tmp_path: Path, setting: str, url: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(
+        SettingsError,
+        match=rf"^TD3_{setting.upper()}: '{file}.*' cannot be used \(.*\); expected a directory",
+    ):
+        Settings.model_validate({"data_dir": tmp_path / "data", setting: url.format(file)}).open_folders()
+
+
+@pytest.mark.usefixtures("umask")
 def test_a_folder_that_nobody_can_write_to() -> None:
-    with pytest.raises(SettingsError, match=r"TD3_DATA_DIR='/proc/td3': "):
-        Settings(data_dir=Path("/proc/td3")).open_data_dir()
+    with pytest.raises(SettingsError, match=r"TD3_DATA_DIR: '/proc/td3' cannot be used"):
+        Settings(data_dir=Path("/proc/td3")).open_folders()
 
 
 def test_the_broker_asks_for_a_password_that_no_command_line_has(tmp_path: Path) -> None:
