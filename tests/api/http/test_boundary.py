@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections import defaultdict
 from contextlib import closing
 from typing import Any
 
@@ -130,9 +131,10 @@ def test_a_fault_of_ours_has_the_headers_too(settings: Settings, monkeypatch: py
 
 def test_head_is_answered_wherever_get_is(settings: Settings, queued_job: str) -> None:
     paths = create_app(settings).openapi()["paths"]
+    ids = defaultdict(lambda: "unknown", job_id=queued_job)
     with running_api(settings) as api:
         for template in [path for path, operations in paths.items() if "get" in operations]:
-            path = template.format(job_id=queued_job, evaluation_id="eval_0")
+            path = template.format_map(ids)
             whole, head = api.get(path), api.head(path)
             assert (head.status_code, head.content) == (whole.status_code, b""), path
             assert head.headers["content-type"] == whole.headers["content-type"]
