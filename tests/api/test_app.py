@@ -102,6 +102,7 @@ def test_every_operation_has_an_example(settings: Settings) -> None:
     assert set(document["paths"]) == {
         "/",
         "/v1/jobs",
+        "/v1/jobs/validate",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/cancel",
         "/v1/jobs/{job_id}/events",

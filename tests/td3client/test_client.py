@@ -1,7 +1,5 @@
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,24 +12,8 @@ from td3client import (
     ServiceProblem,
     UnreachableError,
 )
+from tests.support.scripted_jobs import ARCHIVE, SHA256, finished_job, job, partial
 from tests.support.scripted_service import Answer, ScriptedService
-
-ARCHIVE = bytes(range(256)) * 40
-SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
-
-
-def job(state: str = "running", **fields: Any) -> Answer:
-    return Answer.json({"id": "job_1", "state": state, "summary": None, "error": None, **fields})
-
-
-def finished_job(sha256: str = SHA256) -> Answer:
-    summary = {"bytes": len(ARCHIVE), "sha256": sha256, "href": "/v1/jobs/job_1/summary"}
-    return job("succeeded", summary=summary)
-
-
-def partial(start: int) -> Answer:
-    total = len(ARCHIVE)
-    return Answer(ARCHIVE[start:], 206, {"Content-Range": f"bytes {start}-{total - 1}/{total}"})
 
 
 def test_submit_sends_the_spec_before_the_log(scripted: ScriptedService, tmp_path: Path) -> None:

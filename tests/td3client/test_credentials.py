@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from td3client import Client, ClientError, InvalidHeaderError, ServiceProblem, UnexpectedAnswerError
+from tests.support.command_line import td3
+from tests.support.scripted_jobs import ARCHIVE, finished_job, job
 from tests.support.scripted_service import Answer, ScriptedService
-from tests.td3client.test_cli import td3
-from tests.td3client.test_client import ARCHIVE, finished_job, job
 
 TOKEN = "td3_secret"
 

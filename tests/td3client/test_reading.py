@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import RUN, td3
 from tests.support.scripted_service import Answer, ScriptedService
-from tests.td3client.test_cli import RUN, td3
 
 READING: dict[str, Any] = {
     "whole": True,

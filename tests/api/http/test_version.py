@@ -1,5 +1,6 @@
 """The API under its version, and as it was served before it had one."""
 
+import re
 from pathlib import Path
 
 import httpx
@@ -55,11 +56,11 @@ def test_whatever_is_documented_under_the_version_is_served_without_it(
     ]
     assert ("GET", "/v1/jobs/{job_id}/events") in documented
     for method, template in documented:
-        path = template.format(job_id="job_none", evaluation_id="eval_none")
+        path = re.sub(r"\{.*?\}", "none", template)
         answers = [api.request(method, path.removeprefix(base)) for base in ("", "/v1")]
         assert answers[0].status_code == answers[1].status_code
-        first, second = (answer.json() for answer in answers)
-        assert first.get("code") == second.get("code") != "not_found"
+        first, second = (None if answer.is_success else answer.json()["code"] for answer in answers)
+        assert first == second != "not_found"
 
 
 def test_what_is_documented_is_versioned_but_for_what_operators_use(settings: Settings) -> None:

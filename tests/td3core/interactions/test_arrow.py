@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.feather as feather
 import pytest
 
 from td3core.config import DataConfig
@@ -77,8 +79,6 @@ def test_types_of_ids(tmp_path: Path) -> None:
 
 def test_what_pyarrow_writes(tmp_path: Path) -> None:
     """Dictionaries that grow and are replaced, a Feather file as pandas has it, and no end of the stream."""
-    pa = pytest.importorskip("pyarrow")
-    feather = pytest.importorskip("pyarrow.feather")
     path = tmp_path / "log"
     parts = [["a", "b"], ["a", "c"], ["d", "a"]]
     batches = [
