@@ -26,6 +26,8 @@ class InteractionLog:
     """How the file was read that the log is from; None if it is from none."""
     dropped: Sequence[DroppedByFilter] = ()
     """What the filters dropped of the log that this one is left of."""
+    numbered: tuple[Numbered, Numbered] | None = None
+    """Users and items, if they have been numbered already."""
 
     def __len__(self) -> int:
         return self.frame.height
@@ -33,9 +35,9 @@ class InteractionLog:
     @cached_property
     def users(self) -> Numbered:
         """The users, and which of them each interaction is of."""
-        return number_ids(self.frame["user"])
+        return self.numbered[0] if self.numbered else number_ids(self.frame["user"])
 
     @cached_property
     def items(self) -> Numbered:
         """The items, and which of them each interaction is with."""
-        return number_ids(self.frame["item"])
+        return self.numbered[1] if self.numbered else number_ids(self.frame["item"])

@@ -15,6 +15,13 @@ class Numbered(NamedTuple):
     ids: pl.Series
     rows: IntArray
 
+    def of(self, rows: IntArray) -> "Numbered":
+        """Number anew what is left of `rows`, as `number_ids` would number their ids, without a look at the texts."""
+        distinct = pl.Series(rows).unique(maintain_order=True)
+        renumbered = np.empty(len(self.ids), dtype=np.int64)
+        renumbered[distinct.to_numpy()] = np.arange(len(distinct))
+        return Numbered(self.ids.gather(distinct), renumbered[rows])
+
 
 def number_ids(ids: pl.Series) -> Numbered:
     """Number ids from 0 by first appearance."""

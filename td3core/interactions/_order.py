@@ -8,6 +8,8 @@ from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._dates import MOST_MICROSECONDS
 from td3core.interactions._times import EPOCHS
 
+LARGEST = 2**63
+"""The first number that no column of integers can hold."""
 _EXACT = 2**53
 """Integers up to this one are exact as 64-bit floats."""
 _MOST = 0.9
@@ -70,3 +72,11 @@ def _refuse(reason: str, value: float) -> None:
     raise UnreadableLogError(
         reason, [LogProblem(reason.partition(";")[0], field="data.columns.timestamp", value=f"{value:.15g}")]
     )
+
+
+def codes_of(times: pl.Series) -> tuple[pl.Series, int]:
+    """Numbers from 0 for integer times, and how many there may be; `LARGEST` if the times are no integers."""
+    first, last = times.min(), times.max()
+    if times.dtype != pl.Int64 or not isinstance(first, int) or not isinstance(last, int):
+        return times, LARGEST
+    return times - first, last - first + 1

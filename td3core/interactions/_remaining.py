@@ -6,6 +6,7 @@ import polars as pl
 
 from td3core.interactions._log import InteractionLog
 from td3core.interactions._numbering import IntArray
+from td3core.interactions._order import LARGEST, codes_of
 from td3core.results import DroppedByFilter
 
 BoolArray = npt.NDArray[np.bool_]
@@ -52,10 +53,17 @@ class Remaining:
     def drop_repeats(self, times: pl.Series) -> None:
         """Drop rows that have the user, item and timestamp of an earlier one."""
         pairs = pl.Series(self._users * len(self._of_item) + self._items)
+        left = times.filter(pl.Series(self._rows))
+        codes, span = codes_of(left)
+        if len(left) and span * len(self._of_user) * len(self._of_item) < LARGEST:
+            first = (pairs * span + codes).is_first_distinct()
+            if not first.all():
+                self.keep("repeats", first.to_numpy())
+            return
         if pairs.n_unique() == len(pairs):
             return
         again = pairs.is_duplicated()
-        rows = pl.DataFrame({"pair": pairs, "time": times.filter(pl.Series(self._rows))}).filter(again)
+        rows = pl.DataFrame({"pair": pairs, "time": left}).filter(again)
         mask = np.ones(len(pairs), dtype=np.bool_)
         mask[again.to_numpy()] = rows.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
         self.keep("repeats", mask)
@@ -88,7 +96,12 @@ class Remaining:
             for name, counts in self._dropped.items()
             if counts[2]
         ]
-        return InteractionLog(self._log.frame.filter(pl.Series(self._rows)), self._log.layout, dropped)
+        return InteractionLog(
+            self._log.frame.filter(pl.Series(self._rows)),
+            self._log.layout,
+            dropped,
+            (self._log.users.of(self._users), self._log.items.of(self._items)),
+        )
 
     def _counts(self) -> npt.NDArray[np.int64]:
         return np.array([self.n_users, self.n_items, len(self._users)])

@@ -7,6 +7,7 @@ import polars as pl
 
 from td3core.config import DataConfig
 from td3core.interactions._log import InteractionLog
+from td3core.interactions._order import LARGEST, codes_of
 from td3core.interactions._problems import shown
 from td3core.interactions._profile import LogProfile
 from td3core.interactions._times import EPOCHS
@@ -92,21 +93,13 @@ def _ties(log: InteractionLog) -> float:
     if not len(log):
         return 0.0
     users, times = log.users.rows, log.frame["timestamp"]
-    codes, span = _codes(times)
-    if span * len(log.users.ids) >= 2**63:
+    codes, span = codes_of(times)
+    if span * len(log.users.ids) >= LARGEST:
         codes = times.rank("dense").cast(pl.Int64) - 1
         span = len(log)
     keys = pl.Series(users * span + codes.to_numpy()).sort().to_numpy()
     equal = np.concatenate([[False], keys[1:] == keys[:-1], [False]])
     return float((equal[1:] | equal[:-1]).sum() / len(keys))
-
-
-def _codes(times: pl.Series) -> tuple[pl.Series, int]:
-    """Numbers from 0 for integer times, and how many there may be; too many if the times are no integers."""
-    first, last = times.min(), times.max()
-    if times.dtype != pl.Int64 or not isinstance(first, int) or not isinstance(last, int):
-        return times, 2**63
-    return times - first, last - first + 1
 
 
 def _repeat_consumption(log: InteractionLog) -> float:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from td3core.config import DataConfig
 from td3core.errors import BadRowsError, LogTooSmallError
 from td3core.interactions import InteractionLog, LogProfile, check_size, filter_log, profile_log, validate_log
+from td3core.interactions._filter import select_rows
+from td3core.interactions._numbering import number_ids
 
 
 def log_of(*sequences: str) -> InteractionLog:
@@ -133,6 +135,25 @@ def test_users_are_counted_without_exact_repeats_and_after_low_ratings() -> None
     )
     filtered = filter_log(InteractionLog(rated), data.model_copy(update={"min_rating": 2.0}))
     assert (words(filtered), dropped(filtered)) == (["abcd", "abcd"], {"min_rating": 1})
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyzuvw"), st.integers(0, 3)), max_size=60
+    ),
+    st.sampled_from([1, 10**9, 2**61]),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_is_numbered_as_its_ids_would_be(rows: list[tuple[str, str, int]], apart: int) -> None:
+    """Whether the times are close enough for the repeats to be found by one number a row, or are not."""
+    frame = pl.DataFrame(rows, schema=["user", "item", "timestamp"], orient="row")
+    log = InteractionLog(frame.cast({"timestamp": pl.Int64}).with_columns(pl.col("timestamp") * apart))
+    left = select_rows(log, DataConfig())
+    assert left.frame.rows() == list(dict.fromkeys(log.frame.rows()))
+    for numbered, column in ((left.users, "user"), (left.items, "item")):
+        ids, rows_of = number_ids(left.frame[column])
+        assert numbered.ids.to_list() == ids.to_list()
+        assert numbered.rows.tolist() == rows_of.tolist()
 
 
 def test_a_log_of_nothing_but_repeats_is_told_of_them() -> None:
