@@ -137,19 +137,21 @@ def test_users_are_counted_without_exact_repeats_and_after_low_ratings() -> None
     assert (words(filtered), dropped(filtered)) == (["abcd", "abcd"], {"min_rating": 1})
 
 
-@given(
-    st.lists(
-        st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyzuvw"), st.integers(0, 3)), max_size=60
-    ),
-    st.sampled_from([1, 10**9, 2**61]),
-)
+ROWS = st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xyz"), st.integers(0, 3), st.booleans())
+
+
+@given(st.lists(ROWS, max_size=60), st.sampled_from([1, 10**9, 2**61]))
 @settings(max_examples=60, deadline=None)
-def test_what_is_left_is_numbered_as_its_ids_would_be(rows: list[tuple[str, str, int]], apart: int) -> None:
+def test_what_is_left_is_numbered_as_its_ids_would_be(
+    rows: list[tuple[str, str, int, bool]], apart: int
+) -> None:
     """Whether the times are close enough for the repeats to be found by one number a row, or are not."""
-    frame = pl.DataFrame(rows, schema=["user", "item", "timestamp"], orient="row")
-    log = InteractionLog(frame.cast({"timestamp": pl.Int64}).with_columns(pl.col("timestamp") * apart))
-    left = select_rows(log, DataConfig())
-    assert left.frame.rows() == list(dict.fromkeys(log.frame.rows()))
+    frame = pl.DataFrame(rows, schema=["user", "item", "timestamp", "rating"], orient="row")
+    frame = frame.cast({"timestamp": pl.Int64, "rating": pl.Float64})
+    log = InteractionLog(frame.with_columns(pl.col("timestamp") * apart))
+    left = select_rows(log, DataConfig(min_rating=1.0))
+    repeated = {row[:3]: row for row in log.frame.rows() if row[3]}
+    assert left.frame.rows() == list(repeated.values())
     for numbered, column in ((left.users, "user"), (left.items, "item")):
         ids, rows_of = number_ids(left.frame[column])
         assert numbered.ids.to_list() == ids.to_list()
