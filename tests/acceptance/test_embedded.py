@@ -91,7 +91,10 @@ def test_two_cannot_share_a_folder(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"TD3_PORT": "many"}, "TD3_PORT='many'"),
-        ({"TD3_DATABASE_URL": "sqlite:////dev/null/td3.sqlite3"}, "migrate exited unexpectedly"),
+        (
+            {"TD3_DATABASE_URL": "sqlite:////dev/null/td3.sqlite3"},
+            "TD3_DATABASE_URL: '/dev/null' cannot be used",
+        ),
     ],
 )
 def test_it_says_what_is_wrong_with_a_setting(tmp_path: Path, settings: dict[str, str], message: str) -> None:

@@ -60,10 +60,14 @@ def report(watch: Watch, step: int = 1, **values: Any) -> None:
 
 
 def take_over(database: Database, run_id: str) -> None:
-    """Let another worker run the job, as it would after a lease that ran out."""
-    expire_lease(database, run_id)
-    sweep(database)
-    assert claim(database, run_id, worker="w2") is not None
+    """Let another worker run the job, as it would after a lease that ran out; a heartbeat may renew it in between."""
+
+    def is_taken() -> bool:
+        expire_lease(database, run_id)
+        sweep(database)
+        return claim(database, run_id, worker="w2") is not None
+
+    wait_until(is_taken)
 
 
 def beats(lease: Lease) -> bool:

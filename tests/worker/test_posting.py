@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from http.client import parse_headers
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -199,7 +200,9 @@ def test_the_certificate_of_the_name_is_asked_for_and_checked(
     def answer(connection: socket.socket) -> None:
         try:
             with context.wrap_socket(connection, server_side=True) as secured:
-                secured.recv(65536)
+                with secured.makefile("rb") as request:  # whole, or the connection would be reset
+                    request.readline()
+                    request.read(int(parse_headers(request)["content-length"]))
                 secured.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         except (ssl.SSLError, ConnectionError):
             pass  # the sender did not trust it
