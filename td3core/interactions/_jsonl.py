@@ -39,7 +39,6 @@ def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesF
         MissingColumnError: A column or the list of events is missing or ambiguous.
     """
     objects = _first_objects(first, most)
-    repeating = any(isinstance(record, _Repeating) for record in objects)
     if data.events is None:
         events = None
         _refuse_containers(objects)
@@ -61,7 +60,7 @@ def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesF
             [LogProblem("not a key of the events", field="data.columns.item", value=columns.item)],
         )
     watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
-    return JsonLinesFormat(columns, watch, events, repeating), columns
+    return JsonLinesFormat(columns, watch, events), columns
 
 
 def _first_objects(block: Block, most: int) -> list[Record]:
@@ -119,13 +118,9 @@ class JsonLinesFormat:
     """Whether a key that is named like a time is refused, because the first lines have none and nobody said so."""
     events: Events | None = None
     """Where the interactions are, if the objects are not interactions themselves."""
-    repeating: bool = False
-    """Whether some of the first objects have a key twice, of which the fast parser would say nothing."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
-        if self.repeating:
-            return None
         if self.watch:
             _refuse_late_times(block, self.events)
         if self._has_exact_times(block):
@@ -138,10 +133,18 @@ class JsonLinesFormat:
             frame = pl.read_ndjson(block.data, schema=schema)
         except pl.exceptions.PolarsError:
             return None
+        lines = frame.height
         if self.events is not None:
             frame = self.events.exploded(frame)
             if frame is None:
                 return None
+        inner = self.events.keys if self.events else ()
+        if any(
+            block.data.count(json.dumps(name, ensure_ascii=False).encode() + b":")
+            > (frame.height if name in inner else lines)
+            for name in names.values()
+        ):
+            return None  # of a key that is there twice, polars would take the first
         # polars writes booleans, lists and objects as JSON text
         nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$)").any())
         if frame.height and frame.select(nested).item():
@@ -174,8 +177,8 @@ class JsonLinesFormat:
             if not isinstance(record, dict):
                 found.append(record)
                 continue
-            if isinstance(record, _Repeating):
-                found.append(LogProblem("the object has this key twice", line, record.repeated))
+            if (key := _repeated(record, self.events)) is not None:
+                found.append(LogProblem("the object has this key twice", line, key))
                 continue
             events = [record] if self.events is None else self.events.flattened(record, line, names.values())
             if isinstance(events, LogProblem):
@@ -240,6 +243,13 @@ class _Repeating(Record):
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
         ((self.repeated, _),) = Counter(key for key, _ in pairs).most_common(1)
+
+
+def _repeated(record: Record, events: Events | None) -> str | None:
+    """Return a key that an object, or one of the events in it, has twice."""
+    inner = record.get(events.name) if events else None
+    objects = [record, *(cast(list[object], inner) if isinstance(inner, list) else ())]
+    return next((one.repeated for one in objects if isinstance(one, _Repeating)), None)
 
 
 def _object(pairs: list[tuple[str, object]]) -> Record:
