@@ -81,11 +81,15 @@ def messages_of_file(path: Path) -> Iterator[Message]:
         data = _read(file, length)
         footer = _Table(data, _number(data, "<I", 0))
         yield Message("schema", 0, 0, columns=footer.table(1).length(1))
+        told = 0
         for field in (2, 3):
             for place in footer.places(field, _BLOCK):
                 message = _message(file, _number(data, "<q", place), end)
                 if message is None or message.kind != ("dictionary", "batch")[field - 2]:
                     raise IndexError
+                told += message.size
+                if told > size:
+                    raise UnreadableLogError("the Arrow file is damaged: its messages overlap")
                 yield message
 
 

@@ -112,7 +112,9 @@ def parse_iso(raw: pl.Series, *, compact: bool, exact: bool) -> Moments:
 def parse_format(raw: pl.Series, form: str) -> Moments:
     """Parse dates and times that are written in the form that the spec has."""
     texts = raw.cast(pl.String).str.strip_chars()
-    zone = "UTC" if "%z" in form else None
+    zone = None
+    if "%z" in form:  # for which Python takes a Z as well
+        zone, texts = "UTC", texts.str.replace(r"[Zz]$", "+00:00")
     moments = texts.str.to_datetime(
         form.replace(".%f", "%.f"), time_unit="us", time_zone=zone, strict=False, exact=True
     )

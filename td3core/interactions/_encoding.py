@@ -11,8 +11,8 @@ _UTF_16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-
 _HIGH = re.compile(rb"[\x80-\xff]+")
 
 
-def as_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Generator[bytes, None, None]:
-    """Convert text to UTF-8.
+def as_utf8(chunks: Iterable[bytes], encoding: Encoding, *, may_be_cut: bool) -> Generator[bytes, None, None]:
+    """Convert text to UTF-8; if it may be cut, a character that is not whole at its end is left out.
 
     Raises:
         UnreadableLogError: Some bytes are none of this encoding.
@@ -22,7 +22,7 @@ def as_utf8(chunks: Iterable[bytes], encoding: Encoding) -> Generator[bytes, Non
     for chunk in chunks:
         yield _decoded(decoder, chunk, encoding, done).encode()
         done += len(chunk)
-    yield _decoded(decoder, b"", encoding, done, final=True).encode()
+    yield _decoded(decoder, b"", encoding, done, final=not may_be_cut).encode()
 
 
 def check_encoding(head: bytes, encoding: Encoding) -> None:

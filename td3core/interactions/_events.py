@@ -33,6 +33,9 @@ class Events:
                 reason = f"event {number} is not an object, as data.events says"
                 return LogProblem(reason, line, self.name, field="data.events")
             of_event = cast(Record, event)
+            if late := [name for name in names if name not in self.keys and name in of_event]:
+                reason = "an event has this key, which those of the first objects lack"
+                return LogProblem(reason, line, late[0], field="data.events")
             found.append({name: (of_event if name in self.keys else record).get(name) for name in names})
         return found
 
@@ -56,16 +59,24 @@ def find_events(name: str, records: Sequence[Record]) -> Events:
     Raises:
         MissingColumnError: None of them has such a list of objects.
     """
-    keys: set[str] = set()
-    for record in records:
-        events = record.get(name)
-        if isinstance(events, list):
-            for event in cast(list[object], events):
-                keys.update(cast(Record, event) if isinstance(event, dict) else ())
+    keys = keys_of_events(name, records)
     if not keys:
         shown = ", ".join(list(dict.fromkeys(key for record in records for key in record))[:40])
         raise MissingColumnError(
             f"no object has a list of objects named {name!r}, but data.events names it (keys of the log: {shown})",
             [LogProblem("no object has a list of objects with this name", field="data.events", value=name)],
         )
-    return Events(name, frozenset(keys))
+    return Events(name, keys)
+
+
+def keys_of_events(name: str, records: Sequence[Record]) -> frozenset[str]:
+    """Return the keys of the objects in the lists with this name."""
+    lists = (record.get(name) for record in records)
+    return frozenset(
+        key
+        for events in lists
+        if isinstance(events, list)
+        for event in cast(list[object], events)
+        if isinstance(event, dict)
+        for key in cast(Record, event)
+    )

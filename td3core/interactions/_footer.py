@@ -60,9 +60,9 @@ def mean_of_dictionary(file: BinaryIO, chunk: Chunk) -> float:
     """Return the mean size of the values in the dictionary of a chunk, in bytes; 0 if it has none that can be read."""
     if not chunk.dictionary_at:
         return 0.0
-    file.seek(chunk.dictionary_at)
     try:
+        file.seek(chunk.dictionary_at)
         page, _ = read_struct(file.read(_PAGE_HEADER), 0)
         return int(page[_PAGE_BYTES]) / max(1, int(page[_DICTIONARY][_VALUES]))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError, OSError):
         return 0.0

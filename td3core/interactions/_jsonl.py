@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from typing import cast
 
 import polars as pl
@@ -17,7 +18,7 @@ from td3core.errors import LogProblem, MissingColumnError, UnreadableLogError
 from td3core.interactions._blocks import Block
 from td3core.interactions._columns import Columns, check_width, find_columns, refuse_unused_times
 from td3core.interactions._encoding import not_utf8
-from td3core.interactions._events import Events, Record, find_events
+from td3core.interactions._events import Events, Record, find_events, keys_of_events
 from td3core.interactions._problems import shown
 from td3core.interactions._times import looks_like_a_time
 from td3core.interactions._values import LINE
@@ -27,6 +28,8 @@ _KEY_LINES = 1000
 _MOST_DIGITS = 17
 """Those of a floating-point number."""
 _NO_TEXT = object()
+_LARGEST_EXPONENT = 400
+"""Beyond that of any float: a number with a larger one would be written in as many digits."""
 _HALF = re.compile(rb"\\u[dD][89abAB]")
 _KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
 
@@ -146,7 +149,7 @@ class JsonLinesFormat:
         ):
             return None  # of a key that is there twice, polars would take the first
         # polars writes booleans, lists and objects as JSON text
-        nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$)").any())
+        nested = pl.any_horizontal(pl.all().str.contains(r"^(?:\[|\{|true$|false$|-?Infinity$)").any())
         if frame.height and frame.select(nested).item():
             return None
         if (
@@ -188,7 +191,7 @@ class JsonLinesFormat:
                 row: dict[str, object] = {role: _text(event.get(name)) for role, name in names.items()}
                 for role, name in names.items():
                     if row[role] is _NO_TEXT:
-                        value = shown(json.dumps(event[name]))
+                        value = shown(json.dumps(event[name], default=str))
                         found.append(LogProblem("neither text nor a number", line, name, value))
                 if _NO_TEXT not in row.values():
                     rows.append({LINE: line, **row})
@@ -209,7 +212,7 @@ def _refuse_late_times(block: Block, events: Events | None) -> None:
         for _, record in _lines(Block(line, 1)) if found else ():
             if not isinstance(record, dict):
                 continue
-            keys = record.keys() | (find_events(events.name, [record]).keys if events else set())
+            keys = record.keys() | (keys_of_events(events.name, [record]) if events else set())
             if late := sorted(found & keys):
                 refuse_unused_times(late, f" (which the first {_KEY_LINES:,} lines lack)")
 
@@ -225,8 +228,10 @@ def _text(value: object) -> object:
             return _NO_TEXT
         case int():
             return str(value)
+        case Decimal() | float() if not isfinite(value) or abs(Decimal(value).adjusted()) > _LARGEST_EXPONENT:
+            return _NO_TEXT
         case Decimal():
-            return format(value, "f") if value.is_finite() else str(float(value))
+            return format(value, "f")
         case float():  # without an exponent, as polars has it
             return format(Decimal(repr(value)), "f").removesuffix(".0")
         case _:

@@ -18,7 +18,6 @@ from td3core.interactions._values import LINE
 
 _BATCH_ROWS = 1 << 18
 _LARGEST_FOOTER = 64 << 20  # bytes; 1000 columns in 1000 row groups take about as many
-_LARGEST_PARSED = 8 << 20  # bytes, some ten seconds
 _FOOTER_END = struct.Struct("<I4s")  # its length, and the magic
 _DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
@@ -29,8 +28,7 @@ class ParquetTable:
 
     path: Path
     schema: pl.Schema
-    footer: Footer | None
-    """The sizes that the footer tells; None if it is too large to be understood in good time."""
+    footer: Footer
     form: str = "Parquet"
 
     def check_sizes(self, columns: Columns, limits: Limits, *, whole: bool) -> None:
@@ -40,8 +38,6 @@ class ParquetTable:
             LogTooLargeError: All together need more memory than the limits allow.
             UnreadableLogError: A row group does, which is decompressed as a whole, or a dictionary has long values.
         """
-        if self.footer is None:
-            return
         least = 0
         with self.path.open("rb") as file:
             for name in columns.by_role().values():
@@ -121,7 +117,7 @@ def is_whole(path: Path) -> bool:
         return file.read() == PARQUET_MAGIC
 
 
-def _footer(path: Path) -> Footer | None:
+def _footer(path: Path) -> Footer:
     size = path.stat().st_size
     if size < _FOOTER_END.size + len(PARQUET_MAGIC) or not is_whole(path):
         raise UnreadableLogError("the Parquet file is damaged: it has no footer")
@@ -135,17 +131,13 @@ def _footer(path: Path) -> Footer | None:
             f"the footer of the Parquet file has {length:,} bytes; expected at most {_LARGEST_FOOTER:,}. Write the "
             "file with fewer columns or larger row groups"
         )
-    if length > _LARGEST_PARSED:
-        return None
     with path.open("rb") as file:
         file.seek(-_FOOTER_END.size - length, os.SEEK_END)
         data = file.read(length)
     try:
         return read_footer(data)
     except ValueError as error:
-        raise UnreadableLogError(
-            f"the Parquet file is damaged: its footer cannot be read ({error})"
-        ) from error
+        raise UnreadableLogError(f"the footer of the Parquet file cannot be read: {error}") from error
 
 
 def _damaged(error: BaseException) -> UnreadableLogError:

@@ -43,6 +43,7 @@ _STRING_HEADER_BYTES = 16  # which polars does not count
 _MEANT_FOR = {
     "header": "CSV, TSV and .inter",
     "separator": "CSV, TSV and .inter",
+    "quoting": "CSV, TSV and .inter",
     "layout": "text that is not JSON",
     "encoding": "text",
     "events": "JSON",
@@ -123,7 +124,8 @@ def read_log(
     if frames:
         frame = pl.concat(in_one_unit(frames), how="vertical_relaxed", rechunk=True)
     else:
-        frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String})
+        rating = {} if data.min_rating is None else {"rating": pl.Float64}
+        frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String, **rating})
     if frame.is_empty() and head_bytes is None:
         raise LogTooSmallError("the log has no interactions")
     if data.rules > 1 and "timestamp" in frame.columns:
@@ -161,6 +163,7 @@ def _read_text(
     if first is None or not first.data.strip():
         raise LogTooSmallError("the file has only blank lines")
     text, columns, first = _open_text(source.format, dialect, data, first, limits)
+    _refuse_unused_format(data, columns)
     layout.columns = columns
     if dialect is not None:
         layout.delimited(dialect, data)
@@ -213,11 +216,11 @@ def _open_text(
     form: Format, dialect: Dialect | None, data: DataConfig, first: Block, limits: Limits
 ) -> tuple[TextFormat, Columns, Block]:
     if form == "jsonl":
-        _refuse_settings(data, "JSON", ("header", "separator", "layout"))
+        _refuse_settings(data, "JSON", ("header", "separator", "quoting", "layout"))
         return *open_json(first, data, most=limits.columns), first
     _refuse_settings(data, "delimited text", ("events",))
     if dialect is None:
-        _refuse_settings(data, "lines of sequences, as data.layout says", ("header",))
+        _refuse_settings(data, "lines of sequences, as data.layout says", ("header", "quoting"))
         return *open_sequences(first, data), first
     header, rest = (
         (list(data.header), first) if data.header else take_header(first, dialect, most=limits.columns)
@@ -238,11 +241,22 @@ def _open_text(
 def _refuse_settings(data: DataConfig, form: str, settings: tuple[str, ...]) -> None:
     """Refuse a spec that describes another format than the log has."""
     for name in settings:
+        if data.rules == 1 and name == "quoting":  # which specs from before this field have for every format
+            continue
         if getattr(data, name) != DataConfig.model_fields[name].default:
             raise UnreadableLogError(
                 f"data.{name} is for {_MEANT_FOR[name]}, but the log is {form}; leave it out",
                 [LogProblem(f"{form} has no use for it", field=f"data.{name}")],
             )
+
+
+def _refuse_unused_format(data: DataConfig, columns: Columns) -> None:
+    if data.time_format is not None and columns.timestamp is None:
+        raise UnreadableLogError(
+            "data.time_format says how timestamps are written, but no column is used as the timestamp; leave it out, "
+            "or name the column in data.columns.timestamp",
+            [LogProblem("no timestamp is read", field="data.time_format", value=data.time_format)],
+        )
 
 
 def _read_table(
@@ -260,6 +274,7 @@ def _read_table(
     report.unit = "row"
     check_width(len(table.schema), limits.columns)
     columns = find_columns(list(table.schema), data, lambda column: first_texts(table, column))
+    _refuse_unused_format(data, columns)
     table.check_sizes(columns, limits, whole=head_bytes is None)
     layout.columns = columns
     parser = ValueParser(columns, data, header_may_repeat=False)

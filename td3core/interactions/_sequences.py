@@ -15,6 +15,8 @@ from td3core.interactions._values import LINE
 
 _FIELD = r"[^ \t\r]+"
 _FIRST_LINES = 100
+_MOST_LINES = 0.9
+"""Share of the first lines that have a mark if it separates ids, for users with a single item have none."""
 _MARKS = {":": "a colon", ",": "a comma", ";": "a semicolon", "|": "a bar", "[": "a bracket"}
 
 
@@ -27,6 +29,8 @@ class SequencesFormat:
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return users and items, as text; None if the block must be examined line by line."""
+        if block.data.count(b"\r") != block.data.count(b"\r\n") + block.data.endswith(b"\r"):
+            return None
         try:
             lines = pl.DataFrame({"line": block.data.decode().split("\n")})
         except UnicodeDecodeError:
@@ -55,7 +59,10 @@ class SequencesFormat:
                 continue
             text = data.decode("utf-8", "backslashreplace")
             fields = self._fields(text)
-            if not _is_utf8(data):
+            if b"\r" in data.rstrip(b"\r"):
+                reason = "a line ends in a carriage return alone; expected a line feed at its end"
+                found.append(LogProblem(reason, line, value=shown(text)))
+            elif not _is_utf8(data):
                 found.append(LogProblem(not_utf8(data), line, value=shown(text), field="data.encoding"))
             elif len(fields) < 2:
                 apart = "spaces or tabs" if self.separator is None else repr(self.separator)
@@ -81,6 +88,11 @@ def open_sequences(first: Block, data: DataConfig) -> tuple[SequencesFormat, Col
     text = SequencesFormat(data.separator)
     line = first.data.lstrip().partition(b"\n")[0].decode("utf-8", "replace")
     fields = [field.strip() for field in re.split(re.escape(data.separator or " ") + r"|\s+", line)]
+    if line.startswith(("#", "%")):
+        raise UnreadableLogError(
+            f"the first line ({line[:60]!r}) is a comment; remove such lines",
+            [LogProblem("the first line is a comment", 1)],
+        )
     if has_usual_names(fields[:1], ["user"]):
         raise UnreadableLogError(
             f"the first line ({line[:60]!r}) is a header, but data.layout is sequences: expected a user and its items "
@@ -97,12 +109,13 @@ def _refuse_other_layouts(first: Block) -> None:
     lines = first.data.decode("utf-8", "replace").split("\n")[:_FIRST_LINES]
     records = [fields for line in lines if len(fields := line.split()) > 1]
     for mark, what in _MARKS.items():
-        if records and all(any(mark in field for field in fields) for fields in records):
+        marked = sum(any(mark in field for field in fields) for fields in records)
+        if records and marked >= _MOST_LINES * len(records):
             raise UnreadableLogError(
-                f"the first lines all have {what} ({shown(' '.join(records[0]))}): expected a user and its items, with "
-                "spaces or tabs between them. Write a space in its place, or set data.separator to ' ' if it is part "
-                "of the ids",
-                [LogProblem(f"the first lines all have {what}", 1, field="data.separator")],
+                f"most of the first lines have {what} ({shown(' '.join(records[0]))}): expected a user and its items, "
+                "with spaces or tabs between them. Write a space in its place, or set data.separator to ' ' if it is "
+                "part of the ids",
+                [LogProblem(f"most of the first lines have {what}", 1, field="data.separator")],
             )
 
 

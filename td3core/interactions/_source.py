@@ -65,7 +65,9 @@ class Source:
                 another encoding.
         """
         chunks = _whole(self.path, self.compression, may_be_cut)
-        yield from chunks if self.encoding == "utf-8" else as_utf8(chunks, self.encoding)
+        yield from (
+            chunks if self.encoding == "utf-8" else as_utf8(chunks, self.encoding, may_be_cut=may_be_cut)
+        )
 
 
 def open_source(path: Path, data: DataConfig, name: str | None) -> Source:

@@ -6,7 +6,7 @@ from typing import Literal
 import polars as pl
 
 from td3core.config import DataConfig
-from td3core.errors import LogProblem
+from td3core.errors import LogProblem, UnreadableLogError
 from td3core.interactions._columns import ROLES, Columns, Role
 from td3core.interactions._dates import Moments, how_to_read, is_compact, is_date, parse_format, parse_iso
 from td3core.interactions._problems import shown
@@ -147,6 +147,11 @@ class ValueParser:
                 return values.cast(pl.Float64), reasons
 
     def _timestamps(self, raw: pl.Series) -> Column:
+        if self.data.time_format is not None and raw.dtype != pl.String:
+            raise UnreadableLogError(
+                f"the timestamps have the type {raw.dtype}, and data.time_format is for text; leave it out",
+                [LogProblem("for timestamps that are text", field="data.time_format")],
+            )
         if isinstance(raw.dtype, pl.Date | pl.Datetime):
             fine = self.data.rules > 1 and isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_unit == "ns"
             self.date_unit = "ns" if fine else "us"

@@ -9,6 +9,8 @@ Fields = dict[int, Any]
 """Number of the field -> int, bool, bytes, list, or the fields of a struct."""
 
 _DEEPEST = 16
+_MOST_VALUES = 5_000_000
+"""In one struct, which takes some ten seconds."""
 _LONGEST_VARINT = 10  # bytes of a 64-bit integer
 _TRUE, _FALSE, _DOUBLE_BYTES = 1, 2, 8
 
@@ -33,6 +35,7 @@ class _Reader:
     def __init__(self, data: bytes, place: int) -> None:
         self._data = data
         self.place = place
+        self._values = 0
 
     def struct(self, depth: int = 0) -> Fields:
         if depth > _DEEPEST:
@@ -47,6 +50,11 @@ class _Reader:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise ThriftError(
+                f"it has more than {_MOST_VALUES:,} values, as of too many columns or row groups"
+            )
         match kind:
             case 1 | 2:  # booleans, as elements of a list
                 return self._byte() == _TRUE

@@ -108,6 +108,7 @@ def test_floats_of_32_bits(tmp_path: Path) -> None:
         ("Fri Jul 14 04:40:00 +0200 2017", "%a %b %d %H:%M:%S %z %Y", SECOND),
         ("July 14, 2017", "%B %d, %Y", SECOND - 9600),
         ("20170714", "%Y%m%d", SECOND - 9600),
+        ("2017-07-14 02:40Z", "%Y-%m-%d %H:%M%z", SECOND),
     ],
 )
 def test_the_spec_may_have_the_form(tmp_path: Path, text: str, form: str, seconds: float) -> None:
@@ -191,3 +192,10 @@ def test_columns_valued_like_other_dates_are_seen(tmp_path: Path) -> None:
         path.write_text("user;item;posted\n" + "".join(f"u;i;{value}\n" for value in values))
         with pytest.raises(MissingColumnError, match="look like times: posted"):
             read_log(path, DataConfig(separator=";"))
+
+
+def test_a_form_is_for_text(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": ["u"], "item": ["i"], "ts": [10102026]}).write_parquet(path)
+    with pytest.raises(UnreadableLogError, match=r"have the type Int64, and data\.time_format is for text"):
+        read_log(path, DataConfig(time_format="%d%m%Y"))

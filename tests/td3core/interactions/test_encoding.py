@@ -118,3 +118,13 @@ def test_parquet_has_no_use_for_an_encoding(tmp_path: Path) -> None:
     pl.DataFrame({"user": ["a"], "item": ["b"]}).write_parquet(path)
     with pytest.raises(UnreadableLogError, match=r"data\.encoding is for text, but the log is Parquet"):
         read_log(path, DataConfig(encoding="latin-1"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
+def test_text_that_may_be_cut_may_end_within_a_character(tmp_path: Path, encoding: Encoding) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes("user,item\n国,家\n国,国".encode(encoding)[:-1])
+    assert read_log(path, DataConfig(encoding=encoding), head_bytes=1 << 20).frame.rows() == [("国", "家")]
+    if encoding != "utf-8":
+        with pytest.raises(UnreadableLogError, match=f"the file is not {encoding} text"):
+            read_log(path, DataConfig(encoding=encoding))

@@ -219,6 +219,27 @@ def test_half_a_character_is_refused_where_it_stands_alone(tmp_path: Path) -> No
         read(tmp_path / "log.jsonl", '{"user": "a", "item": "b"}\n{"user": "a", "item": "b\\ud800"}\n')
 
 
+@pytest.mark.parametrize("number", ["1.00000000000000000e30000000", "1e400", "-1e400"])
+def test_a_number_of_a_few_letters_takes_no_memory(tmp_path: Path, number: str) -> None:
+    with pytest.raises(BadRowsError, match="line 2, column user: neither text nor a number"):
+        read(tmp_path / "log.jsonl", f'{{"user": 1, "item": 3}}\n{{"user": {number}, "item": 3}}\n')
+
+
+def test_sessions_without_events_beside_a_time_that_is_not_theirs(tmp_path: Path) -> None:
+    session = '{"user": 1, "meta": {"time": 5}, "events": [{"item": 3}]}\n'
+    empty = '{"user": 2, "meta": {"time": 5}, "events": []}\n'
+    assert read(tmp_path / "log.jsonl", session + empty, events="events") == [("1", "3")]
+
+
+def test_a_key_that_only_late_events_have_is_refused(tmp_path: Path) -> None:
+    session = '{"user": 1, "time": 1600000000, "events": [{"item": 3}]}\n' * 1100
+    late = '{"user": 2, "time": 1600000000, "events": [{"item": 3, "time": 1700000000}]}\n'
+    with pytest.raises(
+        BadRowsError, match="line 1101, column time: an event has this key, which those of the"
+    ):
+        read(tmp_path / "log.jsonl", session + late, events="events")
+
+
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     twice = '{"user": 1, "user": 2, "item": 3}'
     with pytest.raises(BadRowsError, match="line 2, column user: the object has this key twice"):

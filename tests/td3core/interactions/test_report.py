@@ -184,6 +184,7 @@ def test_how_parquet_was_read(tmp_path: Path) -> None:
 def test_of_the_beginning_of_a_parquet_file_nothing_can_be_read(tmp_path: Path) -> None:
     pl.DataFrame({"user": ["a"] * 9, "item": ["b"] * 9}).write_parquet(tmp_path / "log.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "log.parquet").read_bytes()[:-9])
+    assert validate_log(tmp_path / "cut.parquet", DataConfig(min_rating=2.0), head_bytes=100).kept is None
     report = validate_log(tmp_path / "cut.parquet", DataConfig(), head_bytes=100).reading
     assert (report.whole, report.format, report.interactions, report.columns) == (False, "parquet", 0, {})
 

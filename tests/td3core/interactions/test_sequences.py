@@ -68,6 +68,15 @@ def test_lines_over_many_blocks(tmp_path: Path) -> None:
             "first line .'user_id items'. is a header, but data.layout is sequences",
         ),
         ("user,items\n1,5\n", {"separator": ","}, "is a header"),
+        ("% users\n1 5\n", {}, "the first line .'% users'. is a comment; remove such lines"),
+        ("1 5\r2 9\r", {}, "line 1: a line ends in a carriage return alone"),
+        ("1 5\r\n2 9\r3 4\n", {}, "line 2: a line ends in a carriage return alone"),
+        (
+            "1 5\n",
+            {"quoting": "none"},
+            "data.quoting is for CSV, TSV and .inter, but the log is lines of seq",
+        ),
+        ("1 5\n", {"time_format": "%Y-%m-%d"}, "no column is used as the timestamp; leave it out"),
         (
             "1 5\n",
             {"header": ["user", "item"]},
@@ -108,8 +117,10 @@ def test_bad_lines_are_listed_up_to_the_limit(tmp_path: Path) -> None:
 def test_what_separates_ids_beside_spaces_does_not_become_part_of_them(
     tmp_path: Path, content: str, mark: str
 ) -> None:
-    with pytest.raises(InvalidLogError, match=f"the first lines all have {mark}"):
+    with pytest.raises(InvalidLogError, match=f"most of the first lines have {mark}"):
         read(tmp_path / "log.txt", content)
+    with pytest.raises(InvalidLogError, match="most of the first lines"):  # a user may have one item
+        read(tmp_path / "log.txt", content * 5 + "3 4\n")
     assert read(tmp_path / "log.txt", f"{content}3 4 5\n")[-1] == ("3", "5")
     users = {user for user, _ in read(tmp_path / "log.txt", content.replace("\t", " "), separator=" ")}
     assert users == {line.split()[0] for line in content.splitlines()}
