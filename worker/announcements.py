@@ -7,6 +7,7 @@ and what the next child writes comes after them.
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from api.models import RUN_KINDS
@@ -29,6 +30,7 @@ class Announcements:
     def __init__(self) -> None:
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
         self._rest = b""
 
     def fileno(self) -> int:
@@ -36,8 +38,12 @@ class Announcements:
         return self._reading
 
     def announce(self, attempt: Underway | None) -> None:
-        """Tell that this process has begun an attempt; None: that it has none any more."""
-        os.write(self._writing, json.dumps(attempt and _to_json(attempt)).encode() + b"\n")
+        """Tell that this process has begun an attempt; None: that it has none any more.
+
+        If nobody has read for long, it is not told, and the attempt has its lease alone.
+        """
+        with suppress(BlockingIOError):
+            os.write(self._writing, json.dumps(attempt and _to_json(attempt)).encode() + b"\n")
 
     def read(self) -> Iterator[Underway | None]:
         """Yield what has been announced since the last call."""

@@ -1,5 +1,6 @@
 """A pool child as the main process of its worker sees it."""
 
+import errno
 import os
 import select
 import signal
@@ -26,7 +27,14 @@ class Child:
     def __init__(self, pid: int) -> None:
         """Raises ProcessLookupError if it has been reaped, and OSError where the kernel has no such descriptors."""
         self.pid = pid
+        if not hasattr(os, "pidfd_open"):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         self._descriptor = os.pidfd_open(pid)
+        try:
+            self._waited()
+        except ChildProcessError:  # it has been reaped, and the number is another process's by now
+            self.close()
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from None
 
     def fileno(self) -> int:
         """The descriptor, which is readable once the child has ended."""
@@ -44,12 +52,13 @@ class Child:
             return "ended"
         if code >= 0:
             return f"exited with status {code}"
-        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+        known = {int(one): one.name for one in signal.Signals}
+        return f"was ended by signal {-code} ({known.get(-code, 'without a name')})"
 
     def _exit_code(self) -> int | None:
         """Return the exit code, negative for a signal, from the kernel or, if it was reaped, from the pool."""
         try:
-            end = os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            end = self._waited()
         except ChildProcessError:
             until = time.monotonic() + NOTE_SECONDS
             while self.pid not in _reaped and time.monotonic() < until:
@@ -58,6 +67,9 @@ class Child:
         if end is None:
             return None
         return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+
+    def _waited(self) -> os.waitid_result | None:
+        return os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
     def used_memory(self) -> int:
         """Return the bytes of memory and swap that it uses."""

@@ -89,14 +89,21 @@ class Guard:
 
     def _look_after(self) -> None:
         while not self._stopped.is_set():
-            self._wait()
-            for attempt in self._announcements.read():
-                if attempt and self._watched:  # there is one child at a time, so the other has ended
-                    self._check(self._watched)
-                self._follow(attempt)
-            if self._watched:
+            try:
+                self._look()
+            except Exception:  # the run has its lease, and the next one is guarded again
+                log.exception("guard.failed")
+                self._follow(None)
+
+    def _look(self) -> None:
+        self._wait()
+        for attempt in self._announcements.read():
+            if attempt and self._watched:  # there is one child at a time, so the other has ended
                 self._check(self._watched)
-            self._write()
+            self._follow(attempt)
+        if self._watched:
+            self._check(self._watched)
+        self._write()
 
     def _wait(self) -> None:
         """Wait until something is announced, the child ends or, if there is something to check, for a moment."""
@@ -114,6 +121,8 @@ class Guard:
         if attempt:
             try:
                 self._watched = _Watched(Child(attempt.pid), attempt)
+            except ProcessLookupError:
+                self._taken_back(attempt.held, "The process of the run has ended.")
             except OSError as error:
                 log.warning("guard.cannot_watch", run=attempt.held.run_id, error=str(error))
 
@@ -121,8 +130,8 @@ class Guard:
         """Take the run back if the child has ended, and end the child if it has to and does not."""
         held, child, limit = watched.attempt.held, watched.child, watched.attempt.limit
         if child.ended:
-            reason = f"The process of the run {child.how_it_ended()}."
-            self._ended(functools.partial(take_back, reason=reason, max_attempts=self._settings.max_attempts))
+            self._taken_back(held, f"The process of the run {child.how_it_ended()}.")
+            self._ended(None)
         elif self._memory is not None and child.used_memory() > self._memory:
             self._kill(watched, "out_of_memory", _failing(memory_error(self._memory)))
         elif time.monotonic() > limit.at + PATIENCE_SECONDS:
@@ -157,17 +166,26 @@ class Guard:
         watched.child.kill()
         self._ended(end)
 
+    def _taken_back(self, held: Claim, reason: str) -> None:
+        self._to_write(
+            held, functools.partial(take_back, reason=reason, max_attempts=self._settings.max_attempts)
+        )
+
+    def _to_write(self, held: Claim, end: End) -> None:
+        until = time.monotonic() + self._settings.lease_seconds
+        self._unwritten.append(_Unwritten(held, end, until=until))
+
     def _ended(self, end: End | None) -> None:
         """Stop watching the child, which has ended or is about to."""
         assert self._watched is not None
         if end:
-            until = time.monotonic() + self._settings.lease_seconds
-            self._unwritten.append(_Unwritten(self._watched.attempt.held, end, until=until))
+            self._to_write(self._watched.attempt.held, end)
         self._write()
         select.select([self._watched.child], [], [], PATIENCE_SECONDS)
         self._follow(None)
         try:
-            scratch.clear_abandoned(self._settings.work_dir)
+            with self._database.unforked():  # a child would inherit the lock on the folder, and keep it
+                scratch.clear_abandoned(self._settings.work_dir)
         except OSError as error:  # the next run tries again
             log.warning("work.not_cleared", error=str(error))
 
@@ -192,7 +210,10 @@ class Guard:
 
     def _send(self, run_id: str) -> None:
         resend = timedelta(seconds=self._settings.resend_seconds)
-        with make_celery(self._settings.required_broker_url, self._settings.queue) as celery:
+        with (
+            self._database.unforked(),
+            make_celery(self._settings.required_broker_url, self._settings.queue) as celery,
+        ):
             try:
                 Outbox(self._database, celery, resend=resend).deliver([run_id])
             except SQLAlchemyError as error:  # the keeper sends it

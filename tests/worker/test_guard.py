@@ -133,15 +133,16 @@ def test_the_run_of_a_child_that_ended_unseen_is_taken_back(
             child = stack.enter_context(subprocess.Popen(["sleep", "600"]))
             stack.callback(child.kill)
             announcements.announce(Underway(child.pid, claimed(database, run_id), limit))
-            if run_id == queued_job:
+            if run_id == queued_job:  # the next child begins once this one is reaped
                 child.kill()
+                child.wait()
         guard = Guard(settings, MainDatabase(settings), announcements)
         guard.start()
         wait_until(lambda: job(database, queued_job).state == "queued", seconds=SOON)
         guard.stop()
     assert job(database, another).state == "running"
     (lost,) = (event for event in log_of(database, queued_job) if event.kind == "lease_expired")
-    assert lost.data["reason"] == "The process of the run was ended by signal 9 (SIGKILL)."
+    assert lost.data["reason"] == "The process of the run has ended."
 
 
 def failed(database: Database, run_id: str) -> tuple[str, str]:
