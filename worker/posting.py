@@ -4,17 +4,20 @@ The transport of httpx is used directly, because its client does more: it would 
 another that has the same address.
 """
 
+import math
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import structlog
+from anyio import to_thread
 
 from api.webhooks import signing
 from api.webhooks.addresses import (
@@ -66,6 +69,8 @@ class Poster:
         self._policy = policy
         self._seconds = seconds
         self._looks_up = proxy is None
+        self._lookups = anyio.CapacityLimiter(math.inf)
+        """Of threads: a lookup cannot be ended, and must not hold up those of other hosts."""
         self._transport = httpx.AsyncHTTPTransport(
             verify=ssl.create_default_context(),
             trust_env=False,
@@ -130,7 +135,8 @@ class Poster:
         if not found and not self._looks_up:
             return [target.host]
         if not found:
-            infos = await anyio.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+            look_up = partial(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
+            infos = await to_thread.run_sync(look_up, limiter=self._lookups, abandon_on_cancel=True)
             found = addresses_of(infos)
         return [str(address) for address in self._policy.choose(target.host, found)[:MOST_ADDRESSES]]
 

@@ -24,8 +24,10 @@ _METADATA: tuple[Network, ...] = (
     IPv6Network("fd20:ce::254/128"),  # Google Compute Engine
 )
 """Metadata services with addresses that are not link-local."""
-_UNUSED = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
-"""This network itself, and what is reserved, with the broadcast address."""
+_UNUSED = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"), IPv6Network("3fff::/20"))
+"""This network itself, what is reserved, with the broadcast address, and what documents use."""
+_UNICAST = IPv6Network("2000::/3")
+"""The public addresses of IPv6 so far. Python calls more of them global, those of former sites among them."""
 _EMBEDDING: tuple[tuple[IPv6Network, int], ...] = (
     (IPv6Network("::/96"), 96),  # IPv4-compatible
     (IPv6Network("::ffff:0:0:0/96"), 96),  # IPv4-translated (RFC 2765)
@@ -78,7 +80,8 @@ class Policy:
         if inner is not None and not self.allows(inner):
             return False
         if self.networks is None:
-            return address.is_global
+            known = isinstance(address, IPv4Address) or inner is not None or address in _UNICAST
+            return known and address.is_global
         return any(address in network for network in self.networks)
 
     def choose(self, host: str, found: Sequence[Address]) -> list[Address]:
@@ -89,8 +92,8 @@ class Policy:
         """
         allowed = [address for address in found if self.allows(address)]
         if not allowed:
-            named = ", ".join(map(str, found)) or "no address"
-            raise NotAllowedError(f"{host} is {named}, to which webhooks may not be sent")
+            # Without the addresses: they may be of names that only this network knows.
+            raise NotAllowedError(f"{host} has no address to which webhooks may be sent")
         return allowed
 
 

@@ -4,12 +4,13 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.client import parse_headers
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -32,8 +33,8 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def post(url: str, *, seconds: float = 5, policy: Policy = LOOPBACK, proxy: str | None = None) -> Outcome:
-    taken = Taken(
+def taken(url: str) -> Taken:
+    return Taken(
         id="msg_1",
         webhook_id="hook_1",
         url=url,
@@ -44,14 +45,31 @@ def post(url: str, *, seconds: float = 5, policy: Policy = LOOPBACK, proxy: str 
         until=datetime.now(UTC),
     )
 
-    async def once() -> Outcome:
+
+def post(url: str, *, seconds: float = 5, policy: Policy = LOOPBACK, proxy: str | None = None) -> Outcome:
+    return post_all([url], seconds=seconds, policy=policy, proxy=proxy)[0]
+
+
+def post_all(
+    urls: Sequence[str], *, seconds: float, policy: Policy = LOOPBACK, proxy: str | None = None
+) -> list[Outcome]:
+    """Send to all of them at once, by one poster."""
+    outcomes: dict[int, Outcome] = {}
+
+    async def one(poster: Poster, number: int) -> None:
+        outcomes[number] = await poster.post(taken(urls[number]))
+
+    async def send() -> None:
         poster = Poster(policy, seconds=seconds, proxy=proxy)
         try:
-            return await poster.post(taken)
+            async with anyio.create_task_group() as tasks:
+                for number in range(len(urls)):
+                    tasks.start_soon(one, poster, number)
         finally:
             await poster.close()
 
-    return anyio.run(once)
+    anyio.run(send)
+    return [outcomes[number] for number in range(len(urls))]
 
 
 def error_of(outcome: Outcome) -> str:
@@ -135,7 +153,7 @@ def test_only_the_beginning_of_an_answer_is_read(receiver: Receiver) -> None:
 )
 def test_what_is_no_answer_is_an_error(said: bytes) -> None:
     def say(connection: socket.socket) -> None:
-        connection.recv(65536)
+        take_request(connection)
         connection.sendall(said)
 
     with speaking(say) as url:
@@ -175,8 +193,29 @@ def test_a_name_is_looked_up_once_and_what_was_checked_is_connected_to(
     url = receiver.url.replace("127.0.0.1", "rebinding.example")
     assert post(url).accepted
     assert receiver.received[0].headers["host"] == url.split("/")[2]
-    assert "169.254.169.254, to which webhooks may not be sent" in error_of(post(url))
+    assert "rebinding.example has no address to which webhooks may be sent" in error_of(post(url))
     assert len(asked) == 2
+
+
+def test_names_that_are_looked_up_for_long_hold_up_no_other(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, gone = socket.getaddrinfo, threading.Event()
+
+    def lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not str(host).endswith(".example") or kwargs.get("flags", 0) & socket.AI_NUMERICHOST:
+            return real(host, *args, **kwargs)
+        if host == "slow.example":
+            gone.wait(30)
+        return real("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    slow = ["http://slow.example/"] * 50  # more than there are threads by default
+    quick = receiver.url.replace("127.0.0.1", "quick.example")
+    outcomes = post_all([*slow, quick], seconds=3)
+    gone.set()
+    assert outcomes[-1].accepted
+    assert "There was no answer within 3 s" in error_of(outcomes[0])
 
 
 def test_another_address_of_a_host_is_tried_where_one_refuses_connections(
@@ -200,9 +239,7 @@ def test_the_certificate_of_the_name_is_asked_for_and_checked(
     def answer(connection: socket.socket) -> None:
         try:
             with context.wrap_socket(connection, server_side=True) as secured:
-                with secured.makefile("rb") as request:  # whole, or the connection would be reset
-                    request.readline()
-                    request.read(int(parse_headers(request)["content-length"]))
+                take_request(secured)
                 secured.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         except (ssl.SSLError, ConnectionError):
             pass  # the sender did not trust it
@@ -236,6 +273,13 @@ def test_settings_of_proxies_that_are_made_for_others_are_not_used(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     assert post(receiver.url).accepted
+
+
+def take_request(connection: socket.socket) -> None:
+    """Read all of it: a connection that is closed with bytes unread is reset."""
+    with connection.makefile("rb") as request:
+        request.readline()
+        request.read(int(parse_headers(request)["content-length"]))
 
 
 @contextmanager
