@@ -76,7 +76,7 @@ class Supervisor:
     def _start_again(self, name: str) -> None:
         try:
             self._start(name)
-        except EmbeddedError as error:
+        except (EmbeddedError, OSError) as error:
             self._tell(str(error))
 
 

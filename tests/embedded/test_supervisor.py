@@ -20,7 +20,7 @@ class Children:
         self.now = 0.0
         self.told: list[str] = []
         self.starts: list[float] = []
-        self.fails = False
+        self.fails: Exception | None = None
         self.children: dict[str, ChildProcess] = {}
         self.start("brief")
         self.start("steady")
@@ -29,7 +29,7 @@ class Children:
     def start(self, name: str) -> ChildProcess:
         self.starts.append(self.now)
         if self.fails:
-            raise NotReadyError(name, seconds=10, log=self._folder / "log", tail="no memory")
+            raise self.fails
         command = ["/bin/sleep", "300" if name == "steady" else "0"]
         child = ChildProcess(name, command, log=self._folder / f"{name}.log")
         self._stack.callback(child.stop, grace=0)
@@ -72,11 +72,16 @@ def test_the_wait_has_a_bound_and_begins_anew_after_a_steady_while(children: Chi
     assert killed_at in children.mend_until(killed_at + 0.5)
 
 
-def test_a_child_that_cannot_be_started_is_tried_again(children: Children) -> None:
-    children.fails = True
+@pytest.mark.parametrize(
+    "error",
+    [NotReadyError("brief", seconds=10, log=Path("log"), tail="no memory"), OSError(12, "no memory")],
+    ids=["not ready", "no memory"],
+)
+def test_a_child_that_cannot_be_started_is_tried_again(children: Children, error: Exception) -> None:
+    children.fails = error
     assert len(children.mend_until(5)) == 3
-    assert any("brief was not ready within 10 s" in text for text in children.told)
-    children.fails = False
+    assert any(str(error) in text for text in children.told)
+    children.fails = None
     children.mend_until(10)
     assert children.children["brief"].exit_code == 0
     assert len(children.told) > 4
