@@ -274,7 +274,7 @@ class WebhookDisabledError(ConflictError):
 
 
 class TooManyWebhooksError(ConflictError):
-    """The project has as many webhooks as it can."""
+    """The project or the job has as many webhooks as it can."""
 
     code = "too_many_webhooks"
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from api.audit import service
 from api.audit.schemas import AUDIT_EXAMPLE, AuditEntryOut
@@ -17,6 +16,8 @@ from api.http.context import Service
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented
+from api.moments import Moment
+from api.projects import service as projects
 
 router = APIRouter(prefix="/audit", tags=["access"])
 
@@ -32,10 +33,10 @@ def _filter(
         str | None, Query(max_length=64, description="Only changes made with the key of this id.")
     ] = None,
     since: Annotated[
-        AwareDatetime | None, Query(description="Only changes at this time or later, with a time zone.")
+        Moment | None, Query(description="Only changes at this time or later, with a time zone.")
     ] = None,
     until: Annotated[
-        AwareDatetime | None, Query(description="Only changes before this time, with a time zone.")
+        Moment | None, Query(description="Only changes before this time, with a time zone.")
     ] = None,
 ) -> Filter:
     return Filter(action, target, key_id, since, until)
@@ -57,7 +58,8 @@ def list_changes(
 ) -> Page[AuditEntryOut]:
     """List the changes that were made in the project, newest first, and who made them."""
     with context.database.reading() as session:
-        page = service.page(session, wanted, tenant_id=project, limit=limit, cursor=cursor)
+        tenant_id = projects.get(session, project).id
+        page = service.page(session, wanted, tenant_id=tenant_id, limit=limit, cursor=cursor)
         return Page.of(page, AuditEntryOut.of)
 
 
@@ -75,6 +77,8 @@ def list_changes(
 )
 def export_changes(context: Service, project: Managed, wanted: Wanted) -> StreamingResponse:
     """Download all changes that were made in the project, oldest first, as lines of JSON."""
+    with context.database.reading() as session:
+        projects.get(session, project)
 
     def lines() -> Iterator[str]:
         for entry in service.export(context.database, wanted, tenant_id=project):

@@ -1,8 +1,9 @@
 """Reading request bodies with a size limit."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from fastapi import Request
@@ -16,7 +17,7 @@ from api.errors import (
     UnsupportedBodyError,
 )
 from api.http.problems import field_errors, summarise
-from td3core.config.faults import faults
+from td3core.config.faults import Fault, faults
 
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
@@ -75,16 +76,20 @@ def parse_fields(sent: bytes, model: type[Model], *, part: str = "") -> Model:
         InvalidRequestError: Names each invalid field, what it got and what was expected.
     """
     try:
-        return model.model_validate_json(sent or b"{}")
+        fields = model.model_validate_json(sent or b"{}")
     except ValidationError as error:
-        within = (part,) if part else ()
-        found = [
-            replace(fault, path=(*within, *fault.path))
-            for fault in faults(error.errors(include_url=False), model)
-        ]
-        raise InvalidRequestError(
-            f"The request is invalid: {summarise(found)}", errors=field_errors(found, whole="body")
-        ) from None
+        raise _invalid(faults(error.errors(include_url=False), model), part) from None
+    if found := repeated_fields(sent or b"{}"):
+        raise _invalid(found, part)
+    return fields
+
+
+def _invalid(found: Iterable[Fault], part: str) -> InvalidRequestError:
+    within = (part,) if part else ()
+    found = [replace(fault, path=(*within, *fault.path)) for fault in found]
+    return InvalidRequestError(
+        f"The request is invalid: {summarise(found)}", errors=field_errors(found, whole="body")
+    )
 
 
 async def timely(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -126,3 +131,19 @@ async def drain(body: AsyncIterator[bytes], error: ServiceError) -> None:
         else:
             return
     error.headers["Connection"] = "close"
+
+
+def repeated_fields(sent: bytes) -> list[Fault]:
+    """The fields that are given twice, of which a parser would take the last and say nothing."""
+    found: list[Fault] = []
+
+    def watched(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in fields:
+                found.append(Fault((name,), value, expected="one value (the field is repeated)"))
+            fields[name] = value
+        return fields
+
+    json.loads(sent, object_pairs_hook=watched)
+    return found

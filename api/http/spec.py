@@ -1,11 +1,11 @@
 """Parsing of specs in request bodies."""
 
-import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from api.errors import InvalidSpecError
+from api.http.body import repeated_fields
 from api.http.problems import field_errors, summarise
 from td3core.config import EvaluationSpec, JobSpec
 from td3core.config.ceilings import Ceilings, excesses
@@ -33,7 +33,7 @@ def parse_spec(kind: type[Spec], sent: bytes | None, ceilings: Ceilings, *, part
         spec = kind.model_validate_json(sent)
     except ValidationError as error:
         raise _invalid(list(faults(error.errors(include_url=False), kind)), part) from None
-    if found := [*_repeated(sent), *excesses(spec, ceilings)]:
+    if found := [*repeated_fields(sent), *excesses(spec, ceilings)]:
         raise _invalid(found, part)
     return spec
 
@@ -42,22 +42,6 @@ def _invalid(found: list[Fault], part: str) -> InvalidSpecError:
     return InvalidSpecError(
         f"The spec is invalid: {summarise(found)}", errors=field_errors(found, whole=part)
     )
-
-
-def _repeated(sent: bytes) -> list[Fault]:
-    """The fields that are given twice, of which a parser would take the last and say nothing."""
-    found: list[Fault] = []
-
-    def watched(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in fields:
-                found.append(Fault((name,), value, expected="one value (the field is repeated)"))
-            fields[name] = value
-        return fields
-
-    json.loads(sent, object_pairs_hook=watched)
-    return found
 
 
 def as_sent(spec: BaseModel) -> dict[str, Any]:

@@ -14,8 +14,8 @@ class WebhookSettings(BaseSettings):
     webhook_networks: str | None = Field(
         default=None,
         description="Networks that webhooks may be sent to, such as `10.0.0.0/8,fd00::/8`, separated by commas. "
-        "Default: all public addresses. Addresses that are link-local or of the metadata service of a cloud are "
-        "refused in any case.",
+        "Public addresses are then refused if none of these networks has them. Default: all public addresses. "
+        "Addresses that are link-local or of the metadata service of a cloud are refused in any case.",
     )
     webhook_loopback: bool = Field(
         default=False,

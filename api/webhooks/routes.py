@@ -23,7 +23,7 @@ from api.errors import (
     WebhookDisabledError,
     WebhookNotFoundError,
 )
-from api.http.auth import Tenant
+from api.http.auth import Caller, Tenant
 from api.http.body import read_fields
 from api.http.context import Service
 from api.http.openapi import answer, json_body
@@ -89,14 +89,15 @@ async def create_webhook(
     spec: Annotated[WebhookSpec, Depends(_fields(WebhookSpec))],
     context: Service,
     tenant: Tenant,
+    caller: Caller,
     base: Base,
     key: Key = None,
 ) -> Response:
-    """Have a URL told of events. Its secret is shown only in this response.
+    """Have a URL told of events. Its secret is shown only here, and again under the same `Idempotency-Key`.
 
     What is sent follows the Standard Webhooks specification. Events of before are not sent, but can be replayed.
     """
-    asked = digest(as_sent(spec))
+    asked = digest(as_sent(spec), caller.key_id)  # another key is not shown the secret
 
     def create() -> Response:
         with context.database.transaction() as session:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.models import Delivery, DeliveryState, Webhook
+from api.moments import Moment
 from api.webhooks.addresses import LONGEST_URL, target_of
 from api.webhooks.signing import key_of
 from api.webhooks.types import DEFAULT, EventType
@@ -23,7 +24,8 @@ def _url(url: str) -> str:
     try:
         target_of(url)
     except ValueError as error:
-        raise FieldError(url, expected=str(error).removeprefix("expected ")) from None
+        shown = "a URL with a password" if "@" in url else url
+        raise FieldError(shown, expected=str(error).removeprefix("expected ")) from None
     return url
 
 
@@ -97,11 +99,11 @@ class Replay(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    since: AwareDatetime = Field(
+    since: Moment = Field(
         description="Moment from which on events are sent again, with a time zone.",
         examples=["2026-01-15T00:00:00Z"],
     )
-    until: AwareDatetime | None = Field(
+    until: Moment | None = Field(
         default=None, description="Moment of the first event that is not sent again. Default: now."
     )
 

@@ -18,7 +18,7 @@ from api.errors import (
     WebhookNotFoundError,
 )
 from api.ids import new_id
-from api.models import Delivery, DeliveryState, Webhook
+from api.models import Delivery, DeliveryState, Evaluation, Job, Webhook
 from api.pages import RowPage, page_of
 from api.webhooks import announcements, deliveries, replays
 from api.webhooks.addresses import NotAllowedError, Policy, literal_addresses, target_of
@@ -87,6 +87,10 @@ def attach(
     Raises:
         InvalidRequestError, TooManyWebhooksError: As for `add`.
     """
+    # Its events wait meanwhile, so that each is either told again here or announced to the endpoint.
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
+    of_job = select(Evaluation.id).where(Evaluation.job_id == job_id).order_by(Evaluation.id)
+    session.execute(of_job.with_for_update())
     endpoint = add(
         session, tenant_id=tenant_id, url=url, events=events, secret=secret, policy=policy, job_id=job_id
     )
@@ -181,7 +185,7 @@ def remove(session: Session, webhook_id: str, *, tenant_id: str) -> None:
     Raises:
         WebhookNotFoundError: It does not exist.
     """
-    endpoint = get(session, webhook_id, tenant_id=tenant_id)
+    endpoint = get(session, webhook_id, tenant_id=tenant_id, lock=True)
     audit.record(session, Action.WEBHOOK_REMOVED, webhook_id, tenant_id=tenant_id, before=_settings(endpoint))
     session.delete(endpoint)
 

@@ -4,6 +4,7 @@ While each attack lasts, the memory of the API and the time in which it answers 
 """
 
 import json
+import math
 import os
 import socket
 import sys
@@ -77,8 +78,11 @@ class Watch:
         with httpx.Client(base_url=self._url, timeout=PATIENCE, trust_env=False) as client:
             while not self._ended.wait(EVERY):
                 started = time.perf_counter()
-                client.get("/healthz", headers={"Connection": "close"}).raise_for_status()
-                took = time.perf_counter() - started
+                try:
+                    client.get("/healthz", headers={"Connection": "close"}).raise_for_status()
+                    took = time.perf_counter() - started
+                except httpx.HTTPError:
+                    took = math.inf
                 self.samples.health_seconds = max(self.samples.health_seconds, took)
                 self.samples.count += 1
 

@@ -187,3 +187,15 @@ def test_the_keeper_deletes_old_entries(settings: Settings, database: Database) 
 
 def test_the_example_is_valid() -> None:
     AuditEntryOut.model_validate(AUDIT_EXAMPLE)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_moments_before_and_after_all_time_are_refused(api: httpx.Client, moment: str) -> None:
+    for route in ("/v1/audit", "/v1/audit/export"):
+        refused = problem(api.get(route, params={"since": moment}), 422, "invalid_request")
+        assert [error["field"] for error in refused["errors"]] == ["since"]
+
+
+def test_the_changes_of_a_project_that_does_not_exist_are_not_found(api: httpx.Client) -> None:
+    for route in ("/v1/audit", "/v1/audit/export"):
+        problem(api.get(route, params={"project": "proj_0"}), 404, "project_not_found")

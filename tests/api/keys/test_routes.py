@@ -128,3 +128,10 @@ def test_the_examples_are_valid() -> None:
     KeyOut.model_validate(KEY_EXAMPLE)
     CreatedKey.model_validate(NEW_KEY_EXAMPLE)
     assert set(ROLES) == set(KeyIn.model_json_schema()["properties"]["role"]["anyOf"][0]["enum"])
+
+
+def test_a_field_that_is_given_twice_is_refused(api: httpx.Client) -> None:
+    twice = b'{"name": "one", "scopes": ["jobs:read"], "name": "two"}'
+    response = api.post("/v1/keys", content=twice, headers={"Content-Type": "application/json"})
+    refused = problem(response, 422, "invalid_request")
+    assert [(error["field"], error["got"]) for error in refused["errors"]] == [("name", "two")]

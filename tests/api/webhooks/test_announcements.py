@@ -1,19 +1,24 @@
 """What endpoints are told, and that it is written with the event or not at all."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from api.db import Database
-from api.models import RUN_KINDS, DeliveryState
+from api.models import DEFAULT_TENANT, RUN_KINDS, DeliveryState
 from api.runs import claims, events
 from api.runs.kinds import EventKind
+from api.webhooks import service
+from api.webhooks.addresses import Policy
 from api.webhooks.types import EventType, type_of
 from tests.support.claims import cancel, claimed, succeed
 from tests.support.jobs import add_job, job
 from tests.support.webhooks import add_webhook, deliveries
 
 EVERYTHING = tuple(EventType)
+URL = "https://hooks.example.com/td3"
 
 
 def test_an_endpoint_is_told_of_what_it_wants_in_order(database: Database, queued_job: str) -> None:
@@ -83,3 +88,29 @@ def test_every_type_but_that_of_webhooks_is_a_kind_of_event_of_a_kind_of_run() -
     made = {type_of(model.kind, kind) for model in RUN_KINDS for kind in EventKind} - {None}
     assert made == set(EventType) - {EventType.WEBHOOK_DISABLED}
     assert {f"job.{kind}" for kind in events.LAST} <= made
+
+
+def test_a_job_that_ends_while_a_webhook_is_attached_is_told_once(
+    database: Database, queued_job: str
+) -> None:
+    held = claimed(database, queued_job)
+
+    def attach() -> None:
+        with database.transaction() as session:
+            service.attach(
+                session,
+                queued_job,
+                tenant_id=DEFAULT_TENANT,
+                url=URL,
+                events=[EventType.JOB_SUCCEEDED],
+                secret=None,
+                policy=Policy(),
+            )
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as session:
+            claims.succeed(session, held, metrics={})
+            attaching = thread.submit(attach)
+            time.sleep(0.5)  # it would not be done yet, and could not see what is not committed
+        attaching.result(10)
+    assert [told.type for told in deliveries(database)] == ["job.succeeded"]

@@ -69,6 +69,7 @@ def test_what_is_wrong_is_named(api: httpx.Client, spec: dict[str, Any], field: 
     refused = problem(api.post("/v1/webhooks", json=spec), 422, "invalid_request")
     assert [error["field"] for error in refused["errors"]] == [field]
     assert "whsec_short" not in str(refused)
+    assert "user:pw" not in str(refused)
 
 
 def test_a_project_has_a_number_of_webhooks(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
