@@ -52,7 +52,9 @@ class Answer:
 
     status: int
     headers: dict[str, str]
+    """The first ones, cut."""
     body: str
+    retry_after: str | None
 
 
 class Poster:
@@ -109,7 +111,7 @@ class Poster:
         }
         if answer is None:
             return Outcome(shown)
-        retry_after = read_retry_after(answer.headers.get("retry-after"), at=at)
+        retry_after = read_retry_after(answer.retry_after, at=at)
         return Outcome(shown, status=answer.status, retry_after=retry_after)
 
     async def _send(self, taken: Taken, *, timestamp: int) -> httpx.Response:
@@ -178,7 +180,8 @@ async def _beginning(response: httpx.Response) -> Answer:
         name.lower()[:LONGEST_TEXT]: value[:LONGEST_TEXT]
         for name, value in list(response.headers.items())[:MOST_HEADERS]
     }
-    return Answer(response.status_code, headers, _storable(body.decode("utf-8", "replace")))
+    text = _storable(body.decode("utf-8", "replace"))
+    return Answer(response.status_code, headers, text, response.headers.get("retry-after"))
 
 
 def _in_words(problem: Exception) -> str:

@@ -10,14 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from td3core.errors import UnreadableLogError
+from td3core.zip_file import BoundedFile
 
 ZIP_MAGIC = b"PK\x03\x04"
 
-_END = struct.Struct("<4s4H2LH")  # the end of the directory
-_END_64 = struct.Struct("<4sQ2H2L4Q")
-_PLACE_64 = 20  # bytes
-_LONGEST_END = (1 << 16) + _END.size + _PLACE_64 + _END_64.size  # with a comment
-_LARGEST_DIRECTORY = 1 << 20
 _OTHERS = re.compile(r"__MACOSX/|(?:.*/)?\.DS_Store$|.*/$")
 """Folders, and what macOS adds."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile does not bound what the others expand to
@@ -60,11 +56,10 @@ def zip_member(path: Path, piece: int) -> Generator[bytes, None, None]:
 @contextmanager
 def _opened(path: Path) -> Generator[zipfile.ZipFile, None, None]:
     try:
-        _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
+        with BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError) as error:
-        raise UnreadableLogError(f"the zip archive is damaged: {error}") from error
+        raise UnreadableLogError(f"the zip archive is damaged or truncated: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
@@ -95,22 +90,3 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             f"the file in the zip archive is compressed by {name}; expected deflate: unpack it, and send the log alone"
         )
     return only
-
-
-def _check_directory(path: Path) -> None:
-    """Refuse an archive whose directory is too large to be one of a few files, before it is read."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - _LONGEST_END))
-        tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0:
-        raise UnreadableLogError("the zip archive is truncated: it has no directory at its end")
-    directory = _END.unpack_from(tail, at)[5]
-    at_64 = at - _PLACE_64 - _END_64.size
-    if at_64 >= 0 and tail.startswith(b"PK\x06\x06", at_64):
-        directory = _END_64.unpack_from(tail, at_64)[8]
-    if directory > _LARGEST_DIRECTORY:
-        raise UnreadableLogError(
-            f"the directory of the zip archive has {directory:,} bytes, as of many files; expected exactly one file"
-        )

@@ -1,5 +1,7 @@
 """Files that are no logs: what they are, and what can be done."""
 
+import re
+
 from td3core.interactions._encoding import utf_16_of
 
 _CONVERT = "write the interactions to CSV or Parquet"
@@ -29,20 +31,42 @@ _STARTS = {
     b"-- MySQL dump": _DUMP,
     b"--\n-- PostgreSQL": _DUMP,
     b"PGDMP": _DUMP,
-    b"(lp": _PICKLE,
-    b"(dp": _PICKLE,
-    b"cpandas": _PICKLE,
-    b"ccopy_reg": _PICKLE,
     **{bytes([0x80, protocol]): _PICKLE for protocol in range(2, 6)},
+    **{bytes([0x78, level]): "compressed by zlib; use gzip or zstd" for level in (0x01, 0x5E, 0x9C, 0xDA)},
+    b"\x5d\x00\x00": "compressed by the old format of LZMA; use xz",
 }
+_PATTERNS = (
+    # The protocols 0 and 1: lists, tuples, dictionaries and what a class or function of a module makes.
+    (
+        re.compile(rb"(\(l|\(d|\()p\d+\n|[\]})]q.|c(copy_?reg|_*builtins?_*|\w+(\.\w+)+)\n\w+\n", re.DOTALL),
+        _PICKLE,
+    ),
+    (
+        re.compile(
+            rb"(\s|--.*\n|/\*[^*]*\*/;?)*"
+            rb"(insert\s+into|(create|drop|lock)\s+table|begin(\s+transaction)?;|pragma\s|set\s+[@\w]+\s*=|set\s+names|copy\s.*from\s+stdin)",
+            re.IGNORECASE,
+        ),
+        _DUMP,
+    ),
+    (
+        re.compile(rb"[-+]?[\d.]+( \d+:[-+.\deE]+)+ ?\r?\n"),
+        f"a sparse matrix in the format of LIBSVM; {_CONVERT}",
+    ),
+    (re.compile(rb"(%YAML.*\n)?(---\s*\n)?- ?['\"\w]+: .*\n"), "YAML; write JSON, an object for each line"),
+)
 _PAGES = (b"<!doctype", b"<html", b"<?xml")
 _TAR_AT = 257
+_LOOKED_AT = 4096  # bytes, for patterns
 
 
 def what_it_is(head: bytes) -> str | None:
     """Name the file by its first bytes, with the one thing to do, if it is known and not read."""
     for start, what in _STARTS.items():
         if head.startswith(start):
+            return what
+    for pattern, what in _PATTERNS:
+        if pattern.match(head, 0, _LOOKED_AT):
             return what
     if head[:200].lstrip().lower().startswith(_PAGES):
         return _PAGE

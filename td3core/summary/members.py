@@ -6,7 +6,6 @@ multiple of the file's size, whatever the file says.
 """
 
 import hashlib
-import io
 import struct
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from td3core.errors import InvalidArtifactError
+from td3core.zip_file import LARGEST_READ, BoundedFile
 
 MOST_GROWTH = 20
 """How many times as large a member may be as what it takes in the file. Deflate packs zeros a thousand times; what it
@@ -22,7 +22,6 @@ makes of weights is hardly smaller, and `save_summary` stores what packs better 
 
 _ANY_GROWTH = 4 << 20  # bytes, up to which a member may grow by any factor
 _LARGEST_MEMBER = 16 << 30  # bytes; no valid archive has a larger one
-_LARGEST_READ = 1 << 20  # bytes of the file at once, and so of its directory
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # bit of the flags
 _SHOWN = 10  # names in a message
@@ -80,7 +79,7 @@ class Members:
                 f"{name} has {info.file_size:,} bytes, of {packed:,} in the file; expected at most {most:,}"
             )
         with _naming(self._path), self._archive.open(info) as member:
-            data = b"".join(iter(lambda: member.read(_LARGEST_READ), b""))
+            data = b"".join(iter(lambda: member.read(LARGEST_READ), b""))
         if len(data) != info.file_size:
             raise InvalidArtifactError(
                 f"{name} is damaged: it has {len(data):,} bytes, and the archive tells {info.file_size:,}"
@@ -109,7 +108,7 @@ def open_members(path: Path) -> Generator[Members]:
         InvalidArtifactError: It is missing, or no zip archive.
     """
     with _naming(path):
-        file = _File(path)
+        file = BoundedFile(path)
     with file:
         with _naming(path):
             archive = zipfile.ZipFile(file)
@@ -128,21 +127,3 @@ def _naming(path: Path) -> Generator[None]:
         yield
     except _UNREADABLE as error:
         raise InvalidArtifactError(f"{path} cannot be read as a zip archive: {error}") from error
-
-
-class _File(io.FileIO):
-    """The file of an archive, of which little is read at once, whatever its directory says."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next bytes; without a size all that are left.
-
-        Raises:
-            zipfile.BadZipFile: They are too many.
-        """
-        if size is None or size < 0:
-            here = self.tell()
-            size = self.seek(0, io.SEEK_END) - here
-            self.seek(here)
-        if size > _LARGEST_READ:
-            raise zipfile.BadZipFile(f"its directory has {size:,} bytes; expected at most {_LARGEST_READ:,}")
-        return super().read(size) or b""

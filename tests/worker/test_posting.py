@@ -98,7 +98,8 @@ def test_redirects_are_not_followed(receiver: Receiver) -> None:
 
 
 def test_retry_after_is_read(receiver: Receiver) -> None:
-    receiver.behave = lambda _: Answer(429, {"Retry-After": "120"})
+    many = {f"X-{number}": "" for number in range(posting.MOST_HEADERS)}
+    receiver.behave = lambda _: Answer(429, {**many, "Retry-After": "120"})
     assert post(receiver.url).retry_after == timedelta(seconds=120)
 
 

@@ -264,7 +264,7 @@ _CSV = b"user,item\n" + b"".join(b"u%d,i%d\n" % (n, n * n) for n in range(10_000
         ),
         ("log.csv", b"caf\xe9,item\na,b\n", "the first line, with the column names, is not valid UTF-8"),
         ("log.csv", "user,item\na,b\n".encode("utf-16"), "UTF-16"),
-        ("log.csv", b"PK\x03\x04rest", "zip archive is truncated"),
+        ("log.csv", b"PK\x03\x04rest", "zip archive is damaged or truncated"),
         ("log.csv.gz", gzip.compress(_CSV, mtime=0)[:-20], "gzip data are truncated"),
         ("log.csv.gz", gzip.compress(_CSV, mtime=0) + b"junk", "gzip data are damaged"),
         ("log.csv.zst", zstandard.compress(_CSV)[:-20], "zstd data are truncated"),

@@ -96,7 +96,7 @@ def test_the_beginning_of_a_log_that_is_cut(tmp_path: Path) -> None:
         (lzma.compress(ROWS)[:-20], "xz data are truncated"),
         (lzma.compress(ROWS) + b"junk", "xz data are damaged"),
         (lzma.compress(ROWS)[:60] + bytes(50) + lzma.compress(ROWS)[110:], "xz data are damaged"),
-        (zipped({"log.csv": ROWS})[:-30], "zip archive is truncated: it has no directory"),
+        (zipped({"log.csv": ROWS})[:-30], "zip archive is damaged or truncated"),
         (zipped({"log.csv": ROWS})[20:], "binary"),
         (
             b"PK\x03\x04" + zipped({"log.csv": ROWS})[:50] + zipped({"log.csv": ROWS})[100:],
@@ -149,7 +149,7 @@ def test_a_size_in_the_directory_that_is_a_lie(tmp_path: Path, size: int) -> Non
     struct.pack_into("<L", content, content.rindex(b"PK\x01\x02") + 24, size)
     (tmp_path / "log.zip").write_bytes(content)
     if size < len(ROWS):
-        with pytest.raises(UnreadableLogError, match="damaged: Bad CRC-32"):
+        with pytest.raises(UnreadableLogError, match="Bad CRC-32"):
             read_log(tmp_path / "log.zip", DataConfig())
     else:
         assert len(read_log(tmp_path / "log.zip", DataConfig())) == 50_000
@@ -162,7 +162,7 @@ def test_a_directory_of_many_files_is_not_read(tmp_path: Path) -> None:
         file.truncate(3 << 20)
         file.seek(0, 2)
         file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 3 << 20, 0, 0))
-    with pytest.raises(UnreadableLogError, match="has 3,145,728 bytes, as of many files"):
+    with pytest.raises(UnreadableLogError, match="its directory has 3,145,728 bytes; expected at most"):
         read_log(path, DataConfig())
 
 

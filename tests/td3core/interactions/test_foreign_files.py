@@ -1,9 +1,11 @@
 """Files of other layouts: what is read in spite of its name, and what the refusal of the others says."""
 
 import io
+import lzma
 import pickle
 import sqlite3
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,25 @@ def test_the_separator_is_seen_in_spite_of_the_name(tmp_path: Path, name: str, c
         ("log.inter", "user_id:token,item_id:token\n1,2\n", "separated by commas; set"),
         ("log.csv", "# dump of 2024\nuser,item\na,b\n", "is a comment; remove such lines"),
         ("log.csv", "% nodes: 3, links: 4\na,b\n", "is a comment; remove such lines"),
-        ("log.csv", "user\na\n", "has a single field; expected at least a user and an item"),
+        ("log.csv", "customer\na\n", "has a single field; expected at least a user and an item"),
         ("log.json", "{'user': 'a', 'item': 'b'}\n", "dictionaries of Python, not JSON"),
         ("log.json", "{u'user': 'a', u'item': 'b'}\n", "dictionaries of Python, not JSON"),
         ("log.json", '{\n "user": 1,\n "item": 2,\n', "truncated"),
         ("log.jsonl", "user,item\n", "no line is a JSON object"),
         ("log.csv", ROWS.encode("utf-16-le"), "UTF-16"),
         ("log.csv", ROWS.encode("utf-16-be"), "UTF-16"),
-        ("log.pkl", pickle.dumps([("a", "b")], protocol=4), "a Python pickle"),
+        *(
+            ("log.pkl", pickle.dumps(log, protocol=protocol), "a Python pickle")
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+            for log in ([("a", "b")], {"user": ["a"]}, DataConfig())
+        ),
+        ("log.sql", "-- a comment\n\nINSERT INTO views VALUES (1, 2);\n", "a dump of a database"),
+        ("log.sql", "/*!40101 SET NAMES utf8 */;\nCREATE TABLE `views` (\n", "a dump of a database"),
+        ("log.sql", "COPY public.views (user_id, item_id) FROM stdin;\n1\t2\n", "a dump of a database"),
+        ("log.txt", "1 3:1 17:0.5\n0 2:1\n", "the format of LIBSVM"),
+        ("log.yaml", "- user: a\n  item: b\n", "the file is YAML"),
+        ("log.z", zlib.compress(ROWS.encode()), "compressed by zlib"),
+        ("log.lzma", lzma.compress(ROWS.encode(), lzma.FORMAT_ALONE), "the old format of LZMA"),
         ("log.orc", b"ORC\x00\x01\x02", "an ORC file"),
         ("log.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
     ],
