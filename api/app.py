@@ -117,7 +117,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
             {"name": "health", "description": "Liveness and readiness probes."},
         ],
     )
-    app.openapi = lambda: openapi.describe(app)
+    app.openapi = lambda: openapi.describe(app, closed=settings.access_control != "off")
     problems.install(app)
     app.state.registry = new_registry()
     app.add_middleware(BoundaryMiddleware, hosts=settings.hosts)

@@ -64,8 +64,13 @@ def json_body(model: type[BaseModel], example: object, *, required: bool = True)
     return {"requestBody": {"required": required, "content": content}}
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Build the document once, with `Problem` in place of the framework's own error schema."""
+def describe(app: FastAPI, *, closed: bool) -> dict[str, Any]:
+    """Build the document once, with `Problem` in place of the framework's own error schema.
+
+    Args:
+        app: The application, with all its routes.
+        closed: Whether access control is on. If not, keys are optional.
+    """
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
@@ -81,7 +86,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {SCHEME: API_KEY}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            _describe_access(operation, need_of(method.upper(), path.removeprefix(PREFIX)))
+            _describe_access(operation, need_of(method.upper(), path.removeprefix(PREFIX)), closed)
             _describe_errors(operation["responses"])
             for parameter in operation.get("parameters", ()):
                 _describe_text(parameter["schema"])
@@ -104,13 +109,13 @@ def _describe_text(schema: dict[str, Any]) -> None:
         schema |= kinds[0]
 
 
-def _describe_access(operation: dict[str, Any], need: Need | None) -> None:
+def _describe_access(operation: dict[str, Any], need: Need | None, closed: bool) -> None:
     """Say which scope the operation needs, and how a request is answered that does not have it."""
     if need is Open.NOTHING:
         operation["security"] = []
         return
     scopes = [str(need)] if isinstance(need, Scope) else []
-    operation["security"] = [{SCHEME: scopes}]
+    operation["security"] = [*([] if closed else [{}]), {SCHEME: scopes}]
     refusals = documented(UnauthenticatedError, InvalidKeyError, *([MissingScopeError] if scopes else []))
     operation["responses"] |= {str(status): refusal for status, refusal in refusals.items()}
 

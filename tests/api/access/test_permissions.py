@@ -95,3 +95,8 @@ def test_the_document_names_the_scope_of_each_operation(settings: Settings) -> N
                 "invalid_key",
             }
             assert ("403" in described["responses"]) is isinstance(need, Scope)
+
+
+def test_without_access_control_the_document_says_that_a_key_is_optional(settings: Settings) -> None:
+    document = create_app(settings.model_copy(update={"access_control": "off"})).openapi()
+    assert document["paths"]["/v1/jobs"]["get"]["security"] == [{}, {"api_key": ["jobs:read"]}]
