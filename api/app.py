@@ -24,6 +24,7 @@ from api.http.openapi import answer
 from api.http.request_log import RequestLogMiddleware
 from api.jobs import download
 from api.jobs import routes as job_routes
+from api.keys import first
 from api.keys import routes as key_routes
 from api.metrics import routes as metric_routes
 from api.metrics.database import DatabaseCollector
@@ -94,6 +95,8 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(app.state.context.feed.run)
             tasks.start_soon(app.state.context.uses.run)
+            if settings.access_control != "off" and settings.first_admin_sha256:
+                tasks.start_soon(first.let_in, app.state.context.database, settings.first_admin_sha256)
             yield
             tasks.cancel_scope.cancel()
         app.state.context.close()

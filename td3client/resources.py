@@ -125,7 +125,9 @@ class CreatedKey(TypedDict):
     name: str
     """What the key is for, or whose it is."""
     last_characters: str
-    """The last four characters of its text."""
+    """The last four characters of its text; empty for the key of `TD3_FIRST_ADMIN_SHA256`, whose text the
+    service was not told.
+    """
     scopes: list[str]
     """What the key may do, as given."""
     created_at: str
@@ -393,7 +395,9 @@ class Key(TypedDict):
     name: str
     """What the key is for, or whose it is."""
     last_characters: str
-    """The last four characters of its text."""
+    """The last four characters of its text; empty for the key of `TD3_FIRST_ADMIN_SHA256`, whose text the
+    service was not told.
+    """
     scopes: list[str]
     """What the key may do, as given."""
     created_at: str
@@ -875,10 +879,10 @@ class Worker(TypedDict):
     """`alive`: it sends heartbeats. `silent`: no heartbeat for the duration of a lease, so it was killed
     or disconnected, and its run goes to another worker. `stopped`: it has shut down.
     """
-    host: str
-    """Host name of the machine."""
-    pid: int
-    """Process id."""
+    host: str | None
+    """Host name of the machine; null without the scope `platform`."""
+    pid: int | None
+    """Process id; null without the scope `platform`."""
     queues: list[str]
     """Queues that it takes runs from."""
     device: str

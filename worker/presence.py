@@ -1,13 +1,13 @@
 """The database row of a worker, updated by a thread of its main process while the child computes."""
 
 import os
-import secrets
 import socket
 import threading
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.ids import new_id
 from api.settings import Settings
 from api.workers import service
 from api.workers.service import Identity
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 
 
 def new_worker_id() -> str:
-    """Return host name, process id and a random suffix, because process ids are reused."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(2)}"
+    """Return an id that is another one for each start, and tells nothing of the machine to those who read events."""
+    return new_id("worker")
 
 
 class Presence:

@@ -51,7 +51,7 @@ EVENTS_EXAMPLE: list[dict[str, Any]] = [
         "at": "2026-01-15T09:30:01Z",
         "attempt": 1,
         "kind": "claimed",
-        "data": {"worker": "gpu-3/4711"},
+        "data": {"worker": "worker_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"},
     },
     {"seq": 3, "at": "2026-01-15T09:33:20Z", "attempt": 1, "kind": "metrics", "data": _METRICS},
 ]

@@ -2,15 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from api.access.scopes import ROLES, Scope
 from api.db import Database
 from api.errors import ServiceError, SettingsError
-from api.keys import service
+from api.keys import secret, service
 from api.models import DEFAULT_TENANT
 from api.projects import service as projects
 from api.settings import load_settings
@@ -20,21 +22,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. It prints the text of a new key, and nothing else, to standard output."""
     chosen = _parser().parse_args(arguments)
     try:
-        settings = load_settings()
-        settings.open_folders()
-        database = Database(settings.database_url)
-        try:
-            chosen.run(database, chosen)
-        finally:
-            database.close()
+        chosen.run(chosen)
     except (SettingsError, ServiceError) as error:
         sys.exit(f"error: {error}")
     except SQLAlchemyError as error:
         sys.exit(f"error: the database is unavailable, or `python -m api.migrate` has to be run: {error}")
 
 
-def _create(database: Database, chosen: argparse.Namespace) -> None:
-    with database.transaction() as session:
+@contextmanager
+def _transaction() -> Iterator[Session]:
+    settings = load_settings()
+    settings.open_folders()
+    database = Database(settings.database_url)
+    try:
+        with database.transaction() as session:
+            yield session
+    finally:
+        database.close()
+
+
+def _create(chosen: argparse.Namespace) -> None:
+    with _transaction() as session:
         made = service.create(
             session,
             tenant_id=projects.get(session, chosen.project).id,
@@ -46,8 +54,14 @@ def _create(database: Database, chosen: argparse.Namespace) -> None:
     sys.stdout.write(f"{made.secret}\n")
 
 
-def _revoke(database: Database, chosen: argparse.Namespace) -> None:
-    with database.transaction() as session:
+def _make(_chosen: argparse.Namespace) -> None:
+    text = secret.new_secret()
+    sys.stderr.write(f"TD3_FIRST_ADMIN_SHA256={secret.digest(text)}\n")
+    sys.stdout.write(f"{text}\n")
+
+
+def _revoke(chosen: argparse.Namespace) -> None:
+    with _transaction() as session:
         service.revoke(session, chosen.key_id, tenant_id=projects.get(session, chosen.project).id)
 
 
@@ -79,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         default=service.LIFETIME.days,
         help="days for which it is valid (default: %(default)s)",
     )
+    make = commands.add_parser(
+        "make",
+        help="make a key for TD3_FIRST_ADMIN_SHA256",
+        description="Print a key, and to standard error the setting with which the API takes it for that of a platform "
+        "administrator. Nothing is stored.",
+    )
+    make.set_defaults(run=_make)
     revoke = commands.add_parser("revoke", help="revoke a key", description="Revoke a key at once.")
     revoke.set_defaults(run=_revoke)
     revoke.add_argument("key_id", metavar="KEY_ID", help="id of the key (key_...)")

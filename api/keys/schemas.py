@@ -91,7 +91,10 @@ class KeyOut(BaseModel):
     id: str = Field(description="Id of the key.")
     project: str = Field(description="Id of the project that the key belongs to.")
     name: str = Field(description="What the key is for, or whose it is.")
-    last_characters: str = Field(description="The last four characters of its text.")
+    last_characters: str = Field(
+        description="The last four characters of its text; empty for the key of `TD3_FIRST_ADMIN_SHA256`, whose text "
+        "the service was not told."
+    )
     scopes: list[str] = Field(description="What the key may do, as given.")
     created_at: datetime = Field(description="When the key was created.")
     created_by: str | None = Field(

@@ -11,11 +11,11 @@ from api.access.principal import Principal
 from api.access.scopes import Scope, granted
 from api.audit import service as audit
 from api.audit.service import Action
-from api.db import clock, now
+from api.db import clock, now, one_at_a_time
 from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError, MissingScopeError
 from api.ids import new_id
 from api.keys import secret
-from api.models import ApiKey
+from api.models import DEFAULT_TENANT, ApiKey
 from api.pages import RowPage, page_of
 
 LIFETIME = timedelta(days=90)
@@ -48,28 +48,29 @@ def create(
         MissingScopeError: The `giver` lacks one of the scopes.
     """
     _check(scopes, giver)
-    text, at = secret.new_secret(), now(session)
-    row = ApiKey(
-        id=new_id("key"),
+    text = secret.new_secret()
+    row = _store(
+        session,
+        secret.digest(text),
         tenant_id=tenant_id,
-        created_at=at,
         name=name,
-        sha256=secret.digest(text),
+        scopes=scopes,
         last_characters=text[-secret.SHOWN :],
-        scopes=sorted(scopes),
-        expires_at=at + lifetime,
+        lifetime=lifetime,
         replaces=replaces,
     )
-    session.add(row)
-    session.flush()
-    told = {
-        "name": name,
-        "scopes": row.scopes,
-        "expires_at": row.expires_at.isoformat(),
-        "replaces": replaces,
-    }
-    audit.record(session, Action.KEY_CREATED, row.id, tenant_id=tenant_id, after=told)
     return NewKey(row, text)
+
+
+def adopt(session: Session, sha256: str, *, name: str, scopes: Collection[Scope]) -> ApiKey | None:
+    """Store a key of the default project that was made elsewhere, by its hash; None: it is, or was, there already.
+
+    One that was revoked or has expired stays so.
+    """
+    one_at_a_time(session, f"api key {sha256}")
+    if session.scalar(select(ApiKey.id).where(ApiKey.sha256 == sha256)) is not None:
+        return None
+    return _store(session, sha256, tenant_id=DEFAULT_TENANT, name=name, scopes=scopes)
 
 
 def principal_of(session: Session, text: str) -> Principal:
@@ -182,6 +183,41 @@ def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) ->
     """List the keys of this project, newest first, with those that are no longer valid."""
     query = select(ApiKey).where(ApiKey.tenant_id == tenant_id)
     return page_of(session, query, ApiKey, limit=limit, cursor=cursor)
+
+
+def _store(
+    session: Session,
+    sha256: str,
+    *,
+    tenant_id: str,
+    name: str,
+    scopes: Collection[Scope],
+    last_characters: str = "",
+    lifetime: timedelta = LIFETIME,
+    replaces: str | None = None,
+) -> ApiKey:
+    at = now(session)
+    row = ApiKey(
+        id=new_id("key"),
+        tenant_id=tenant_id,
+        created_at=at,
+        name=name,
+        sha256=sha256,
+        last_characters=last_characters,
+        scopes=sorted(scopes),
+        expires_at=at + lifetime,
+        replaces=replaces,
+    )
+    session.add(row)
+    session.flush()
+    told = {
+        "name": name,
+        "scopes": row.scopes,
+        "expires_at": row.expires_at.isoformat(),
+        "replaces": replaces,
+    }
+    audit.record(session, Action.KEY_CREATED, row.id, tenant_id=tenant_id, after=told)
+    return row
 
 
 def _check(scopes: Collection[str], giver: Set[Scope]) -> None:

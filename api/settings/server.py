@@ -38,6 +38,12 @@ class ServerSettings(BaseSettings):
         description="Who may use the API: `off` (whoever reaches it may do anything), or `keys` (a request needs an "
         "API key; `python -m api.keys` creates the first one).",
     )
+    first_admin_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256 of an API key that `python -m api.keys make` has made. While `TD3_ACCESS_CONTROL` is on, "
+        "an API process that starts and does not find this key stores it, with the scope `platform`, for 90 days.",
+    )
     max_connections: int = Field(
         default=1000,
         ge=10,

@@ -21,14 +21,17 @@ class WorkerOut(BaseModel):
     """A process that takes runs from a queue and executes them, one at a time."""
 
     id: str = Field(
-        description="Id of the worker, as in the `worker` of events.", examples=["gpu-3/4711/9f3c"]
+        description="Id of the worker, as in the `worker` of events.",
+        examples=["worker_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b"],
     )
     state: WorkerState = Field(
         description="`alive`: it sends heartbeats. `silent`: no heartbeat for the duration of a lease, so it was "
         "killed or disconnected, and its run goes to another worker. `stopped`: it has shut down."
     )
-    host: str = Field(description="Host name of the machine.", examples=["gpu-3"])
-    pid: int = Field(description="Process id.", examples=[4711])
+    host: str | None = Field(
+        description="Host name of the machine; null without the scope `platform`.", examples=["gpu-3"]
+    )
+    pid: int | None = Field(description="Process id; null without the scope `platform`.", examples=[4711])
     queues: list[str] = Field(description="Queues that it takes runs from.", examples=[["cpu"]])
     device: str = Field(description="Device that it computes on, as configured.", examples=["auto"])
     gpu: GpuOut | None = Field(
@@ -41,14 +44,14 @@ class WorkerOut(BaseModel):
     runs: list[str] = Field(description="Ids of the jobs and evaluations that it is running.")
 
     @classmethod
-    def of(cls, seen: Seen) -> "WorkerOut":
+    def of(cls, seen: Seen, *, with_host: bool) -> "WorkerOut":
         """Build from a row and its runs."""
         worker = seen.worker
         return cls(
             id=worker.id,
             state=seen.state,
-            host=worker.host,
-            pid=worker.pid,
+            host=worker.host if with_host else None,
+            pid=worker.pid if with_host else None,
             queues=worker.queues,
             device=worker.device,
             gpu=GpuOut(**worker.gpu) if worker.gpu else None,
@@ -68,7 +71,7 @@ class Workers(BaseModel):
 WORKERS_EXAMPLE: dict[str, Any] = {
     "items": [
         {
-            "id": "gpu-3/4711/9f3c",
+            "id": "worker_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
             "state": "alive",
             "host": "gpu-3",
             "pid": 4711,

@@ -5,10 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from api.access.scopes import Scope
 from api.db import Database
 from api.errors import InvalidKeyError
+from api.keys import secret
 from api.keys.service import principal_of
 from api.models import ApiKey
 from tests.support.access import add_project
@@ -55,6 +57,15 @@ def test_it_creates_a_key_of_another_project_for_some_days(database: Database, m
     with database.reading() as session:
         row = session.get_one(ApiKey, principal.key_id)
         assert row.expires_at - row.created_at == timedelta(hours=12)
+
+
+def test_it_makes_a_key_that_only_its_owner_has(database: Database, migrated_url: str) -> None:
+    made = command(migrated_url, "make")
+    text, named = made.stdout.strip(), made.stderr.strip()
+    assert named == f"TD3_FIRST_ADMIN_SHA256={secret.digest(text)}"
+    assert secret.is_well_formed(text)
+    with database.reading() as session:
+        assert session.scalars(select(ApiKey)).all() == []
 
 
 @pytest.mark.parametrize(

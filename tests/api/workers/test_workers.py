@@ -1,19 +1,25 @@
+import re
+import socket
 from datetime import timedelta
 
 import httpx
 import pytest
 from sqlalchemy import update
 
+from api.access.scopes import ROLES
 from api.db import Database, now
 from api.models import Job, Worker
 from api.settings import Settings
 from api.workers import service
 from api.workers.gpu import Gpu
 from api.workers.service import Identity
+from tests.support.access import bearing, new_key
 from tests.support.claims import claim
 from tests.support.jobs import add_job
 from tests.support.keepers import brisk, keepers
+from tests.support.live_api import running_api
 from tests.support.waiting import wait_until
+from worker.presence import new_worker_id
 
 WORKER = Identity("gpu-3/4711/9f3c", "gpu-3", 4711, ("distil",), "auto", "0.1.0")
 
@@ -62,6 +68,21 @@ def test_a_worker_and_what_it_holds(api: httpx.Client, database: Database, queue
     beat(database)
     (worker,) = listed(api)
     assert worker["seen_at"] > worker["started_at"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+def test_only_a_platform_admin_sees_where_workers_run(settings: Settings, database: Database) -> None:
+    beat(database, new_worker_id())
+    shown = {}
+    with running_api(settings.model_copy(update={"access_control": "keys"})) as api:
+        for role in ("platform", "admin", "viewer"):
+            header = bearing(new_key(database, ROLES[role]))
+            shown[role] = api.get("/v1/workers", headers=header).json()["items"][0]
+    assert (shown["platform"]["host"], shown["platform"]["pid"]) == (WORKER.host, WORKER.pid)
+    for role in ("admin", "viewer"):
+        assert shown[role] == shown["platform"] | {"host": None, "pid": None}
+    assert socket.gethostname() not in str(shown)
+    assert re.fullmatch(r"worker_[0-9a-f]{32}", shown["viewer"]["id"])
 
 
 def test_the_gpu_is_that_of_the_last_heartbeat(api: httpx.Client, database: Database) -> None:
