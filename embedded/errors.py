@@ -38,6 +38,13 @@ class PortTakenError(EmbeddedError):
         )
 
 
+class NoKeyError(EmbeddedError):
+    """The key of the user could not be made or kept."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no API key could be made for the user of this service: {reason}")
+
+
 class DataDirUnusableError(EmbeddedError):
     """The data directory cannot be created or written to."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from embedded import access
 from embedded.broker import Broker, start_broker
 from embedded.errors import NotReadyError, PortTakenError
 from embedded.lock import exclusive
@@ -48,7 +49,14 @@ class Service:
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
         self.children: dict[str, ChildProcess] = {} if broker is None else {"broker": broker.process}
         self.environment = environment
+        self.key: str | None = None
+        """The key of the user who runs it; None if access control is off."""
         self._broker = broker
+
+    @property
+    def key_file(self) -> Path:
+        """File of the key, for programs other than its own client."""
+        return self.data_dir / access.KEY_FILE
 
     def start(self, name: str) -> ChildProcess:
         """Start the child `name` (`api`, `worker`, `keeper` or the own `broker`), or start it again.
@@ -141,6 +149,7 @@ def running_service(
     host: str = "127.0.0.1",
     port: int | None = None,
     broker_url: str | None = None,
+    access_control: str = "keys",
 ) -> Iterator[Service]:
     """Run the service with `data_dir` until the block ends; yield it when it is ready.
 
@@ -150,6 +159,8 @@ def running_service(
         host: Address to listen on.
         port: Port to listen on; `None` chooses a free one.
         broker_url: URL of a running broker; `None` starts one.
+        access_control: Who may use it, as `TD3_ACCESS_CONTROL` has it. Unless it is `off`, the user gets a key, which
+            the file `api-key` of the directory has, too, while the service is running.
 
     Raises:
         EmbeddedError: The service could not start.
@@ -169,6 +180,7 @@ def running_service(
             "TD3_PORT": str(port),
             "TD3_DATA_DIR": str(data_dir),
             "TD3_BROKER_URL": broker_url,
+            "TD3_ACCESS_CONTROL": access_control,
             "PYTHONUNBUFFERED": "1",
         }
         service = Service(
@@ -177,9 +189,14 @@ def running_service(
         stack.callback(service.stop, "broker")
         service.migrate()
         # Stopped in reverse order: first the API accepts no more requests, then the worker hands its run back.
-        for name in ("keeper", "worker", "api"):
+        for name in ("keeper", "worker"):
             stack.callback(service.stop, name)
             service.start(name)
+        if access_control != "off":
+            service.key = access.new_key(service.environment)
+            stack.enter_context(access.kept(service.key, service.key_file))
+        stack.callback(service.stop, "api")
+        service.start("api")
         service.wait_until_ready()
         yield service
 

@@ -49,7 +49,8 @@ class Client:
 
     Args:
         base_url: URL of the service.
-        token: API key. Left out, it is that of the environment variable `TD3_TOKEN`, if there is one.
+        token: API key. Left out, it is that of the environment variable `TD3_TOKEN` or, without one, that of a service
+            which this user runs on this machine (`python -m embedded`). An empty one sends none.
         headers: Headers of every request, such as those that a gateway asks for. Like the key, they are sent to the
             service alone, and not to a storage that it redirects a download to.
         verify: Whether certificates are checked, or the TLS context by which they are.
@@ -57,6 +58,7 @@ class Client:
 
     Raises:
         InvalidHeaderError: The key or a header cannot be sent.
+        PrivateFileError: The file of a key cannot be read, or others can read it.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Client:
         self._verify = verify
         self._http = httpx.Client(
             base_url=self.base_url,
-            headers={**credentials(token, headers), **UNENCODED},
+            headers={**credentials(self.base_url, token, headers), **UNENCODED},
             timeout=timeout,
             transport=self._transport(),
         )

@@ -23,6 +23,13 @@ class InvalidHeaderError(ClientError):
         )
 
 
+class PrivateFileError(ClientError):
+    """A file with keys cannot be used. The message does not show what is in it."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"the file {path} cannot be used: {plain_line(reason)}")
+
+
 class UnreachableError(ClientError):
     """The service is unreachable, or the connection was lost."""
 

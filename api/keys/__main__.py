@@ -60,6 +60,12 @@ def _make(_chosen: argparse.Namespace) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def _local(_chosen: argparse.Namespace) -> None:
+    with _transaction() as session:
+        made = service.renew_local(session)
+    sys.stdout.write(f"{made.secret}\n")
+
+
 def _revoke(chosen: argparse.Namespace) -> None:
     with _transaction() as session:
         service.revoke(session, chosen.key_id, tenant_id=projects.get(session, chosen.project).id)
@@ -100,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
         "administrator. Nothing is stored.",
     )
     make.set_defaults(run=_make)
+    local = commands.add_parser(
+        "local",
+        help="make the key of the embedded service anew and print it",
+        description="Make the key anew that `python -m embedded` gives its user; the former one ends at once.",
+    )
+    local.set_defaults(run=_local)
     revoke = commands.add_parser("revoke", help="revoke a key", description="Revoke a key at once.")
     revoke.set_defaults(run=_revoke)
     revoke.add_argument("key_id", metavar="KEY_ID", help="id of the key (key_...)")

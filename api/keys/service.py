@@ -22,6 +22,8 @@ LIFETIME = timedelta(days=90)
 """Of a key for which nothing else is said."""
 EVERY_SCOPE = frozenset(Scope)
 LONGEST = timedelta(days=3650)
+LOCAL_KEY = f"key_{'0' * 32}"
+"""Id of the key of whoever runs the embedded service: one row, whose text is another after each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,25 @@ def adopt(session: Session, sha256: str, *, name: str, scopes: Collection[Scope]
     if session.scalar(select(ApiKey.id).where(ApiKey.sha256 == sha256)) is not None:
         return None
     return _store(session, sha256, tenant_id=DEFAULT_TENANT, name=name, scopes=scopes)
+
+
+def renew_local(session: Session) -> NewKey:
+    """Make the key of whoever runs the embedded service, or make it anew: its former text is worth nothing then."""
+    text, at = secret.new_secret(), now(session)
+    row = session.get(ApiKey, LOCAL_KEY, with_for_update=True)
+    action = Action.KEY_CREATED if row is None else Action.KEY_ROTATED
+    if row is None:
+        row = ApiKey(
+            id=LOCAL_KEY, tenant_id=DEFAULT_TENANT, created_at=at, name="User of the embedded service"
+        )
+        session.add(row)
+    row.sha256, row.last_characters = secret.digest(text), text[-secret.SHOWN :]
+    row.scopes, row.expires_at, row.revoked_at = [Scope.PLATFORM], at + LONGEST, None
+    session.flush()
+    audit.record(
+        session, action, row.id, tenant_id=row.tenant_id, after={"name": row.name, "scopes": row.scopes}
+    )
+    return NewKey(row, text)
 
 
 def principal_of(session: Session, text: str) -> Principal:

@@ -36,7 +36,8 @@ class ServerSettings(BaseSettings):
     access_control: Literal["off", "keys"] = Field(
         default="off",
         description="Who may use the API: `off` (whoever reaches it may do anything), or `keys` (a request needs an "
-        "API key; `python -m api.keys` creates the first one).",
+        "API key; `python -m api.keys` creates the first one). Default of `python -m embedded`: `keys`, with a key for "
+        "its user.",
     )
     first_admin_sha256: str | None = Field(
         default=None,

@@ -263,7 +263,9 @@ def main(
     with (
         tempfile.TemporaryDirectory(prefix="td3-hostile-") as name,
         running_service(
-            data_dir=Path(name) / "data", environment={**own, "TD3_MAX_UPLOAD_BYTES": str(MAX_UPLOAD)}
+            data_dir=Path(name) / "data",
+            environment={**own, "TD3_MAX_UPLOAD_BYTES": str(MAX_UPLOAD)},
+            access_control="off",  # the attacker has been let in
         ) as service,
     ):
         target, api = Target(service.url, Path(name)), service.children["api"].pid

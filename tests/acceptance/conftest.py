@@ -38,5 +38,5 @@ def service(start_service: Callable[..., Service]) -> Service:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    with Client(service.url) as client:
+    with Client(service.url, token=service.key) as client:
         yield client

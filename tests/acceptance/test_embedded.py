@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.command_line import td3
 from tests.support.environment import own_environment
 
 pytestmark = pytest.mark.acceptance
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.acceptance
 @contextmanager
 def serving(data_dir: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """Run the command; whatever the test does, it is gone in the end."""
-    environment = own_environment() | {"TD3_DATA_DIR": str(data_dir), "TD3_PORT": "0"} | settings
+    own = {"TD3_DATA_DIR": str(data_dir), "TD3_PORT": "0", "XDG_CONFIG_HOME": str(data_dir / "config")}
+    environment = own_environment() | own | settings
     command = [sys.executable, "-m", "embedded"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -36,6 +39,12 @@ def url_of(process: subprocess.Popen[str]) -> str:
         if line.startswith("Ready at "):
             return line.split()[2].rstrip(";")
     raise AssertionError("it ended before it was ready")
+
+
+def answer(url: str, key: str | None = None) -> int:
+    """Status of a list of jobs, for a program that has this key."""
+    headers = {} if key is None else {"Authorization": f"Bearer {key.strip()}"}
+    return httpx.get(f"{url}/v1/jobs", headers=headers, trust_env=False).status_code
 
 
 def rest_of(process: subprocess.Popen[str]) -> str:
@@ -108,3 +117,41 @@ def test_the_data_folder_is_made_where_it_was_asked_for(tmp_path: Path) -> None:
         url_of(process)
     made = {path.name for path in (tmp_path / "new" / "folder").iterdir()}
     assert {"broker", "logs", "service.lock"} <= made
+
+
+def test_only_its_user_is_let_in_and_td3_needs_to_be_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TD3_TOKEN", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    file, keys = tmp_path / "api-key", list[str]()
+    for _ in range(2):  # killed the first time, which leaves its key behind
+        with serving(tmp_path) as process:
+            url = url_of(process)
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            keys.append(file.read_text())
+            assert [answer(url), *(answer(url, key) for key in keys)] == [401] * len(keys) + [200]
+            listed = td3("jobs", url=url)
+            assert (listed.returncode, listed.stderr) == (0, "")
+            stranger = td3("jobs", url=url.replace("127.0.0.1", "localhost"))
+            assert (stranger.returncode, "has no API key" in stranger.stderr) == (1, True)
+            with_key = {"Authorization": f"Bearer {keys[-1].strip()}"}
+            me = httpx.get(f"{url}/v1/me", headers=with_key, trust_env=False).json()
+            ended = f"{url}/v1/keys/{me['key_id']}"  # revoked: the next start makes it anew
+            assert httpx.delete(ended, headers=with_key, trust_env=False).status_code == 204
+            if len(keys) == 2:
+                process.terminate()
+                assert process.wait(60) == 0
+    assert not file.exists()
+    (machine,) = (tmp_path / "config" / "td3" / "local").iterdir()
+    (killed,) = machine.iterdir()
+    assert (killed.read_text(), stat.S_IMODE(killed.stat().st_mode)) == (keys[0], 0o600)
+
+
+def test_it_is_open_to_everybody_only_if_that_is_wanted(tmp_path: Path) -> None:
+    with serving(tmp_path, TD3_ACCESS_CONTROL="off") as process:
+        assert answer(url_of(process)) == 200
+        assert not (tmp_path / "api-key").exists()
+    with serving(tmp_path, TD3_ACCESS_CONTROL="off", TD3_HOST="0.0.0.0") as process:
+        assert process.wait(60) == 1
+        assert "TD3_HOST='0.0.0.0': the API has no access control" in rest_of(process)

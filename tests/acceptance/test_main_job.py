@@ -29,7 +29,7 @@ def test_a_log_goes_in_and_an_evaluated_summary_comes_out(
 ) -> None:
     database = {"TD3_DATABASE_URL": request.getfixturevalue("postgres_url")} if engine == "postgres" else {}
     service = start_service(**database)
-    with Client(service.url) as client:
+    with Client(service.url, token=service.key) as client:
         job = client.submit(small_log, SMALL_SPEC)
         assert job["state"] == "queued"
         assert job["spec"]["summary"]["users"] == 4

@@ -37,23 +37,28 @@ def lines(service: Service, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def submit(url: str, log: Path, request_id: str) -> str:
+def bearing(service: Service) -> dict[str, str]:
+    """The key of the service's user."""
+    return {"Authorization": f"Bearer {service.key}"}
+
+
+def submit(service: Service, log: Path, request_id: str) -> str:
     """Submit as a client that names its requests."""
     with log.open("rb") as file:
         response = httpx.post(
-            f"{url}/jobs?force=true",
+            f"{service.url}/jobs?force=true",
             files={"dataset": (log.name, file)},
             data={"spec": json.dumps(SMALL_SPEC)},
-            headers={"X-Request-ID": request_id},
+            headers={"X-Request-ID": request_id, **bearing(service)},
             trust_env=False,
         )
     assert response.headers["x-request-id"] == request_id
     return response.json()["id"]
 
 
-def scrapes(urls: dict[str, str]) -> dict[str, Scrape]:
+def scrapes(service: Service, urls: dict[str, str]) -> dict[str, Scrape]:
     """What each process says."""
-    with httpx.Client(trust_env=False, timeout=60) as client:
+    with httpx.Client(trust_env=False, timeout=60, headers=bearing(service)) as client:
         return {name: scrape(client, f"{url}/metrics") for name, url in urls.items()}
 
 
@@ -75,18 +80,22 @@ def test_a_request_can_be_followed_to_the_end_of_its_run(
         "worker": f"http://127.0.0.1:{port}",
         "keeper": f"http://127.0.0.1:{port + 1}",
     }
-    with Client(service.url) as client:
-        runs = [submit(service.url, small_log, f"order-{number}") for number in (66, 67)]
+    with Client(service.url, token=service.key) as client:
+        runs = [submit(service, small_log, f"order-{number}") for number in (66, 67)]
         for run in runs:
             *_, done = client.wait(run, poll=0.1)
             assert done["state"] == "succeeded"
-    seen = scrapes(urls)
+    seen = scrapes(service, urls)
     with sqlite3.connect(service.data_dir / "td3.sqlite3") as database:
         rows = database.execute(
             "SELECT request_id, substr(traceparent, 4, 32) FROM jobs ORDER BY id"
         ).fetchall()
         database.execute("UPDATE jobs SET created_at = 'gibberish'")
-    broken = httpx.get(f"{service.url}/jobs/{runs[0]}", headers={"X-Request-ID": "order-68"}, trust_env=False)
+    broken = httpx.get(
+        f"{service.url}/jobs/{runs[0]}",
+        headers={"X-Request-ID": "order-68", **bearing(service)},
+        trust_env=False,
+    )
     assert broken.status_code == 500
     for name in PROCESSES:
         service.stop(name)

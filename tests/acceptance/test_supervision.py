@@ -41,7 +41,11 @@ def children_of(pid: int) -> dict[str, psutil.Process]:
 
 def test_every_child_that_is_killed_is_started_again(small_log: Path, tmp_path: Path) -> None:
     port = free_port()
-    environment = own_environment() | {"TD3_DATA_DIR": str(tmp_path / "var"), "TD3_PORT": str(port)}
+    environment = own_environment() | {
+        "TD3_DATA_DIR": str(tmp_path / "var"),
+        "TD3_PORT": str(port),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
     service = ChildProcess(
         "service", [sys.executable, "-m", "embedded"], log=tmp_path / "service.log", env=environment
     )
@@ -61,7 +65,7 @@ def test_every_child_that_is_killed_is_started_again(small_log: Path, tmp_path: 
             killed.kill()
             wait_until(lambda name=name, pid=killed.pid: pid_of(service.pid, name) not in (None, pid))
         wait_until(ready)
-        with Client(url) as client:
+        with Client(url, token=(tmp_path / "var" / "api-key").read_text()) as client:
             *_, job = client.wait(client.submit(small_log, SMALL_SPEC)["id"], poll=0.1)
         assert job["state"] == "succeeded"
         told = (tmp_path / "service.log").read_text()

@@ -51,7 +51,12 @@ def write(release: str, checkout: Path) -> Path:
         sample = "td3core.data.sample" if (checkout / "td3core/data").is_dir() else "td3core.sample"
         _run(checkout, sample, str(log), "--users", "40", "--items", "25", "--seed", "1").wait()
         port = free_port()
-        settings = {"TD3_DATA_DIR": str(data), "TD3_PORT": str(port), "TD3_CHECKPOINT_SECONDS": "1"}
+        settings = {
+            "TD3_DATA_DIR": str(data),
+            "TD3_PORT": str(port),
+            "TD3_CHECKPOINT_SECONDS": "1",
+            "TD3_ACCESS_CONTROL": "off",
+        }
         service = _run(checkout, "embedded", **settings)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as api:

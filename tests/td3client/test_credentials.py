@@ -14,11 +14,6 @@ from tests.support.scripted_service import Answer, ScriptedService
 TOKEN = "td3_secret"
 
 
-@pytest.fixture(autouse=True)
-def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TD3_TOKEN", raising=False)
-
-
 def sent(scripted: ScriptedService, **options: Any) -> dict[str, str]:
     scripted.script["GET /v1/jobs/job_1"] = [job()]
     with Client(scripted.url, **options) as client:

@@ -11,7 +11,7 @@ from api.access.scopes import Scope
 from api.db import Database
 from api.errors import InvalidKeyError
 from api.keys import secret
-from api.keys.service import principal_of
+from api.keys.service import LOCAL_KEY, principal_of
 from api.models import ApiKey
 from tests.support.access import add_project
 
@@ -66,6 +66,25 @@ def test_it_makes_a_key_that_only_its_owner_has(database: Database, migrated_url
     assert secret.is_well_formed(text)
     with database.reading() as session:
         assert session.scalars(select(ApiKey)).all() == []
+
+
+def test_the_key_of_the_embedded_service_is_one_that_is_made_anew(
+    database: Database, migrated_url: str
+) -> None:
+    texts = list[str]()
+    for _ in range(3):
+        made = command(migrated_url, "local")
+        assert re.fullmatch(r"td3_\w{36}\n", made.stdout), made.stderr
+        texts.append(made.stdout.strip())
+        with database.reading() as session:
+            principal = principal_of(session, texts[-1])
+            rows = session.scalars(select(ApiKey)).all()
+        assert (principal.scopes, principal.project) == (frozenset(Scope), "default")
+        assert [row.id for row in rows] == [LOCAL_KEY]
+        for former in texts[:-1]:
+            with database.reading() as session, pytest.raises(InvalidKeyError, match="not known"):
+                principal_of(session, former)
+        assert command(migrated_url, "revoke", LOCAL_KEY).returncode == 0
 
 
 @pytest.mark.parametrize(
