@@ -21,6 +21,7 @@ from api.http.auth import authorize
 from api.http.boundary import BoundaryMiddleware
 from api.http.context import open_context
 from api.http.openapi import answer
+from api.http.parameters import check_parameters
 from api.http.request_log import RequestLogMiddleware
 from api.jobs import download
 from api.jobs import routes as job_routes
@@ -106,7 +107,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         version=VERSION,
         description=openapi.DESCRIPTION,
         lifespan=lifespan,
-        dependencies=[Depends(authorize)],
+        dependencies=[Depends(authorize), Depends(check_parameters)],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send clients to whatever the Host header says

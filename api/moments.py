@@ -3,7 +3,18 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, TypeAdapter
+
+_AWARE: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def _of_text(moment: object) -> object:
+    """Read a text, but not a number in it, which could be one of seconds or of milliseconds."""
+    if not isinstance(moment, str):
+        return moment
+    if "-" not in moment[1:]:
+        raise ValueError("expected a date and a time, such as 2026-01-15T09:30:00Z")
+    return _AWARE.validate_python(moment)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -13,5 +24,5 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("expected a moment that is in the years 1 to 9999 in UTC, too") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_of_text), AfterValidator(_in_utc)]
 """A time with a zone, in UTC."""

@@ -30,6 +30,7 @@ from api.errors import (
 )
 from api.http.headers import complete
 from api.http.request_log import HEADER
+from api.http.version import operations
 from td3core.config.faults import ABSENT, Fault, faults
 from td3core.errors import InvalidLogError
 
@@ -45,6 +46,7 @@ FRAMEWORK_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.M
 """Statuses of the errors that the framework raises by itself; their codes follow from the status."""
 
 log = structlog.get_logger(__name__)
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -290,15 +292,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """The methods of this path; the framework names only those of the first matching route."""
-    methods = [
-        method
-        for method in ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-        if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL
-            for route in request.app.routes
-        )
-    ]
-    return sorted({*methods, "HEAD"}) if "GET" in methods else methods
+    # A path without a parameter, such as /jobs/validate, has its own methods, although it looks like one with an id.
+    if own := operations(request, request.scope["path"]):
+        methods = [method.upper() for method in own]
+    else:
+        methods = [method for method in _METHODS if _matches(request, method)]
+    return sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+
+
+def _matches(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _gone(request: Request, _error: Exception) -> Response:

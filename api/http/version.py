@@ -4,7 +4,8 @@ What clients use is served under `/v1`, and under its former path without it, wh
 within a version is written down in `docs/compatibility.md`.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
@@ -15,6 +16,11 @@ def include(app: FastAPI, router: APIRouter) -> None:
     """Serve the routes under the version, which is documented, and without it."""
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(_named)])
     app.include_router(router, include_in_schema=False)
+
+
+def operations(request: Request, path: str) -> Mapping[str, Any]:
+    """What the document of the API says of a path or of its template, by method; nothing if it is not of a version."""
+    return request.app.openapi()["paths"].get(PREFIX + path.removeprefix(PREFIX), {})
 
 
 def _named(request: Request) -> None:

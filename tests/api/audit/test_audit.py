@@ -189,8 +189,11 @@ def test_the_example_is_valid() -> None:
     AuditEntryOut.model_validate(AUDIT_EXAMPLE)
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
-def test_moments_before_and_after_all_time_are_refused(api: httpx.Client, moment: str) -> None:
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0.5", "-1700000000", "1700000000000"],
+)
+def test_moments_before_and_after_all_time_and_numbers_are_refused(api: httpx.Client, moment: str) -> None:
     for route in ("/v1/audit", "/v1/audit/export"):
         refused = problem(api.get(route, params={"since": moment}), 422, "invalid_request")
         assert [error["field"] for error in refused["errors"]] == ["since"]
