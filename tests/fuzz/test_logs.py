@@ -7,6 +7,7 @@ import json
 import lzma
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -43,6 +44,14 @@ def zipped(name: str, data: bytes) -> bytes:
     return file.getvalue()
 
 
+def as_arrow(
+    table: pl.DataFrame, *, compression: Literal["uncompressed", "lz4", "zstd"], stream: bool = False
+) -> bytes:
+    file = io.BytesIO()
+    (table.write_ipc_stream if stream else table.write_ipc)(file, compression=compression)
+    return file.getvalue()
+
+
 TABLE = pl.DataFrame(OBJECTS)
 SESSIONS: list[dict[str, object]] = [
     {
@@ -72,6 +81,9 @@ LOGS = {
     "sequences.txt": b"".join(f"u{user} i1 i2 i3 i4 i{user}\n".encode() for user in range(6)),
     "log.parquet": as_parquet(TABLE),
     "groups.parquet": as_parquet(TABLE, row_group_size=5, compression="uncompressed"),
+    "log.arrow": as_arrow(TABLE, compression="uncompressed"),
+    "log.feather": as_arrow(TABLE, compression="zstd"),
+    "log.arrows": as_arrow(TABLE, compression="lz4", stream=True),
     "log.csv.gz": gzip.compress(CSV),
     "log.csv.bz2": bz2.compress(CSV),
     "log.csv.xz": lzma.compress(CSV),
