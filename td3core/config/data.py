@@ -107,7 +107,9 @@ class DataConfig(Config):
         "`N/A`, `undefined` and the like) is refused, kept as an id, or its row left out. `drop` leaves out rows with "
         "an empty id as well.",
     )
-    rules: Literal[1, 2] = Field(
+    rules: int = Field(
+        ge=1,
+        le=2,
         default=2,
         description="The rules by which ids are cleaned, columns are found and a first line is taken for a header. `1` "
         "are those of 0.1.0, by which its jobs are read: ids are kept with the white space around them, only `NULL`, "

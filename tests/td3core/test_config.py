@@ -25,6 +25,8 @@ from td3core.config import Config, EvaluationSpec, InnerConfig, JobSpec, Summary
         ('{"inner": {"steps": 10, "window": 20}}', "inner", "window 20 is longer"),
         ('{"inner": {"learners": 9, "pool_size": 8}}', "inner", "more than pool_size = 8"),
         ('{"outer": {"lr": 1e999}}', "outer.lr", "finite"),
+        ('{"data": {"rules": true}}', "data.rules", "valid integer"),
+        ('{"data": {"rules": 3}}', "data.rules", "less than or equal to 2"),
     ],
 )
 def test_a_wrong_field_is_named(document: str, field: str, message: str) -> None:
