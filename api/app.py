@@ -23,7 +23,7 @@ from api.http.context import open_context
 from api.http.openapi import answer
 from api.http.parameters import check_parameters
 from api.http.request_log import RequestLogMiddleware
-from api.jobs import download
+from api.jobs import download, upkeep
 from api.jobs import routes as job_routes
 from api.keys import first
 from api.keys import routes as key_routes
@@ -130,6 +130,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
     for router in (
         event_routes.streams,
         job_routes.router,
+        upkeep.router,
         download.router,
         evaluation_routes.router,
         event_routes.router,

@@ -1,7 +1,8 @@
 """Expiry of logs and summaries after the last run that used them, and finding unreferenced objects.
 
-Expiry is recorded in the rows, and the keeper then deletes the objects that no unexpired row refers to. A transaction
-that uses a log or a summary again first pins its row with a shared lock, so that it cannot expire meanwhile.
+What a pinned run uses does not expire. Expiry is recorded in the rows, and the keeper then deletes the objects that no
+unexpired row refers to. A transaction that uses a log or a summary again first pins its row with a shared lock, so that
+it cannot expire meanwhile.
 """
 
 from collections.abc import Sequence
@@ -36,11 +37,11 @@ def expire(session: Session, model: type[Dataset | SummaryArchive], *, before: d
 
 
 def _needed(model: type[Dataset | SummaryArchive], before: datetime) -> ColumnElement[bool]:
-    """Whether a run that uses it has not ended, or ended after `before`."""
+    """Whether a run that uses it has not ended, ended after `before`, or is pinned."""
     own = Job.dataset_id == Dataset.id if model is Dataset else Job.id == SummaryArchive.job_id
 
     def recent(run: type[Run]) -> ColumnElement[bool]:
-        return or_(run.finished_at.is_(None), run.finished_at >= before)
+        return or_(run.finished_at.is_(None), run.finished_at >= before, run.pinned)
 
     return or_(
         *(exists().where(own, getattr(kind, kind.job_column) == Job.id, recent(kind)) for kind in RUN_KINDS)

@@ -13,6 +13,7 @@ from td3client.certificate import certificate
 from td3client.client import DEFAULT_URL, Client
 from td3client.display import evaluation_line, event_line, follow, job_line
 from td3client.errors import ClientError
+from td3client.finding import RunFilter
 from td3client.ids import is_evaluation
 from td3client.reading import reading_lines
 from td3client.resources import Evaluation, Job
@@ -45,6 +46,35 @@ Spec = Annotated[
         '\'{"summary": {"users": 30}}\'.',
     ),
 ]
+Name = Annotated[str | None, typer.Option("--name", help="Name, for people.")]
+LabelKeys = Annotated[
+    list[str] | None, typer.Option("--label", help="Label, as key:value or a key alone. May be repeated.")
+]
+Limit = Annotated[int, typer.Option(min=1, help="Maximum number in the list.")]
+
+
+def _filter(option: str, what: str) -> Any:
+    """An option of a list, which may be repeated."""
+    return typer.Option(option, help=f"Only with {what}. May be repeated.")
+
+
+States = Annotated[list[str] | None, _filter("--state", "this state")]
+NotStates = Annotated[list[str] | None, _filter("--not-state", "another state than this")]
+Labels = Annotated[list[str] | None, _filter("--label", "this label, as key or key:value")]
+NotLabels = Annotated[list[str] | None, _filter("--not-label", "no such label")]
+Datasets = Annotated[list[str] | None, _filter("--dataset", "this file name, SHA-256 or id of the log")]
+Creators = Annotated[list[str] | None, _filter("--created-by", "the API key of this id as their creator")]
+Errors = Annotated[list[str] | None, _filter("--error", "this code of an error")]
+Since = Annotated[
+    str | None, typer.Option(help="Only those submitted then or later, such as 2026-01-15T00:00:00Z.")
+]
+Until = Annotated[str | None, typer.Option(help="Only those submitted before then.")]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        help="created_at or finished_at; with a - before it, the latest first. Default: -created_at."
+    ),
+]
 
 
 @app.command()
@@ -61,6 +91,8 @@ def submit(
     force: Annotated[
         bool, typer.Option("--force", help="Create a new job even if an identical one exists.")
     ] = False,
+    name: Name = None,
+    label: LabelKeys = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Upload an interaction log, start a job and print its id. How the log was read goes to stderr.
@@ -68,7 +100,14 @@ def submit(
     If an identical job exists already, its id is printed instead, unless --force is given.
     """
     with Client(url) as client:
-        job = client.submit(log, _read_spec(spec), deadline_seconds=deadline, force=force)
+        job = client.submit(
+            log,
+            _read_spec(spec),
+            deadline_seconds=deadline,
+            force=force,
+            name=name,
+            labels=_read_labels(label),
+        )
         if job.get("deduplicated"):
             messages.print("An identical job exists already; use --force to create a new one.")
         console.print(plain_line(job["id"]))
@@ -127,6 +166,8 @@ def evaluate(
     job_id: JobId,
     spec: Spec = None,
     cutoff: Cutoff = 10,
+    name: Name = None,
+    label: LabelKeys = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results.
@@ -135,20 +176,31 @@ def evaluate(
     id waits for it again.
     """
     with Client(url) as client:
-        evaluation = client.evaluate(job_id, _read_spec(spec))
+        evaluation = client.evaluate(job_id, _read_spec(spec), name=name, labels=_read_labels(label))
         messages.print(plain_line(evaluation["id"]))
         _show_results(client, evaluation["id"], cutoff)
 
 
 @app.command()
 def evaluations(
-    job_id: JobId,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of evaluations.")] = 20,
+    job_id: Annotated[str | None, typer.Argument(help="Id of the job (job_…). Default: of all jobs.")] = None,
+    limit: Limit = 20,
+    state: States = None,
+    not_state: NotStates = None,
+    label: Labels = None,
+    not_label: NotLabels = None,
+    dataset: Datasets = None,
+    created_by: Creators = None,
+    error: Errors = None,
+    since: Since = None,
+    until: Until = None,
+    sort: Sort = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """List the evaluations of a job, newest first, one per line."""
+    """List the evaluations of a job or of all jobs, newest first, one per line: all, or those that all options want."""
+    wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
     with Client(url) as client:
-        for evaluation in client.evaluations(job_id, limit=limit)["items"]:
+        for evaluation in client.evaluations(job_id, limit=limit, **wanted)["items"]:
             console.print(evaluation_line(evaluation))
 
 
@@ -189,13 +241,78 @@ def resume(job_id: JobId, url: Url = DEFAULT_URL) -> None:
 
 @app.command()
 def jobs(
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
+    limit: Limit = 20,
+    state: States = None,
+    not_state: NotStates = None,
+    label: Labels = None,
+    not_label: NotLabels = None,
+    dataset: Datasets = None,
+    created_by: Creators = None,
+    error: Errors = None,
+    since: Since = None,
+    until: Until = None,
+    sort: Sort = None,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """List jobs, newest first, one per line."""
+    """List jobs, newest first, one per line: all, or those that all options want."""
+    wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
     with Client(url) as client:
-        for job in client.jobs(limit=limit)["items"]:
+        for job in client.jobs(limit=limit, **wanted)["items"]:
             console.print(job_line(job))
+
+
+@app.command()
+def change(
+    run_id: RunId,
+    name: Annotated[str | None, typer.Option("--name", help="New name; an empty one removes it.")] = None,
+    label: LabelKeys = None,
+    unlabel: Annotated[
+        list[str] | None, typer.Option("--unlabel", help="Key of a label to remove. May be repeated.")
+    ] = None,
+    pin: Annotated[
+        bool | None, typer.Option("--pin/--unpin", help="Whether retention keeps what it uses and made.")
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Change name, labels and pin of a job or an evaluation, and print the labels that it has then."""
+    labels: dict[str, str | None] = dict.fromkeys(unlabel or ()) | _read_labels(label)
+    with Client(url) as client:
+        changed = client.change(run_id, name=name, labels=labels or None, pinned=pin)
+        for key, value in changed["labels"].items():
+            console.print(plain_line(f"{key}:{value}"))
+
+
+def _wanted(
+    state: list[str] | None,
+    not_state: list[str] | None,
+    label: list[str] | None,
+    not_label: list[str] | None,
+    dataset: list[str] | None,
+    created_by: list[str] | None,
+    error: list[str] | None,
+    since: str | None,
+    until: str | None,
+    sort: str | None,
+) -> RunFilter:
+    """The filter that the options of a list give."""
+    given: dict[str, Any] = {
+        "state": state,
+        "not_state": not_state,
+        "label": label,
+        "not_label": not_label,
+        "dataset": dataset,
+        "created_by": created_by,
+        "error": error,
+        "created_since": since,
+        "created_until": until,
+        "sort": sort,
+    }
+    return RunFilter(**{name: value for name, value in given.items() if value})
+
+
+def _read_labels(written: list[str] | None) -> dict[str, str]:
+    """Labels by key, of texts such as `key:value`."""
+    return {key: value for key, _, value in (label.partition(":") for label in written or ())}
 
 
 def _show_reading(job: Job) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import EventSource
@@ -16,6 +16,7 @@ from td3client.answers import UNENCODED, BoundedEvents, check_head, check_type, 
 from td3client.credentials import credentials
 from td3client.downloads import download, following
 from td3client.errors import RunFailedError, ServiceProblem, UnexpectedAnswerError, UnreachableError
+from td3client.finding import RunFilter, parameters
 from td3client.ids import archive_name, evaluation_path, is_evaluation, job_path, run_path
 from td3client.resources import (
     Evaluation,
@@ -100,10 +101,13 @@ class Client:
         deadline_seconds: float | None = None,
         force: bool = False,
         webhook: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> SubmittedJob:
         """Upload an interaction log, in constant memory, and start a job.
 
-        If an identical job exists already, that job is returned, with `deduplicated` set.
+        If an identical job exists already, that job is returned, with `deduplicated` set and the name and labels that
+        it has.
 
         Args:
             log: CSV, TSV, JSON Lines, Parquet or RecBole `.inter`, also compressed.
@@ -112,13 +116,15 @@ class Client:
             force: Start a new job even if an identical one exists.
             webhook: `url` that is told when the job ends and, if need be, the `events` that it is told of and its
                 `secret`. The secret is in `webhook` of the answer.
+            name: Name of the job, for people.
+            labels: Labels by which the job is found again.
 
         Raises:
             ServiceProblem: The log, the spec or the webhook was rejected; `errors` lists the reasons.
             UnreachableError: The service is unreachable.
         """
-        options = {"deadline_seconds": deadline_seconds, "force": force or None}
-        params = {name: value for name, value in options.items() if value is not None} or None
+        options = {"deadline_seconds": deadline_seconds, "force": force or None, **_notes(name, labels)}
+        params = {option: value for option, value in options.items() if value is not None} or None
         with _upload(log, spec, webhook) as body:
             return self._create(SubmittedJob, "/v1/jobs", params=params, **body)
 
@@ -142,9 +148,37 @@ class Client:
         """Get the current state of a job."""
         return self._call(Job, "GET", job_path(job_id))
 
-    def jobs(self, *, limit: int = 20, cursor: str | None = None) -> JobPage:
-        """Get a page of jobs, newest first."""
-        return self._page(JobPage, "/v1/jobs", limit, cursor)
+    def jobs(self, *, limit: int = 20, cursor: str | None = None, **wanted: Unpack[RunFilter]) -> JobPage:
+        """Get a page of jobs, newest first: all, or those that are wanted, such as `label=["team:ranking"]`.
+
+        A cursor goes with the filters of the page that it comes from.
+        """
+        return self._page(JobPage, "/v1/jobs", limit, cursor, wanted)
+
+    def change(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        pinned: bool | None = None,
+    ) -> Run:
+        """Change a job or an evaluation; what is None stays.
+
+        Args:
+            run_id: Id of the job or evaluation.
+            name: Its name, for people; an empty one removes it.
+            labels: Labels to set, by key; None as a value removes one.
+            pinned: Whether retention keeps what it uses and made.
+        """
+        change: dict[str, Any] = {}
+        if name is not None:
+            change["name"] = name or None
+        if labels is not None:
+            change["labels"] = dict(labels)
+        if pinned is not None:
+            change["pinned"] = pinned
+        return self._call(_kind(run_id), "PATCH", run_path(run_id), json=change)
 
     def cancel(self, run_id: str) -> Run:
         """Cancel a job or an evaluation. A running job stops within one outer step."""
@@ -158,17 +192,34 @@ class Client:
         """Resume a paused job from its checkpoint."""
         return self._call(Job, "POST", f"{job_path(job_id)}/resume")
 
-    def evaluate(self, job_id: str, spec: Mapping[str, Any] | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        job_id: str,
+        spec: Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Evaluation:
         """Start an evaluation of the summary of a job that has succeeded."""
-        return self._create(Evaluation, f"{job_path(job_id)}/evaluations", json=dict(spec or {}))
+        params = {option: value for option, value in _notes(name, labels).items() if value is not None}
+        path = f"{job_path(job_id)}/evaluations"
+        return self._create(Evaluation, path, params=params or None, json=dict(spec or {}))
 
     def evaluation(self, evaluation_id: str) -> Evaluation:
         """Get the current state of an evaluation."""
         return self._call(Evaluation, "GET", evaluation_path(evaluation_id))
 
-    def evaluations(self, job_id: str, *, limit: int = 20, cursor: str | None = None) -> EvaluationPage:
-        """Get a page of the evaluations of a job, newest first."""
-        return self._page(EvaluationPage, f"{job_path(job_id)}/evaluations", limit, cursor)
+    def evaluations(
+        self,
+        job_id: str | None = None,
+        *,
+        limit: int = 20,
+        cursor: str | None = None,
+        **wanted: Unpack[RunFilter],
+    ) -> EvaluationPage:
+        """Get a page of the evaluations of a job, or of all jobs, newest first: all, or those that are wanted."""
+        path = "/v1/evaluations" if job_id is None else f"{job_path(job_id)}/evaluations"
+        return self._page(EvaluationPage, path, limit, cursor, wanted)
 
     def wait(self, job_id: str, *, poll: float = 1.0) -> Iterator[Job]:
         """Poll a job every `poll` seconds and yield its state until it has succeeded.
@@ -288,8 +339,8 @@ class Client:
                     raise
             time.sleep(RETRY_PAUSE)
 
-    def _page(self, kind: Any, path: str, limit: int, cursor: str | None) -> Any:
-        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+    def _page(self, kind: Any, path: str, limit: int, cursor: str | None, wanted: RunFilter) -> Any:
+        params = {"limit": limit, **({} if cursor is None else {"cursor": cursor}), **parameters(wanted)}
         return self._call(kind, "GET", path, params=params)
 
     def _call(self, kind: Any, method: str, path: str, **options: Any) -> Any:
@@ -318,6 +369,11 @@ def _upload(
             "files": {"dataset": (log.name, dataset, "application/octet-stream")},
             "timeout": httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
         }
+
+
+def _notes(name: str | None, labels: Mapping[str, str] | None) -> dict[str, Any]:
+    """The parameters of a submission with name and labels."""
+    return {"name": name, "label": [f"{key}:{value}" for key, value in (labels or {}).items()] or None}
 
 
 def _kind(run_id: str) -> Any:

@@ -158,9 +158,9 @@ def size_beside_log(summary_bytes: int, log_bytes: int) -> str:
 
 
 def job_line(job: Job) -> str:
-    """Return id, state or stage, progress, creation time and log name, without the cut-off ids of a table."""
-    name = job["dataset"]["name"] or ""
-    return plain_line(f"{_run_line(job)} {name}".rstrip())
+    """Return id, state or stage, progress, creation time, log name and name, without the cut-off ids of a table."""
+    names = (job["dataset"]["name"], job.get("name"))
+    return plain_line(" ".join((_run_line(job), *(name for name in names if name))))
 
 
 def evaluation_line(evaluation: Evaluation) -> str:

@@ -30,6 +30,12 @@ class Run(TypedDict):
 
     id: str
     """Id of the run."""
+    name: str | None
+    """Name of the run, for people; null if it has none."""
+    labels: dict[str, str]
+    """Labels of the run, by key."""
+    pinned: bool
+    """Whether retention keeps what the run uses and what it made."""
     state: RunState
     """State of the run."""
     stage: str | None

@@ -1,9 +1,9 @@
 """HTTP routes of evaluations."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.errors import (
@@ -24,20 +24,24 @@ from api.errors import (
 from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
 from api.http.auth import Tenant
-from api.http.body import read_json
+from api.http.body import fields_of, read_json
 from api.http.context import Service
-from api.http.openapi import answer
+from api.http.finding import Noted, Order, Wanted
+from api.http.openapi import answer, json_body
 from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented
 from api.http.spec import MAX_SPEC_BYTES, as_sent, parse_spec
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
+from api.runs.annotations import RunChange
+from api.runs.filters import Sort
 from td3core.config import EvaluationSpec
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["evaluations"])
 
+PAGE = answer("A page of evaluations.", {"items": [SUCCEEDED_EXAMPLE], "next_cursor": None})
 SPEC_BODY: dict[str, Any] = {
     "requestBody": {
         "content": {
@@ -84,6 +88,7 @@ async def create_evaluation(
     context: Service,
     tenant: Tenant,
     base: Base,
+    notes: Noted,
     key: Key = None,
 ) -> Response:
     """Queue an evaluation, which trains fresh learners on the summary, on the full log and on baselines.
@@ -92,11 +97,14 @@ async def create_evaluation(
     """
     sent = await read_json(request, max_bytes=MAX_SPEC_BYTES) or None
     spec = parse_spec(EvaluationSpec, sent, context.settings.ceilings)
-    asked = digest(job_id, as_sent(spec))
+    asked = digest(job_id, as_sent(spec), *notes.sent)
 
     def accept() -> Response:
         with context.database.transaction() as session:
-            evaluation = EvaluationOut.of(service.submit(session, job_id, spec, tenant_id=tenant), base=base)
+            submitted = service.submit(
+                session, job_id, spec, tenant_id=tenant, name=notes.name, labels=notes.labels
+            )
+            evaluation = EvaluationOut.of(submitted, base=base)
             given = Answer(202, evaluation.links["self"], evaluation.model_dump(mode="json"))
             guard.keep(session, given, request=asked)
         log.info("evaluation.accepted", run=evaluation.id)
@@ -112,18 +120,45 @@ async def create_evaluation(
     "/jobs/{job_id}/evaluations",
     summary="List the evaluations of a job",
     responses={
-        200: answer(
-            "A page of evaluations, newest first.", {"items": [SUCCEEDED_EXAMPLE], "next_cursor": None}
-        ),
-        **documented(JobNotFoundError, InvalidCursorError),
+        200: PAGE,
+        **documented(JobNotFoundError, InvalidCursorError, InvalidRequestError),
     },
 )
-def list_evaluations(
-    job_id: str, context: Service, tenant: Tenant, base: Base, limit: Limit = 50, cursor: Cursor = None
+def list_evaluations_of_job(
+    job_id: str,
+    context: Service,
+    tenant: Tenant,
+    base: Base,
+    wanted: Wanted,
+    sort: Order = Sort.LATEST_CREATED,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[EvaluationOut]:
-    """List the evaluations of a job, newest first."""
+    """List the evaluations of a job, newest first: all of them, or those to which every filter applies."""
     with context.database.reading() as session:
-        page = service.page(session, job_id, tenant_id=tenant, limit=limit, cursor=cursor)
+        page = service.page(
+            session, wanted, sort, tenant_id=tenant, job_id=job_id, limit=limit, cursor=cursor
+        )
+        return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
+
+
+@router.get(
+    "/evaluations",
+    summary="List evaluations",
+    responses={200: PAGE, **documented(InvalidCursorError, InvalidRequestError)},
+)
+def list_evaluations(
+    context: Service,
+    tenant: Tenant,
+    base: Base,
+    wanted: Wanted,
+    sort: Order = Sort.LATEST_CREATED,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[EvaluationOut]:
+    """List the evaluations of all jobs, newest first, with the filters of the list of jobs."""
+    with context.database.reading() as session:
+        page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
         return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
 
 
@@ -136,6 +171,28 @@ def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: B
     """Get the state and progress of an evaluation, and its results when it has succeeded."""
     with context.database.reading() as session:
         return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant), base=base)
+
+
+@router.patch(
+    "/evaluations/{evaluation_id}",
+    summary="Change an evaluation",
+    responses={
+        200: answer("The evaluation, as it is then.", SUCCEEDED_EXAMPLE),
+        **documented(EvaluationNotFoundError, TooLargeError, UnsupportedBodyError, InvalidRequestError),
+    },
+    openapi_extra=json_body(RunChange, {"name": "Three seeds", "labels": {"team": "ranking"}}),
+)
+def change_evaluation(
+    evaluation_id: str,
+    change: Annotated[RunChange, Depends(fields_of(RunChange))],
+    context: Service,
+    tenant: Tenant,
+    base: Base,
+) -> EvaluationOut:
+    """Change name, labels and pin of an evaluation, whatever its state. What is left out stays."""
+    with context.database.transaction() as session:
+        evaluation = service.change(session, evaluation_id, change, tenant_id=tenant)
+        return EvaluationOut.of(evaluation, base=base)
 
 
 @router.post(

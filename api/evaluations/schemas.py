@@ -95,6 +95,9 @@ def _spread(mean: float, std: float) -> dict[str, Any]:
 
 SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "id": EVALUATION_ID,
+    "name": None,
+    "labels": {},
+    "pinned": False,
     "job_id": JOB_ID,
     "state": RunState.SUCCEEDED,
     "stage": "evaluating",

@@ -1,5 +1,7 @@
 """Operations on evaluations."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,15 +13,25 @@ from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.ids import new_id
 from api.jobs import service as jobs
 from api.models import Evaluation, RunState
-from api.pages import RowPage, page_of
-from api.runs import events
+from api.pages import RowPage
+from api.runs import annotations, events, filters
+from api.runs.annotations import RunChange, annotate
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
+from api.runs.filters import RunFilter, Sort
 from td3core.config import EvaluationSpec
 from td3core.formats import EVALUATION_SPEC
 
 
-def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: str) -> Evaluation:
+def submit(
+    session: Session,
+    job_id: str,
+    spec: EvaluationSpec,
+    *,
+    tenant_id: str,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Evaluation:
     """Queue an evaluation of the summary of a job.
 
     Raises:
@@ -37,6 +49,7 @@ def submit(session: Session, job_id: str, spec: EvaluationSpec, *, tenant_id: st
         spec_format=EVALUATION_SPEC.current,
     )
     session.add(evaluation)
+    annotate(session, evaluation, name=name, labels=labels or {})
     outbox.add(session, Evaluation, evaluation.id)
     session.flush()
     events.record(session, Evaluation, evaluation.id, EventKind.SUBMITTED)
@@ -65,16 +78,39 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
 
 
 def page(
-    session: Session, job_id: str, *, tenant_id: str, limit: int, cursor: str | None
+    session: Session,
+    wanted: RunFilter,
+    sort: Sort,
+    *,
+    tenant_id: str,
+    job_id: str | None = None,
+    limit: int,
+    cursor: str | None,
 ) -> RowPage[Evaluation]:
-    """List the evaluations of a job, newest first.
+    """List the evaluations of this tenant that are wanted: of all jobs, or of one.
 
     Raises:
         JobNotFoundError: The job does not exist.
+        InvalidCursorError: The cursor is invalid, or that of another list.
     """
-    job = jobs.get(session, job_id, tenant_id=tenant_id)
-    query = select(Evaluation).where(Evaluation.tenant_id == tenant_id, Evaluation.job_id == job.id)
-    return page_of(session, query, Evaluation, limit=limit, cursor=cursor)
+    if job_id is not None:
+        jobs.get(session, job_id, tenant_id=tenant_id)
+    return filters.page(
+        session, Evaluation, wanted, sort, tenant_id=tenant_id, job_id=job_id, limit=limit, cursor=cursor
+    )
+
+
+def change(session: Session, evaluation_id: str, wanted: RunChange, *, tenant_id: str) -> Evaluation:
+    """Change name, labels and pin of an evaluation, whatever its state. Repeating this changes nothing.
+
+    Raises:
+        EvaluationNotFoundError: It does not exist.
+        InvalidRequestError: It would have too many labels.
+    """
+    annotations.lock(session, Evaluation, evaluation_id)
+    evaluation = get(session, evaluation_id, tenant_id=tenant_id)
+    annotations.change(session, evaluation, wanted, action=Action.EVALUATION_CHANGED)
+    return evaluation
 
 
 def cancel(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:

@@ -1,7 +1,7 @@
 """Reading request bodies with a size limit."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -62,6 +62,15 @@ async def read_fields(request: Request, model: type[Model]) -> Model:
         ServiceError: As for `read_json`.
     """
     return parse_fields(await read_json(request, max_bytes=MAX_FIELDS_BYTES), model)
+
+
+def fields_of(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads a small JSON object, for routes that do the rest in a thread."""
+
+    async def read(request: Request) -> Model:
+        return await read_fields(request, model)
+
+    return read
 
 
 def parse_fields(sent: bytes, model: type[Model], *, part: str = "") -> Model:

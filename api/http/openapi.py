@@ -13,6 +13,7 @@ from api.http.problems import MEDIA_TYPE, Problem, documented
 from api.http.version import PREFIX
 from api.keys.schemas import KeyIn, RotationIn
 from api.projects.schemas import ProjectIn
+from api.runs.annotations import RunChange
 from api.webhooks.schemas import Replay, Rotation, WebhookChange, WebhookSpec
 from td3core.config import EvaluationSpec, JobSpec
 
@@ -40,6 +41,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     WebhookChange,
     Rotation,
     Replay,
+    RunChange,
 )
 """Request bodies that no route declares in its signature."""
 SCHEME = "api_key"

@@ -1,6 +1,6 @@
 """HTTP routes of jobs."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
@@ -33,6 +33,7 @@ from api.errors import (
 from api.http.auth import Caller, Tenant, missing_scope
 from api.http.body import drain
 from api.http.context import Service
+from api.http.finding import Noted, Order, Wanted
 from api.http.multipart import Submission, receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
@@ -53,7 +54,7 @@ from api.jobs.schemas import (
     JobOut,
     SubmittedJob,
 )
-from api.models import RunState
+from api.runs.filters import Sort
 from api.storage import scratch
 from api.webhooks import service as webhooks
 
@@ -162,6 +163,7 @@ async def create_job(
     caller: Caller,
     tenant: Tenant,
     base: Base,
+    notes: Noted,
     force: Annotated[
         bool, Query(description="Create a new job even if an identical one exists already.")
     ] = False,
@@ -181,7 +183,8 @@ async def create_job(
     """Upload an interaction log, optionally with a spec, and queue its distillation.
 
     A log with invalid rows is rejected with a problem that lists the first of them by line number. If an identical
-    job exists already (same log, spec and version of the service), the response is that job, unless `force` is set.
+    job exists already (same log, spec and version of the service), the response is that job, unless `force` is set. It
+    keeps the name and the labels that it has; change them with `PATCH /v1/jobs/{job_id}`.
 
     A `webhook` is told of this job alone, also of what has happened to it before; it needs the scope `webhooks:write`
     as well.
@@ -202,7 +205,9 @@ async def create_job(
                 raise missing_scope(Scope.WEBHOOKS_WRITE)
             webhooks.check_address(webhook.url, settings.webhook_policy, field="webhook.url")
         others = () if webhook is None else (as_sent(webhook), caller.key_id)
-        asked = digest(received.sha256, received.name, as_sent(spec), deadline_seconds, force, *others)
+        asked = digest(
+            received.sha256, received.name, as_sent(spec), deadline_seconds, force, *notes.sent, *others
+        )
         if answered := guard.replay(asked):
             return answered
         study = await run_sync(datasets.validate, received, spec.data, settings, limiter=context.validations)
@@ -220,6 +225,8 @@ async def create_job(
                     study=study,
                     deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
                     force=force,
+                    name=notes.name,
+                    labels=notes.labels,
                 )
                 endpoint = webhook and webhooks.attach(
                     session,
@@ -299,24 +306,26 @@ async def validate_log(request: Request, context: Service) -> ValidatedLog:
     "",
     summary="List jobs",
     responses={
-        200: answer("A page of jobs, newest first.", {"items": [RUNNING_EXAMPLE], "next_cursor": None}),
-        **documented(InvalidCursorError),
+        200: answer("A page of jobs.", {"items": [RUNNING_EXAMPLE], "next_cursor": None}),
+        **documented(InvalidCursorError, InvalidRequestError),
     },
 )
 def list_jobs(
     context: Service,
     tenant: Tenant,
     base: Base,
-    state: Annotated[
-        Sequence[RunState],
-        Query(description="List only jobs in this state. May be repeated.", examples=[["running"]]),
-    ] = (),
+    wanted: Wanted,
+    sort: Order = Sort.LATEST_CREATED,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
-    """List jobs, newest first, optionally only those in certain states."""
+    """List jobs, newest first: all of them, or those to which every filter applies.
+
+    A filter that is repeated wants any of its values, but `label` wants all of them. A cursor belongs to its filters
+    and its order.
+    """
     with context.database.reading() as session:
-        page = service.page(session, tenant_id=tenant, states=state, limit=limit, cursor=cursor)
+        page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
         return Page.of(page, lambda job: JobOut.of(job, base=base))
 
 

@@ -115,6 +115,9 @@ VALIDATED_EXAMPLE = {name: value for name, value in _DATASET.items() if name != 
 
 QUEUED_EXAMPLE: dict[str, Any] = {
     "id": JOB_ID,
+    "name": None,
+    "labels": {},
+    "pinned": False,
     "state": RunState.QUEUED,
     "stage": None,
     "progress": 0.0,

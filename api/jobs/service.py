@@ -1,6 +1,6 @@
 """Operations on jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,10 +25,12 @@ from api.errors import (
 from api.idempotency.keys import digest
 from api.ids import new_id
 from api.models import Dataset, Job, RunState, SummaryArchive
-from api.pages import RowPage, page_of
-from api.runs import events
+from api.pages import RowPage
+from api.runs import annotations, events, filters
+from api.runs.annotations import RunChange, annotate
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
+from api.runs.filters import RunFilter, Sort
 from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
 from td3core.formats import JOB_SPEC
@@ -61,10 +63,13 @@ def accept(
     study: LogStudy,
     deadline: timedelta | None,
     force: bool,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Accepted:
     """Queue a job, unless an identical one exists and `force` is not set.
 
-    With a deadline, only an identical job that has succeeded counts, because an unfinished one may be too late.
+    With a deadline, only an identical job that has succeeded counts, because an unfinished one may be too late. An
+    identical job keeps the name and the labels that it has, which may be somebody else's.
 
     Raises:
         StorageError: The log was to be shared, but has expired in the meantime.
@@ -75,7 +80,7 @@ def accept(
         if known is not None:
             return Accepted(known, deduplicated=True)
     dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, study=study)
-    job = submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline)
+    job = submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline, name=name, labels=labels)
     return Accepted(job, deduplicated=False)
 
 
@@ -105,6 +110,8 @@ def submit(
     *,
     fingerprint: str | None = None,
     deadline: timedelta | None = None,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Job:
     """Queue a job on the dataset; it fails if it has not ended within `deadline` from now."""
     at = now(session)
@@ -119,6 +126,7 @@ def submit(
         spec_format=JOB_SPEC.current,
     )
     session.add(job)
+    annotate(session, job, name=name, labels=labels or {})
     outbox.add(session, Job, job.id)
     session.flush()
     events.record(session, Job, job.id, EventKind.SUBMITTED)
@@ -141,13 +149,27 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
 
 
 def page(
-    session: Session, *, tenant_id: str, states: Sequence[RunState], limit: int, cursor: str | None
+    session: Session, wanted: RunFilter, sort: Sort, *, tenant_id: str, limit: int, cursor: str | None
 ) -> RowPage[Job]:
-    """List the jobs of this tenant, newest first; if `states` are given, only those in one of them."""
-    query = select(Job).where(Job.tenant_id == tenant_id)
-    if states:
-        query = query.where(Job.state.in_(states))
-    return page_of(session, query, Job, limit=limit, cursor=cursor)
+    """List the jobs of this tenant that are wanted.
+
+    Raises:
+        InvalidCursorError: The cursor is invalid, or that of another list.
+    """
+    return filters.page(session, Job, wanted, sort, tenant_id=tenant_id, limit=limit, cursor=cursor)
+
+
+def change(session: Session, job_id: str, wanted: RunChange, *, tenant_id: str) -> Job:
+    """Change name, labels and pin of a job, whatever its state. Repeating this changes nothing.
+
+    Raises:
+        JobNotFoundError: It does not exist.
+        InvalidRequestError: It would have too many labels.
+    """
+    annotations.lock(session, Job, job_id)
+    job = get(session, job_id, tenant_id=tenant_id)
+    annotations.change(session, job, wanted, action=Action.JOB_CHANGED)
+    return job
 
 
 def pause(session: Session, job_id: str, *, tenant_id: str) -> Job:

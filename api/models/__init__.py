@@ -2,7 +2,7 @@
 
 from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Project
 from api.models.base import Base, Listed, Resource
-from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Run, SummaryArchive
+from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Label, Run, SummaryArchive
 from api.models.service import IdempotencyKey, OutboxMessage, Worker
 from api.models.states import ENDED, HELD, DeliveryState, RunState
 from api.models.webhooks import Delivery, Webhook
@@ -23,6 +23,7 @@ __all__ = [
     "Event",
     "IdempotencyKey",
     "Job",
+    "Label",
     "Listed",
     "OutboxMessage",
     "Project",

@@ -3,13 +3,28 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
+from sqlalchemy.orm import Mapped, declared_attr, foreign, mapped_column, relationship
 
 from api import ids
 from api.models.base import Base, Resource
 from api.models.states import RunState
 from api.telemetry import correlation
+
+
+class Label(Base):
+    """A label of a run, for finding it. Only `api.runs.annotations` writes it.
+
+    Labels are rows and not a JSON column of the run, because both databases can look rows up by an index.
+    """
+
+    __tablename__ = "labels"
+    __table_args__ = (Index(None, "tenant_id", "key", "value", "run_id"),)
+
+    run_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    key: Mapped[str] = mapped_column(String(63), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH))
+    value: Mapped[str] = mapped_column(String(100))
 
 
 class Run(Resource):
@@ -58,13 +73,35 @@ class Run(Resource):
     """Deadline; the run fails if it has not ended by then."""
     created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
     """Id of the API key that created it; null without access control."""
+    name: Mapped[str | None] = mapped_column(String(200))
+    """Name given by a client, for people."""
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether retention keeps what it uses and made."""
+
+    @declared_attr
+    def label_rows(cls) -> Mapped[list[Label]]:  # noqa: N805 (SQLAlchemy passes the class)
+        """Its labels, of all runs of a page in one query."""
+        return relationship(
+            Label,
+            primaryjoin=lambda: foreign(Label.run_id) == cls.id,
+            order_by=Label.key,
+            lazy="selectin",
+            viewonly=True,
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels, by key."""
+        return {label.key: label.value for label in self.label_rows}
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
         """Indexes for the lists of the API and the queries of the keeper."""
         return (
-            Index(None, "tenant_id", "id"),
-            Index(None, "tenant_id", "state", "id"),
+            Index(None, "tenant_id", "created_at", "id"),
+            Index(None, "tenant_id", "finished_at", "id"),
+            Index(None, "tenant_id", "state", "created_at", "id"),
+            Index(None, "tenant_id", "created_by", "created_at", "id"),
             Index(None, "state", "lease_expires_at"),
         )
 
@@ -73,6 +110,7 @@ class Dataset(Resource):
     """An interaction log in storage."""
 
     __tablename__ = "datasets"
+    __table_args__ = (Index(None, "tenant_id", "name"),)
 
     name: Mapped[str | None] = mapped_column(Text)
     """File name given by the client."""

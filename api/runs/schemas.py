@@ -26,6 +26,11 @@ class RunOut(BaseModel):
     """State and progress of a run."""
 
     id: str = Field(description="Id of the run.")
+    name: str | None = Field(description="Name of the run, for people; null if it has none.", examples=[None])
+    labels: dict[str, str] = Field(
+        description="Labels of the run, by key.", examples=[{"team": "ranking", "draft": ""}]
+    )
+    pinned: bool = Field(description="Whether retention keeps what the run uses and what it made.")
     state: RunState = Field(description="State of the run.")
     stage: str | None = Field(
         description="Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no "

@@ -1,13 +1,12 @@
 """HTTP routes of webhooks."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
 
 from api.errors import (
     DeliveryNotFoundError,
@@ -24,7 +23,7 @@ from api.errors import (
     WebhookNotFoundError,
 )
 from api.http.auth import Caller, Tenant
-from api.http.body import read_fields
+from api.http.body import fields_of
 from api.http.context import Service
 from api.http.openapi import answer, json_body
 from api.http.pagination import Cursor, Limit, Page
@@ -53,23 +52,12 @@ from api.webhooks.schemas import (
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
-Model = TypeVar("Model", bound=BaseModel)
-
 _BODY_ERRORS: tuple[type[ServiceError], ...] = (
     TooLargeError,
     TooSlowError,
     UnsupportedBodyError,
     InvalidRequestError,
 )
-
-
-def _fields(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the body, for routes that do the rest in a thread."""
-
-    async def read(request: Request) -> Model:
-        return await read_fields(request, model)
-
-    return read
 
 
 @router.post(
@@ -86,7 +74,7 @@ def _fields(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     ),
 )
 async def create_webhook(
-    spec: Annotated[WebhookSpec, Depends(_fields(WebhookSpec))],
+    spec: Annotated[WebhookSpec, Depends(fields_of(WebhookSpec))],
     context: Service,
     tenant: Tenant,
     caller: Caller,
@@ -165,7 +153,7 @@ def get_webhook(webhook_id: str, context: Service, tenant: Tenant, base: Base) -
 )
 def change_webhook(
     webhook_id: str,
-    change: Annotated[WebhookChange, Depends(_fields(WebhookChange))],
+    change: Annotated[WebhookChange, Depends(fields_of(WebhookChange))],
     context: Service,
     tenant: Tenant,
     base: Base,
@@ -207,7 +195,7 @@ def delete_webhook(webhook_id: str, context: Service, tenant: Tenant) -> None:
 )
 def rotate_webhook(
     webhook_id: str,
-    rotation: Annotated[Rotation, Depends(_fields(Rotation))],
+    rotation: Annotated[Rotation, Depends(fields_of(Rotation))],
     context: Service,
     tenant: Tenant,
     base: Base,
@@ -254,7 +242,7 @@ def test_webhook(webhook_id: str, context: Service, tenant: Tenant, base: Base) 
     openapi_extra=json_body(Replay, {"since": "2026-01-15T00:00:00Z"}),
 )
 def replay_webhook(
-    webhook_id: str, replay: Annotated[Replay, Depends(_fields(Replay))], context: Service, tenant: Tenant
+    webhook_id: str, replay: Annotated[Replay, Depends(fields_of(Replay))], context: Service, tenant: Tenant
 ) -> Replayed:
     """Send all events since a moment to a webhook again, and those that it was not told of.
 

@@ -98,6 +98,19 @@ def test_an_evaluation_keeps_log_and_summary(
     assert expire(database) == expired
 
 
+@pytest.mark.parametrize("kind", [Job, Evaluation], ids=["job", "evaluation"])
+def test_a_pinned_run_keeps_log_and_summary(
+    database: Database, finished_job: str, kind: type[Job | Evaluation]
+) -> None:
+    add_evaluation(database, finished_job, ended=OLD)
+    with database.transaction() as session:
+        session.execute(update(kind).values(pinned=True))
+    assert expire(database) == (0, 0)
+    with database.transaction() as session:
+        session.execute(update(kind).values(pinned=False))
+    assert expire(database) == (1, 1)
+
+
 @pytest.mark.parametrize("migrated_url", ["postgres"], indirect=True)
 def test_what_somebody_is_about_to_use_does_not_expire(database: Database, finished_job: str) -> None:
     """The evaluation that needs it is not committed yet, and no row tells of it."""

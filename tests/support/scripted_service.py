@@ -75,5 +75,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
+    def do_PATCH(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""

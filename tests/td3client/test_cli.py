@@ -104,6 +104,48 @@ def test_jobs_are_lines_with_ids_and_names_in_full(scripted: ScriptedService) ->
     ]
 
 
+def test_lists_pass_their_options_on_as_filters(scripted: ScriptedService) -> None:
+    empty = Answer.json({"items": [], "next_cursor": None})
+    scripted.script = {
+        "GET /v1/jobs?limit=5&state=failed&state=queued&not_state=paused&label=team%3Aranking&not_label=env&"
+        "dataset=log.csv&created_by=key_1&error=bad_rows&created_since=2026-01-15T00%3A00%3A00Z&"
+        "created_until=2026-01-16T00%3A00%3A00Z&sort=-finished_at": [empty],
+        "GET /v1/evaluations?limit=20&label=team": [empty],
+        "GET /v1/jobs/job_1/evaluations?limit=20": [empty],
+    }
+    times = ("--since", "2026-01-15T00:00:00Z", "--until", "2026-01-16T00:00:00Z", "--sort=-finished_at")
+    found = ("--label", "team:ranking", "--not-label", "env", "--dataset", "log.csv", "--error", "bad_rows")
+    states = ("--state", "failed", "--state", "queued", "--not-state", "paused", "--created-by", "key_1")
+    for command in (
+        ("jobs", "--limit", "5", *times, *found, *states),
+        ("evaluations", "--label", "team"),
+        ("evaluations", "job_1"),
+    ):
+        done = td3(*command, url=scripted.url)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_notes_are_sent_with_a_submission_and_changed_later(
+    scripted: ScriptedService, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item\n")
+    labelled = {**RUN, "name": "n", "labels": {"a": "1", "b": ""}, "pinned": True}
+    scripted.script = {
+        "POST /v1/jobs?name=n&label=a%3A1&label=b%3A": [Answer.json(labelled, status=202)],
+        "PATCH /v1/jobs/job_1": [Answer.json(labelled)],
+    }
+    done = td3("submit", str(log), "--name", "n", "--label", "a:1", "--label", "b", url=scripted.url)
+    assert (done.returncode, done.stdout) == (0, "job_1\n"), done.stderr
+    options = ("--name", "", "--label", "a:1", "--unlabel", "c", "--pin")
+    assert td3("change", "job_1", *options, url=scripted.url).stdout.splitlines() == ["a:1", "b:"]
+    assert json.loads(scripted.requests[-1].body) == {
+        "name": None,
+        "labels": {"a": "1", "c": None},
+        "pinned": True,
+    }
+
+
 def test_download_prints_the_path_as_it_is(scripted: ScriptedService, tmp_path: Path) -> None:
     summary = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest(), "href": "/v1/jobs/job_1/summary"}
     scripted.script = {

@@ -9,9 +9,10 @@ import pytest
 
 from api.app import create_app
 from api.db import Database
-from api.models import DEFAULT_TENANT
+from api.models import DEFAULT_TENANT, Job
 from api.settings import Settings
 from tests.support.access import new_key
+from tests.support.runs import add_evaluation
 from tests.support.webhooks import add_webhook
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
@@ -19,8 +20,11 @@ pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 def ids_of(database: Database, finished_job: str) -> dict[str, str]:
     """What the paths of operations with examples name."""
+    with database.transaction() as session:
+        evaluation_id = add_evaluation(session, session.get_one(Job, finished_job)).id
     return {
         "job_id": finished_job,
+        "evaluation_id": evaluation_id,
         "webhook_id": add_webhook(database),
         "key_id": new_key(database).row.id,
         "project_id": DEFAULT_TENANT,
