@@ -34,5 +34,7 @@ _BEFORE: dict[str, dict[str, Any]] = {
 def upgrade_1_to_2(stored: Document) -> Document:
     """Say what was the only way, so that a stored spec does not follow a default that came later."""
     for part, fields in _BEFORE.items():
-        stored[part] = {**fields, **stored.get(part, {})}
+        given = stored.get(part, {})
+        if isinstance(given, dict):  # whatever else it is, validation names it
+            stored[part] = {**fields, **given}
     return stored

@@ -22,8 +22,9 @@ STORED = JobSpec().model_dump(mode="json")
         ({"of_the_future": 1}, "of_the_future: expected no field with this name (got 1)"),
         ({"seed": "x" * 1000}, "seed: expected an integer (got 'xxxx"),
         ({"summary": STORED["summary"] | {"length": 60}}, "summary.length"),
+        ({"data": None}, "data: "),
     ],
-    ids=["unknown", "long", "of several fields"],
+    ids=["unknown", "long", "of several fields", "no part"],
 )
 def test_what_is_wrong_is_told_in_short(change: dict[str, object], told: str) -> None:
     with pytest.raises(UnsupportedFormatError, match="this version cannot read the job spec") as refused:
