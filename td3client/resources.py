@@ -198,7 +198,7 @@ class Delivery(TypedDict):
     payload: dict[str, Any]
     """What is sent."""
     tries: list[Try]
-    """The latest tries, oldest first."""
+    """The latest tries, oldest first; in a list only the last one."""
     links: dict[str, str]
     """Paths of what can be done with it."""
 

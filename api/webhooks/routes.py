@@ -275,12 +275,12 @@ def list_deliveries(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[DeliveryOut]:
-    """List the deliveries of a webhook, newest first, each with its latest tries and their answers."""
+    """List the deliveries of a webhook, newest first, each with its last try and the answer to it."""
     with context.database.reading() as session:
         page = service.delivery_page(
             session, webhook_id, tenant_id=tenant, states=state, limit=limit, cursor=cursor
         )
-        return Page.of(page, lambda delivery: DeliveryOut.of(delivery, base=base))
+        return Page.of(page, lambda delivery: DeliveryOut.of(delivery, base=base, listed=True))
 
 
 @router.get(

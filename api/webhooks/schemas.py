@@ -201,12 +201,12 @@ class DeliveryOut(BaseModel):
         "or not before the webhook is on."
     )
     payload: dict[str, Any] = Field(description="What is sent.")
-    tries: list[TryOut] = Field(description="The latest tries, oldest first.")
+    tries: list[TryOut] = Field(description="The latest tries, oldest first; in a list only the last one.")
     links: dict[str, str] = Field(description="Paths of what can be done with it.")
 
     @classmethod
-    def of(cls, delivery: Delivery, *, base: str) -> "DeliveryOut":
-        """Build from a database row."""
+    def of(cls, delivery: Delivery, *, base: str, listed: bool = False) -> "DeliveryOut":
+        """Build from a database row; a list shows the last try alone, so that no page of it becomes large."""
         here = f"{base}/webhooks/{delivery.webhook_id}/deliveries/{delivery.id}"
         return cls(
             id=delivery.id,
@@ -218,7 +218,7 @@ class DeliveryOut(BaseModel):
             created_at=delivery.created_at,
             next_try_at=delivery.next_try_at,
             payload=json.loads(delivery.body),
-            tries=[TryOut.model_validate(made) for made in delivery.tries],
+            tries=[TryOut.model_validate(made) for made in delivery.tries[-1 if listed else 0 :]],
             links={"self": here, "redeliver": f"{here}/redeliver"},
         )
 

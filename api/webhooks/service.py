@@ -26,6 +26,8 @@ from api.webhooks.signing import new_secret
 from api.webhooks.types import TEST, EventType
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
+OVERLAP = timedelta(days=1)
+"""How long a former secret signs as well, unless something else is said."""
 MOST = 50
 """Maximum number of webhooks of a project, without those of single jobs; and of one job."""
 
@@ -84,6 +86,9 @@ def attach(
 ) -> Webhook:
     """Register an endpoint for one job, and tell it of what has happened to the job already.
 
+    One that the job has for this URL and these events is taken again, so that a job that is submitted often keeps one.
+    Without a secret it gets a new one, as in a rotation: who asks need not know the one that it has.
+
     Raises:
         InvalidRequestError, TooManyWebhooksError: As for `add`.
     """
@@ -91,11 +96,23 @@ def attach(
     session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
     of_job = select(Evaluation.id).where(Evaluation.job_id == job_id).order_by(Evaluation.id)
     session.execute(of_job.with_for_update())
-    endpoint = add(
-        session, tenant_id=tenant_id, url=url, events=events, secret=secret, policy=policy, job_id=job_id
-    )
+    same = (row for row in session.scalars(_those_of(tenant_id, job_id)) if _takes(row, url, events, secret))
+    if endpoint := next(same, None):
+        check_address(url, policy)
+        if secret is None:
+            rotate(session, endpoint.id, tenant_id=tenant_id, secret=None, overlap=OVERLAP)
+    else:
+        endpoint = add(
+            session, tenant_id=tenant_id, url=url, events=events, secret=secret, policy=policy, job_id=job_id
+        )
     replays.replay(session, endpoint, since=EVER, until=now(session) + timedelta(days=1))
     return endpoint
+
+
+def _takes(endpoint: Webhook, url: str, events: Sequence[EventType], secret: str | None) -> bool:
+    """Whether the endpoint is told what one with these settings would be."""
+    same = endpoint.enabled and endpoint.url == url and set(endpoint.events) == set(events)
+    return same and secret in (None, endpoint.secret)
 
 
 def _those_of(tenant_id: str, job_id: str | None) -> Select[Webhook]:

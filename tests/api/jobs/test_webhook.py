@@ -11,6 +11,8 @@ from api.access.scopes import Scope
 from api.db import Database
 from api.models import Job
 from api.settings import Settings
+from api.webhooks import service
+from api.webhooks.signing import new_secret
 from tests.support.access import bearing, new_key
 from tests.support.claims import succeed
 from tests.support.interaction_logs import LOG
@@ -63,6 +65,35 @@ def test_one_for_a_job_that_exists_is_told_of_what_has_happened(
     assert (answer.status_code, answer.json()["id"]) == (200, first["id"])
     assert (answer.json()["state"], answer.json()["webhook"]["secret"]) == ("succeeded", SECRET)
     assert [kind for _, kind in told(database)] == ["job.submitted", "job.succeeded"]
+
+
+def test_a_job_that_is_submitted_often_keeps_one(
+    api: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST", 1)
+    answers = [submit_with(api, {"url": URL, "events": EVENTS}) for _ in range(3)]
+    made = [answer.json()["webhook"] for answer in answers]
+    assert {answer.status_code for answer in answers} == {200, 202}, answers[-1].text
+    assert {webhook["id"] for webhook in made} == {made[0]["id"]}
+    assert len({webhook["secret"] for webhook in made}) == len(made)  # nobody is shown another one's
+    assert told(database) == [(made[0]["id"], "job.submitted")]
+
+
+def test_other_settings_are_another_webhook(api: httpx.Client) -> None:
+    given = [
+        {"url": URL, "events": EVENTS, "secret": SECRET},
+        {"url": URL, "events": EVENTS[::-1], "secret": SECRET},  # the same as the first
+        {"url": URL, "events": EVENTS[1:], "secret": SECRET},
+        {"url": URL + "/2", "events": EVENTS, "secret": SECRET},
+        {"url": URL, "events": EVENTS, "secret": new_secret()},
+    ]
+    made = [submit_with(api, webhook).json()["webhook"] for webhook in given]
+    assert [webhook["secret"] for webhook in made] == [webhook["secret"] for webhook in given]
+    assert len({webhook["id"] for webhook in made}) == len(given) - 1
+    assert made[1]["id"] == made[0]["id"]
+    api.patch(f"/v1/webhooks/{made[0]['id']}", json={"enabled": False}).raise_for_status()
+    again = submit_with(api, given[0]).json()["webhook"]
+    assert (again["enabled"], again["id"] == made[0]["id"]) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from api.app import create_app
 from api.db import Database
 from api.http.auth import current_tenant
-from api.models import DeliveryState
+from api.models import Delivery, DeliveryState
 from api.settings import Settings
 from api.webhooks import replays, service
 from api.webhooks.types import DEFAULT, ENDS, EventType
@@ -137,6 +137,22 @@ def test_a_test_arrives_and_its_delivery_shows_request_and_answer(
             pass
         assert {got.id for got in receiver.received} == {told["id"]}
     problem(api.get(f"{here}/deliveries/msg_1"), 404, "delivery_not_found")
+
+
+def test_a_page_of_deliveries_shows_the_last_tries_alone(api: httpx.Client, database: Database) -> None:
+    webhook_id = add_webhook(database)
+    delivery_id = due_delivery(database, webhook_id)
+    made = [
+        {"at": "2026-01-15T09:34:10Z", "url": "http://a/", "seconds": 1.0, "status": status}
+        | {"headers": {}, "body": "x" * 1024, "error": None}
+        for status in range(500, 520)
+    ]
+    with database.transaction() as session:
+        session.get_one(Delivery, delivery_id).tries = made
+    (listed,) = api.get(f"/v1/webhooks/{webhook_id}/deliveries").json()["items"]
+    assert [one["status"] for one in listed["tries"]] == [519]
+    shown = api.get(listed["links"]["self"]).json()
+    assert [one["status"] for one in shown["tries"]] == list(range(500, 520))
 
 
 def test_links_of_what_is_told_lead_to_the_run(
