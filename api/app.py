@@ -27,6 +27,7 @@ from api.jobs import download, upkeep
 from api.jobs import routes as job_routes
 from api.keys import first
 from api.keys import routes as key_routes
+from api.members import routes as member_routes
 from api.metrics import routes as metric_routes
 from api.metrics.database import DatabaseCollector
 from api.metrics.http import HttpMetrics, HttpMetricsMiddleware
@@ -139,6 +140,7 @@ def create_app(settings: Settings | None = None, *, guide_folder: Path = guide.G
         key_routes.router,
         audit_routes.router,
         project_routes.router,
+        member_routes.router,
         webhook_routes.router,
     ):
         version.include(app, router)

@@ -149,6 +149,32 @@ class InvalidKeyError(UnauthenticatedError):
     code = "invalid_key"
 
 
+class InvalidTokenError(UnauthenticatedError):
+    """The token is invalid."""
+
+    code = "invalid_token"
+
+
+class IssuerUnavailableError(ServiceError):
+    """The issuer of the token is unavailable."""
+
+    code = "issuer_unavailable"
+    status = 503
+
+
+class NoProjectError(ServiceError):
+    """The user has no role in any project."""
+
+    code = "no_project"
+    status = 403
+
+
+class ProjectNotChosenError(BadRequestError):
+    """The user has a role in several projects, and the request names none."""
+
+    code = "project_not_chosen"
+
+
 class MissingScopeError(ServiceError):
     """The API key lacks a scope."""
 
@@ -235,6 +261,12 @@ class EvaluationNotFoundError(NotFoundError):
     """The evaluation does not exist."""
 
     code = "evaluation_not_found"
+
+
+class MemberNotFoundError(NotFoundError):
+    """The user is no member of the project."""
+
+    code = "member_not_found"
 
 
 class KeyNotFoundError(NotFoundError):

@@ -63,7 +63,7 @@ class Run(TypedDict):
     created_at: str
     """When the run was submitted."""
     created_by: str | None
-    """Id of the API key that submitted the run; null without access control."""
+    """Id of the API key or the user that submitted the run; null without access control."""
     started_at: str | None
     """When a worker first started the run."""
     finished_at: str | None
@@ -88,7 +88,11 @@ class AuditEntry(TypedDict):
     after: dict[str, Any] | None
     """What was changed, as it was then."""
     key_id: str | None
-    """Id of the API key of the request; null without access control and for commands."""
+    """Id of the API key of the request; null for users, without access control and for commands."""
+    user_id: str | None
+    """Id of the user whose token the request had; null for API keys."""
+    user: User | None
+    """Who that is, as the token said then."""
     address: str | None
     """Address that the request came from, which may be that of a gateway; null for commands."""
     request_id: str | None
@@ -139,7 +143,9 @@ class CreatedKey(TypedDict):
     created_at: str
     """When the key was created."""
     created_by: str | None
-    """Id of the key that created it; null if `python -m api.keys` did, or without access control."""
+    """Id of the key or the user that created it; null if a command or a setting did, or without access
+    control.
+    """
     expires_at: str
     """When the key expires."""
     last_used_at: str | None
@@ -409,7 +415,9 @@ class Key(TypedDict):
     created_at: str
     """When the key was created."""
     created_by: str | None
-    """Id of the key that created it; null if `python -m api.keys` did, or without access control."""
+    """Id of the key or the user that created it; null if a command or a setting did, or without access
+    control.
+    """
     expires_at: str
     """When the key expires."""
     last_used_at: str | None
@@ -435,11 +443,41 @@ class Me(TypedDict):
     project: str
     """Id of the project to which the request is restricted."""
     key_id: str | None
-    """Id of the API key; null without access control."""
+    """Id of the API key; null for users and without access control."""
+    user: User | None
+    """Whose token it is; null for API keys and without access control."""
     scopes: list[Scope]
-    """What the key may do, with the scopes that others include."""
+    """What the key or the user may do, with the scopes that others include."""
     expires_at: str | None
-    """When the key expires; null without access control."""
+    """When the key or the token expires; null without access control."""
+
+
+class Member(TypedDict):
+    """A member of a project."""
+
+    user_id: str
+    """Id of the user."""
+    project: str
+    """Id of the project."""
+    issuer: str
+    """URL of the issuer that knows the user."""
+    subject: str
+    """The `sub` of the user's tokens."""
+    role: str
+    """Role of the user in the project."""
+    created_at: str
+    """When the user was added."""
+    created_by: str | None
+    """Id of the key or the user that added them; null without access control."""
+
+
+class MemberPage(TypedDict):
+    """A page of a list, newest first."""
+
+    items: list[Member]
+    """The items of this page."""
+    next_cursor: str | None
+    """Value of `cursor` for the next page; null on the last page."""
 
 
 class Project(TypedDict):
@@ -785,6 +823,19 @@ class Try(TypedDict):
     """The beginning of the body of the answer."""
     error: str | None
     """Why there was no answer; null if there was one."""
+
+
+class User(TypedDict):
+    """Whose token a request had."""
+
+    id: str
+    """Id of the user."""
+    issuer: str
+    """URL of the issuer of the token."""
+    subject: str
+    """By which the issuer tells its users apart."""
+    name: str | None
+    """Name of the user, for people; null if the token has none."""
 
 
 class ValidatedLog(TypedDict):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.access.scopes import Scope
+from api.access.users import User
 from api.models import DEFAULT_TENANT
 
 
@@ -16,9 +17,16 @@ class Principal:
     scopes: frozenset[Scope]
     """What it may do, with the scopes that others include."""
     key_id: str | None
-    """Id of its key; None if access control is off."""
+    """Id of its key; None if it has proved itself by a token, or if access control is off."""
     expires_at: datetime | None
     """When its proof ends."""
+    user: User | None = None
+    """Whose token it is; None if it has a key, or if access control is off."""
+
+    @property
+    def id(self) -> str | None:
+        """Id of its key or of its user; None if access control is off."""
+        return self.user.id if self.user else self.key_id
 
 
 ANONYMOUS = Principal(project=DEFAULT_TENANT, scopes=frozenset(Scope), key_id=None, expires_at=None)

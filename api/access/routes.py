@@ -10,8 +10,10 @@ router = APIRouter(tags=["access"])
 
 
 @router.get(
-    "/me", summary="Who am I?", responses={200: answer("The key of the request, and its scopes.", ME_EXAMPLE)}
+    "/me",
+    summary="Who am I?",
+    responses={200: answer("Whose request it is, and what it may do.", ME_EXAMPLE)},
 )
 async def me(caller: Caller) -> Me:
-    """Get the project, the scopes and the expiry of the key that the request carries."""
+    """Get the project, the scopes and the expiry of the key or the token that the request carries."""
     return Me.of(caller)

@@ -32,6 +32,9 @@ def _filter(
     key_id: Annotated[
         str | None, Query(max_length=64, description="Only changes made with the key of this id.")
     ] = None,
+    user_id: Annotated[
+        str | None, Query(max_length=64, description="Only changes made by the user of this id.")
+    ] = None,
     since: Annotated[
         Moment | None, Query(description="Only changes at this time or later, with a time zone.")
     ] = None,
@@ -39,7 +42,7 @@ def _filter(
         Moment | None, Query(description="Only changes before this time, with a time zone.")
     ] = None,
 ) -> Filter:
-    return Filter(action, target, key_id, since, until)
+    return Filter(action, target, key_id, user_id, since, until)
 
 
 Wanted = Annotated[Filter, Depends(_filter)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from api.access.schemas import UserOut
 from api.models import AuditEntry
 
 AUDIT_EXAMPLE = {
@@ -15,6 +16,8 @@ AUDIT_EXAMPLE = {
     "before": {"revoked_at": None},
     "after": {"revoked_at": "2026-01-15T09:30:00Z"},
     "key_id": "key_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
+    "user_id": None,
+    "user": None,
     "address": "10.0.0.7",
     "request_id": "0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
 }
@@ -32,8 +35,10 @@ class AuditEntryOut(BaseModel):
     )
     after: dict[str, Any] | None = Field(description="What was changed, as it was then.")
     key_id: str | None = Field(
-        description="Id of the API key of the request; null without access control and for commands."
+        description="Id of the API key of the request; null for users, without access control and for commands."
     )
+    user_id: str | None = Field(description="Id of the user whose token the request had; null for API keys.")
+    user: UserOut | None = Field(description="Who that is, as the token said then.")
     address: str | None = Field(
         description="Address that the request came from, which may be that of a gateway; null for commands."
     )

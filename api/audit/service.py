@@ -37,6 +37,9 @@ class Action(StrEnum):
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_ROTATED = "webhook.rotated"
     WEBHOOK_REMOVED = "webhook.removed"
+    MEMBER_ADDED = "member.added"
+    MEMBER_CHANGED = "member.changed"
+    MEMBER_REMOVED = "member.removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Filter:
     action: Action | None = None
     target: str | None = None
     key_id: str | None = None
+    user_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -56,6 +60,7 @@ class Filter:
             (AuditEntry.action, self.action),
             (AuditEntry.target, self.target),
             (AuditEntry.key_id, self.key_id),
+            (AuditEntry.user_id, self.user_id),
         ):
             if value is not None:
                 query = query.where(column == value)
@@ -86,6 +91,8 @@ def record(
             before=before,
             after=after,
             key_id=correlation.current_key_id(),
+            user_id=correlation.current_user_id(),
+            user=correlation.user.get(),
             address=correlation.client_address.get(),
             request_id=correlation.current_request_id(),
         )

@@ -2,27 +2,34 @@
 
 import re
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import structlog
 from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 
 from api.access.principal import ANONYMOUS, Principal
 from api.access.scopes import Scope
 from api.errors import (
     InvalidKeyError,
+    InvalidTokenError,
     MissingScopeError,
     ProjectNotFoundError,
+    ServiceError,
     UnauthenticatedError,
 )
 from api.http.context import Context, Service
-from api.http.permissions import Open, need_of
+from api.http.permissions import Need, Open, need_of
 from api.keys import service as keys
+from api.members import service as members
+from api.telemetry import correlation
 
 RECHECK_SECONDS = 0.5
 CHALLENGE = "WWW-Authenticate"
 SCHEME = 'Bearer realm="td3"'
+PROJECT = "TD3-Project"
 _CREDENTIALS = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 
 
@@ -30,18 +37,25 @@ async def authorize(request: Request, context: Service) -> Principal:
     """Find out who asks, and refuse what they may not do. Every operation depends on this.
 
     Raises:
-        UnauthenticatedError: The operation needs a key, and there is none or an invalid one.
-        MissingScopeError: The key lacks the scope that the operation needs.
+        UnauthenticatedError: The operation needs a key or a token, and there is none or an invalid one.
+        IssuerUnavailableError: The token cannot be checked now.
+        NoProjectError: The user has no role in any project.
+        ProjectNotChosenError: The user has a role in several, and the request does not say which one it is about.
+        ProjectNotFoundError: It names one in which the caller has none.
+        MissingScopeError: The caller lacks the scope that the operation needs.
     """
-    need = need_of(request.method, request.scope["route"].path)
+    need = _need(request)
     if context.settings.access_control == "off" or need is Open.NOTHING:
         return ANONYMOUS
-    principal = await run_in_threadpool(_authenticate, request, context)
-    if principal.key_id is not None:
-        context.uses.note(principal.key_id)
-    structlog.contextvars.bind_contextvars(key_id=principal.key_id)
-    if need is not Open.ANY_KEY and need not in principal.scopes:
-        raise missing_scope(need)
+    principal = await _authenticate(request, context)
+    if principal.user is not None:
+        structlog.contextvars.bind_contextvars(user_id=principal.user.id)
+        correlation.user.set(principal.user.told())
+    else:
+        if principal.key_id is not None:
+            context.uses.note(principal.key_id)
+        structlog.contextvars.bind_contextvars(key_id=principal.key_id)
+    _permit(principal, need)
     return principal
 
 
@@ -74,35 +88,57 @@ def _managed_project(
 Managed = Annotated[str, Depends(_managed_project)]
 
 
+def _project_of_path(project_id: str, caller: Caller) -> str:
+    """The project in the path, which the caller administers."""
+    return _managed_project(caller, project_id)
+
+
+ManagedPath = Annotated[str, Depends(_project_of_path)]
+
+
 class Standing:
     """Whether a caller whose response goes on for long is still let in.
 
-    The database is asked at most twice a second, and only when there is something to send.
+    They are asked for their proof again at most twice a second, and only when there is something to send.
     """
 
-    def __init__(self, context: Service, caller: Caller) -> None:
-        self._database = context.database
-        self._key_id = caller.key_id
+    def __init__(self, request: Request, context: Service, caller: Caller) -> None:
+        self._request = request
+        self._context = context
+        self._caller = caller
         self._checked_at = time.monotonic()
         self._holds = True
 
     async def holds(self) -> bool:
         """Whether what follows may be sent."""
         at = time.monotonic()
-        if self._key_id is not None and at - self._checked_at >= RECHECK_SECONDS:
+        if self._caller is not ANONYMOUS and at - self._checked_at >= RECHECK_SECONDS:
             self._checked_at = at
-            self._holds = await run_in_threadpool(self._look_up, self._key_id)
+            self._holds = await self._look_up()
         return self._holds
 
-    def _look_up(self, key_id: str) -> bool:
-        with self._database.reading() as session:
-            return keys.is_valid(session, key_id)
+    async def _look_up(self) -> bool:
+        try:
+            principal = await _authenticate(self._request, self._context)
+            _permit(principal, _need(self._request))
+        except ServiceError:
+            return False
+        return principal.project == self._caller.project
 
 
 Lasting = Annotated[Standing, Depends()]
 
 
-def _authenticate(request: Request, context: Context) -> Principal:
+def _need(request: Request) -> Need | None:
+    return need_of(request.method, request.scope["route"].path)
+
+
+def _permit(principal: Principal, need: Need | None) -> None:
+    if not isinstance(need, Open) and need not in principal.scopes:
+        raise missing_scope(need)
+
+
+async def _authenticate(request: Request, context: Context) -> Principal:
     sent = request.headers.getlist("authorization")
     if not sent:
         raise UnauthenticatedError(
@@ -110,22 +146,43 @@ def _authenticate(request: Request, context: Context) -> Principal:
             headers={CHALLENGE: SCHEME},
         )
     credentials = _CREDENTIALS.fullmatch(sent[0])
+    wanted = request.headers.get(PROJECT)
     try:
         if len(sent) > 1 or credentials is None:
             raise InvalidKeyError("The header Authorization is invalid; expected Bearer and one API key.")
-        with context.database.reading() as session:
-            principal = keys.principal_of(session, credentials[1])
-    except InvalidKeyError as error:
+        text = credentials[1]
+        if context.tokens is not None and _is_token(text):
+            proof = await context.tokens.check(text)
+            return await run_in_threadpool(_in_project, context, members.principal_of, proof, wanted)
+        return await run_in_threadpool(_in_project, context, keys.principal_of, text, wanted)
+    except (InvalidKeyError, InvalidTokenError) as error:
         error.headers[CHALLENGE] = f'{SCHEME}, error="invalid_token"'
         raise
-    return principal
+
+
+def _is_token(text: str) -> bool:
+    """Whether the text has the form of a JWT; no API key has dots."""
+    return text.count(".") == 2
+
+
+Proved = TypeVar("Proved")
+
+
+def _in_project(
+    context: Context,
+    principal_of: Callable[[Session, Proved, str | None], Principal],
+    proof: Proved,
+    wanted: str | None,
+) -> Principal:
+    with context.database.reading() as session:
+        return principal_of(session, proof, wanted)
 
 
 def missing_scope(need: Scope | None) -> MissingScopeError:
     """The error for a caller who lacks a scope; None: no scope would do."""
     if need is None:
         return MissingScopeError("No scope gives access to this operation.")
-    detail = f"The API key lacks the scope {need}, which this operation needs."
+    detail = f"The caller lacks the scope {need}, which this operation needs."
     return MissingScopeError(
         detail,
         errors=[{"scope": need, "reason": detail}],

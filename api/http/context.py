@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 from celery import Celery
@@ -16,6 +16,9 @@ from api.queue import make_celery
 from api.runs.feed import Feed
 from api.settings import Settings
 from api.storage import Storage, open_storage
+
+if TYPE_CHECKING:
+    from api.oidc.tokens import Tokens
 
 VALIDATIONS_AT_ONCE = 2
 
@@ -31,6 +34,8 @@ class Context:
     outbox: Outbox
     feed: Feed
     uses: Uses
+    tokens: "Tokens | None"
+    """Checks tokens of issuers; None: there are none, and only keys let callers in."""
     validations: anyio.CapacityLimiter
     """Limits concurrent validations, because reading a large log takes memory."""
 
@@ -60,9 +65,21 @@ def open_context(settings: Settings) -> Context:
         outbox=Outbox(database, celery, resend=timedelta(seconds=settings.resend_seconds)),
         feed=Feed(database),
         uses=Uses(database),
+        tokens=_open_tokens(settings),
         uploads=asyncio.Semaphore(settings.max_uploads),
         validations=anyio.CapacityLimiter(VALIDATIONS_AT_ONCE),
     )
+
+
+def _open_tokens(settings: Settings) -> "Tokens | None":
+    """Load what checks signatures only where there are some: it takes time and memory."""
+    if not settings.issuers:
+        return None
+    from api.oidc.keys import Waits
+    from api.oidc.tokens import Tokens
+
+    waits = Waits(settings.oidc_refresh_seconds, settings.oidc_keep_seconds, settings.oidc_retry_seconds)
+    return Tokens(settings.issuers, waits, skew=settings.oidc_skew_seconds)
 
 
 def request_context(request: Request) -> Context:

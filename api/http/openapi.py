@@ -7,11 +7,18 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api.access.scopes import Scope
-from api.errors import InvalidKeyError, MissingScopeError, UnauthenticatedError
+from api.errors import (
+    InvalidKeyError,
+    InvalidTokenError,
+    MissingScopeError,
+    NoProjectError,
+    UnauthenticatedError,
+)
 from api.http.permissions import Need, Open, need_of
 from api.http.problems import MEDIA_TYPE, Problem, documented
 from api.http.version import PREFIX
 from api.keys.schemas import KeyIn, RotationIn
+from api.members.schemas import MemberIn
 from api.projects.schemas import ProjectIn
 from api.runs.annotations import RunChange
 from api.webhooks.schemas import Replay, Rotation, WebhookChange, WebhookSpec
@@ -37,6 +44,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     KeyIn,
     RotationIn,
     ProjectIn,
+    MemberIn,
     WebhookSpec,
     WebhookChange,
     Rotation,
@@ -50,7 +58,14 @@ API_KEY = {
     "scheme": "bearer",
     "bearerFormat": "td3_ and 36 letters and digits",
     "description": "An API key, in the header `Authorization: Bearer td3_...`. Needed while access control is on "
-    "(`TD3_ACCESS_CONTROL`).",
+    "(`TD3_ACCESS_CONTROL`). A token (JWT) of an issuer that the service trusts takes its place.",
+}
+PROJECT_OF_USER = {
+    "name": "TD3-Project",
+    "in": "header",
+    "required": False,
+    "description": "Id of the project that the request is about, for users who have a role in several.",
+    "schema": {"type": "string"},
 }
 
 
@@ -118,7 +133,14 @@ def _describe_access(operation: dict[str, Any], need: Need | None, closed: bool)
         return
     scopes = [str(need)] if isinstance(need, Scope) else []
     operation["security"] = [*([] if closed else [{}]), {SCHEME: scopes}]
-    refusals = documented(UnauthenticatedError, InvalidKeyError, *([MissingScopeError] if scopes else []))
+    refusals = documented(
+        UnauthenticatedError,
+        InvalidKeyError,
+        InvalidTokenError,
+        *([MissingScopeError] if scopes else []),
+        NoProjectError,
+    )
+    operation["parameters"] = [*operation.get("parameters", ()), PROJECT_OF_USER]
     operation["responses"] |= {str(status): refusal for status, refusal in refusals.items()}
 
 

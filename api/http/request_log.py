@@ -44,6 +44,7 @@ class RequestLogMiddleware:
         # Not unbound at the end: the request is a task with its own context, and the server may log about it later.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        correlation.user.set(None)
         client = scope.get("client")
         correlation.client_address.set(client[0] if client else None)
         try:

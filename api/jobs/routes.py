@@ -204,7 +204,7 @@ async def create_job(
             if Scope.WEBHOOKS_WRITE not in caller.scopes:
                 raise missing_scope(Scope.WEBHOOKS_WRITE)
             webhooks.check_address(webhook.url, settings.webhook_policy, field="webhook.url")
-        others = () if webhook is None else (as_sent(webhook), caller.key_id)
+        others = () if webhook is None else (as_sent(webhook), caller.id)
         asked = digest(
             received.sha256, received.name, as_sent(spec), deadline_seconds, force, *notes.sent, *others
         )

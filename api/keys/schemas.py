@@ -98,7 +98,8 @@ class KeyOut(BaseModel):
     scopes: list[str] = Field(description="What the key may do, as given.")
     created_at: datetime = Field(description="When the key was created.")
     created_by: str | None = Field(
-        description="Id of the key that created it; null if `python -m api.keys` did, or without access control."
+        description="Id of the key or the user that created it; null if a command or a setting did, or without access "
+        "control."
     )
     expires_at: datetime = Field(description="When the key expires.")
     last_used_at: datetime | None = Field(description="When the key was last used, to the minute.")

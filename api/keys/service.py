@@ -12,7 +12,13 @@ from api.access.scopes import Scope, granted
 from api.audit import service as audit
 from api.audit.service import Action
 from api.db import clock, now, one_at_a_time
-from api.errors import InvalidKeyError, KeyNotFoundError, KeyNotRotatableError, MissingScopeError
+from api.errors import (
+    InvalidKeyError,
+    KeyNotFoundError,
+    KeyNotRotatableError,
+    MissingScopeError,
+    ProjectNotFoundError,
+)
 from api.ids import new_id
 from api.keys import secret
 from api.models import DEFAULT_TENANT, ApiKey
@@ -94,11 +100,17 @@ def renew_local(session: Session) -> NewKey:
     return NewKey(row, text)
 
 
-def principal_of(session: Session, text: str) -> Principal:
+def principal_of(session: Session, text: str, wanted: str | None = None) -> Principal:
     """Return whose key this is, by one indexed read.
+
+    Args:
+        session: A session for reading.
+        text: The key.
+        wanted: Id of the project that the request is about. Default: that of the key.
 
     Raises:
         InvalidKeyError: It is no key, or one that has been revoked or has expired.
+        ProjectNotFoundError: The key is of another project.
     """
     if not secret.is_well_formed(text):
         raise InvalidKeyError("This is not an API key of TD3 Service: it is incomplete or mistyped.")
@@ -117,6 +129,8 @@ def principal_of(session: Session, text: str) -> Principal:
     if found.revoked or found.expired:
         how = "been revoked" if found.revoked else "expired"
         raise InvalidKeyError(f"The API key {found.id} has {how}.")
+    if wanted not in (None, found.tenant_id):
+        raise ProjectNotFoundError(f"The project {wanted} does not exist.")
     return Principal(
         project=found.tenant_id,
         scopes=granted(found.scopes),

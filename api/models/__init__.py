@@ -1,6 +1,6 @@
 """The database tables. Every resource belongs to a tenant; all kinds of runs share the columns of `Run`."""
 
-from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Project
+from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Member, Project
 from api.models.base import Base, Listed, Resource
 from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Label, Run, SummaryArchive
 from api.models.service import IdempotencyKey, OutboxMessage, Worker
@@ -25,6 +25,7 @@ __all__ = [
     "Job",
     "Label",
     "Listed",
+    "Member",
     "OutboxMessage",
     "Project",
     "Resource",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api import ids
@@ -39,8 +39,24 @@ class ApiKey(Resource):
     """When it was last used, to the minute."""
     replaces: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
     """Id of the key that it replaced, which stays valid for a while."""
-    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
-    """Id of the key that created it; null if the command did, on the machine of the service."""
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_caller_id)
+    """Id of the key or the user that created it; null if the command did, on the machine of the service."""
+
+
+class Member(Resource):
+    """A user's role in a project. Whoever the rules of an issuer give a role has no row."""
+
+    __tablename__ = "members"
+    __table_args__ = (UniqueConstraint("tenant_id", "user_id"),)
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), sort_order=-2)
+    user_id: Mapped[str] = mapped_column(String(ids.LENGTH), index=True)
+    """Id of the user, which follows from the next two."""
+    issuer: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16))
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_caller_id)
+    """Id of the key or the user that added it."""
 
 
 class AuditEntry(Resource):
@@ -55,7 +71,11 @@ class AuditEntry(Resource):
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
     key_id: Mapped[str | None] = mapped_column(String(ids.LENGTH))
-    """Id of the API key of the request; null without access control, and for commands."""
+    """Id of the API key of the request; null for users, without access control, and for commands."""
+    user_id: Mapped[str | None] = mapped_column(String(ids.LENGTH))
+    """Id of the user of the request."""
+    user: Mapped[dict[str, Any] | None]
+    """Issuer, subject and name of the user at that time."""
     address: Mapped[str | None] = mapped_column(String(64))
     """Address that the request came from."""
     request_id: Mapped[str | None] = mapped_column(String(64))

@@ -71,8 +71,8 @@ class Run(Resource):
     """Trace context of that request: every attempt continues its trace."""
     deadline_at: Mapped[datetime | None]
     """Deadline; the run fails if it has not ended by then."""
-    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_key_id)
-    """Id of the API key that created it; null without access control."""
+    created_by: Mapped[str | None] = mapped_column(String(ids.LENGTH), default=correlation.current_caller_id)
+    """Id of the API key or the user that created it; null without access control."""
     name: Mapped[str | None] = mapped_column(String(200))
     """Name given by a client, for people."""
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -46,10 +46,10 @@ class RunFilter(BaseModel):
     dataset: Texts = Field(default=(), description=f"Only runs on one of these logs: {_DATASET}.")
     not_dataset: Texts = Field(default=(), description=f"Only runs on none of these logs: {_DATASET}.")
     created_by: Texts = Field(
-        default=(), description="Only runs that were submitted with one of the API keys of these ids."
+        default=(), description="Only runs that were submitted by one of the API keys or users of these ids."
     )
     not_created_by: Texts = Field(
-        default=(), description="Only runs that were submitted with none of the API keys of these ids."
+        default=(), description="Only runs that were submitted by none of the API keys or users of these ids."
     )
     error: Texts = Field(
         default=(), description="Only runs that failed with one of these codes.", examples=[["worker_lost"]]

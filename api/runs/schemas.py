@@ -55,7 +55,8 @@ class RunOut(BaseModel):
     error: RunError | None = Field(description="Why the run failed; null unless it did.")
     created_at: datetime = Field(description="When the run was submitted.")
     created_by: str | None = Field(
-        description="Id of the API key that submitted the run; null without access control.", examples=[None]
+        description="Id of the API key or the user that submitted the run; null without access control.",
+        examples=[None],
     )
     started_at: datetime | None = Field(description="When a worker first started the run.")
     finished_at: datetime | None = Field(description="When the run ended.")

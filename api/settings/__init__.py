@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from api.errors import SettingsError
+from api.settings.access import AccessSettings
 from api.settings.data import DataSettings
 from api.settings.runs import Queue, RunSettings
 from api.settings.server import ServerSettings
@@ -21,7 +22,7 @@ from td3core.config.faults import expectation
 __all__ = ["Queue", "Settings", "load_settings"]
 
 
-class Settings(WebhookSettings, RunSettings, ServerSettings, DataSettings):
+class Settings(AccessSettings, WebhookSettings, RunSettings, ServerSettings, DataSettings):
     """Read from `TD3_...` environment variables. The defaults are those of the embedded profile."""
 
     model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore", validate_by_name=True)

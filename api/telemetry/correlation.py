@@ -1,6 +1,7 @@
 """Ids that link a request with the runs that it creates. They are stored in the rows, not only sent in messages."""
 
 from contextvars import ContextVar
+from typing import Any
 
 import structlog
 from opentelemetry import trace
@@ -9,6 +10,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
 """Address that the current request came from."""
+
+user: ContextVar[dict[str, Any] | None] = ContextVar("user", default=None)
+"""Who the user of the current request is, as the audit log tells it."""
 
 _W3C = TraceContextTextMapPropagator()
 
@@ -19,8 +23,18 @@ def current_request_id() -> str | None:
 
 
 def current_key_id() -> str | None:
-    """Return the id of the API key of the current request; None if it needs none."""
+    """Return the id of the API key of the current request; None if it has none."""
     return structlog.contextvars.get_contextvars().get("key_id")
+
+
+def current_user_id() -> str | None:
+    """Return the id of the user of the current request; None if it is none of a user."""
+    return structlog.contextvars.get_contextvars().get("user_id")
+
+
+def current_caller_id() -> str | None:
+    """Return the id of the API key or of the user of the current request; None if it needs neither."""
+    return current_user_id() or current_key_id()
 
 
 def current_traceparent() -> str | None:

@@ -85,7 +85,7 @@ async def create_webhook(
 
     What is sent follows the Standard Webhooks specification. Events of before are not sent, but can be replayed.
     """
-    asked = digest(as_sent(spec), caller.key_id)  # another key is not shown the secret
+    asked = digest(as_sent(spec), caller.id)  # another caller is not shown the secret
 
     def create() -> Response:
         with context.database.transaction() as session:

@@ -24,7 +24,13 @@ def test_it_says_whose_key_it_is_and_what_it_includes(api: httpx.Client, databas
 def test_without_access_control_everybody_may_do_everything(settings: Settings) -> None:
     with running_api(settings.model_copy(update={"access_control": "off"})) as api:
         everybody = api.get("/v1/me").json()
-    assert everybody == {"project": "default", "key_id": None, "scopes": sorted(Scope), "expires_at": None}
+    assert everybody == {
+        "project": "default",
+        "key_id": None,
+        "user": None,
+        "scopes": sorted(Scope),
+        "expires_at": None,
+    }
 
 
 def test_the_example_is_valid() -> None:

@@ -11,8 +11,9 @@ from api.db import Database
 from api.http.permissions import NEEDS, Open, need_of
 from api.settings import Settings
 from tests.support.access import bearing, new_key
+from tests.support.issuers import issuing
 from tests.support.live_api import running_api
-from tests.support.operations import operations
+from tests.support.operations import Operation, operations
 from tests.support.problems import problem
 
 OPERATIONS = operations()
@@ -21,6 +22,7 @@ IDS = {
     "evaluation_id": "eval_1",
     "key_id": "key_1",
     "project_id": "proj_1",
+    "user_id": "user_1",
     "webhook_id": "hook_1",
     "delivery_id": "msg_1",
 }
@@ -49,16 +51,38 @@ def test_a_key_does_what_its_scopes_say(api: httpx.Client, database: Database) -
     for given in (*every_scope, *ROLES.values()):
         header = bearing(new_key(database, given))
         for operation in OPERATIONS:
-            need = need_of(operation.method, operation.template)
-            response = operation.request(api, header, ids=IDS)
-            if isinstance(need, Open) or need in granted(given):
-                assert response.status_code not in (401, 403), (operation, given)
-            elif operation.method == "HEAD":
-                assert response.status_code == 403, (operation, given)
-            else:
-                body = problem(response, 403, "missing_scope")
-                assert body["errors"] == [{"scope": need, "reason": body["detail"]}]
-                assert f'error="insufficient_scope", scope="{need}"' in response.headers["www-authenticate"]
+            check(operation, operation.request(api, header, ids=IDS), given)
+
+
+def test_a_user_does_what_their_role_says(settings: Settings, database: Database) -> None:
+    with issuing() as issuer:
+        rules = [
+            {"claims": {"role": role}, "role": role} | ({} if role == "platform" else {"project": "default"})
+            for role in ROLES
+        ]
+        with running_api(issuer.trusted(settings, *rules)) as api:
+            for role, given in ROLES.items():
+                header = issuer.bearing(role, role=role)
+                for operation in OPERATIONS:
+                    check(operation, operation.request(api, header, ids=IDS), given)
+            for header in (issuer.bearing("nobody"), issuer.bearing("gone", exp=1)):
+                for operation in OPERATIONS:
+                    status = operation.request(api, header, ids=IDS).status_code
+                    free = need_of(operation.method, operation.template) is Open.NOTHING
+                    assert (status == 200) if free else status in (401, 403), operation
+
+
+def check(operation: Operation, response: httpx.Response, given: Collection[Scope]) -> None:
+    """Check that the operation was let through if the scopes say so, and refused otherwise."""
+    need = need_of(operation.method, operation.template)
+    if isinstance(need, Open) or need in granted(given):
+        assert response.status_code not in (401, 403), (operation, given)
+    elif operation.method == "HEAD":
+        assert response.status_code == 403, (operation, given)
+    else:
+        body = problem(response, 403, "missing_scope")
+        assert body["errors"] == [{"scope": need, "reason": body["detail"]}]
+        assert f'error="insufficient_scope", scope="{need}"' in response.headers["www-authenticate"]
 
 
 def test_an_operation_that_nobody_has_decided_is_closed(
@@ -93,8 +117,10 @@ def test_the_document_names_the_scope_of_each_operation(settings: Settings) -> N
             assert set(described["responses"]["401"]["content"]["application/problem+json"]["examples"]) == {
                 "unauthenticated",
                 "invalid_key",
+                "invalid_token",
             }
-            assert ("403" in described["responses"]) is isinstance(need, Scope)
+            refused = described["responses"]["403"]["content"]["application/problem+json"]["examples"]
+            assert ("missing_scope" in refused) is isinstance(need, Scope)
 
 
 def test_without_access_control_the_document_says_that_a_key_is_optional(settings: Settings) -> None:

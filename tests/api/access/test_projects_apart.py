@@ -6,9 +6,11 @@ import httpx
 import pytest
 
 from api.access.scopes import ROLES, Scope
+from api.access.users import User
 from api.db import Database
 from api.evaluations import service as evaluations
 from api.http.permissions import need_of
+from api.members import service as members
 from api.models import DEFAULT_TENANT
 from api.settings import Settings
 from td3core.config import EvaluationSpec
@@ -32,18 +34,23 @@ NOWHERE = {
     "key_id": "key_0",
     "webhook_id": "hook_0",
     "delivery_id": "msg_0",
+    "project_id": "proj_0",
+    "user_id": "user_0",
 }
 
 
 @pytest.fixture
 def ours(database: Database, settings: Settings, queued_job: str, tmp_path: Path) -> dict[str, str]:
-    """Ids of a job with a summary, of an evaluation, of a key, of a webhook and of a delivery."""
+    """Ids of a job with a summary, of an evaluation, of a key, of a webhook, of a delivery and of a member."""
     add_summary(database, settings, queued_job, tmp_path)
     with database.transaction() as session:
         evaluation = evaluations.submit(session, queued_job, EvaluationSpec(), tenant_id=DEFAULT_TENANT)
-        ids = {"job_id": queued_job, "evaluation_id": evaluation.id}
+        ada = User("https://login.example.com", "ada", name=None)
+        members.put(session, ada, "member", tenant_id=DEFAULT_TENANT)
+        ids = {"job_id": queued_job, "evaluation_id": evaluation.id, "user_id": ada.id}
     webhook_id = add_webhook(database)
     return ids | {
+        "project_id": DEFAULT_TENANT,
         "key_id": new_key(database).row.id,
         "webhook_id": webhook_id,
         "delivery_id": due_delivery(database, webhook_id),

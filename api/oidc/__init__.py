@@ -1,0 +1,1 @@
+"""Tokens of OpenID Connect issuers: which are trusted, their keys, and what a token proves."""
