@@ -6,12 +6,14 @@ from td3client.errors import (
     DamagedDownloadError,
     InvalidHeaderError,
     InvalidIdError,
+    InvalidSettingError,
     MissingFieldError,
     NotSavedError,
     PrivateFileError,
     RunFailedError,
     ServiceProblem,
     UnexpectedAnswerError,
+    UnknownProfileError,
     UnreachableError,
 )
 from td3client.resources import Evaluation, Event, Job
@@ -25,6 +27,7 @@ __all__ = [
     "Event",
     "InvalidHeaderError",
     "InvalidIdError",
+    "InvalidSettingError",
     "Job",
     "MissingFieldError",
     "NotSavedError",
@@ -32,6 +35,7 @@ __all__ = [
     "RunFailedError",
     "ServiceProblem",
     "UnexpectedAnswerError",
+    "UnknownProfileError",
     "UnreachableError",
     "__version__",
 ]

@@ -6,26 +6,33 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from td3client.accounts import login, logout, profiles, whoami
 from td3client.certificate import certificate
-from td3client.client import DEFAULT_URL, Client
+from td3client.client import Client
 from td3client.display import evaluation_line, event_line, follow, job_line
 from td3client.errors import ClientError
 from td3client.finding import RunFilter
 from td3client.ids import is_evaluation
+from td3client.key_commands import keys, projects
 from td3client.reading import reading_lines
 from td3client.resources import Evaluation, Job
+from td3client.terminal import ProfileName, Url, connect, console, given_profile, messages
 from td3client.text import plain_json, plain_line
+from td3client.webhook_commands import app as webhooks
+from td3client.webhook_commands import of_submission
 
 app = typer.Typer(
-    help="Distil interaction logs with TD3 Service.", no_args_is_help=True, add_completion=False
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # one of them may be a key
 )
-# Names, paths and messages are printed literally, not as markup.
-console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
-messages = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
-
+app.add_typer(webhooks, name="webhooks")
+app.add_typer(keys, name="keys")
+app.add_typer(projects, name="projects")
+for command in (login, logout, profiles, whoami):
+    app.command()(command)
 Log = Annotated[
     Path,
     typer.Argument(
@@ -34,7 +41,6 @@ Log = Annotated[
         help="Interaction log: CSV, TSV, JSON Lines, RecBole .inter or Parquet.",
     ),
 ]
-Url = Annotated[str, typer.Option("--url", envvar="TD3_URL", help="URL of the service.")]
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
 RunId = Annotated[str, typer.Argument(help="Id of a job (job_…) or an evaluation (eval_…).")]
 Cutoff = Annotated[int, typer.Option(help="Cut-off k of the metrics of an evaluation to print.")]
@@ -77,6 +83,12 @@ Sort = Annotated[
 ]
 
 
+@app.callback()
+def td3(profile: ProfileName = None) -> None:
+    """Distil interaction logs with TD3 Service."""
+    given_profile.set(profile)
+
+
 @app.command()
 def submit(
     log: Log,
@@ -93,24 +105,40 @@ def submit(
     ] = False,
     name: Name = None,
     label: LabelKeys = None,
-    url: Url = DEFAULT_URL,
+    webhook: Annotated[
+        str | None, typer.Option(help="URL that is told when the job ends. Its secret is printed to stderr.")
+    ] = None,
+    webhook_event: Annotated[
+        list[str] | None,
+        typer.Option(help="Type of an event that it is told of in place of the ends. May be repeated."),
+    ] = None,
+    webhook_secret_file: Annotated[
+        str | None,
+        typer.Option(help="File of the secret that signs what is sent to it, in place of a random one."),
+    ] = None,
+    url: Url = None,
 ) -> None:
     """Upload an interaction log, start a job and print its id. How the log was read goes to stderr.
 
     If an identical job exists already, its id is printed instead, unless --force is given.
     """
-    with Client(url) as client:
+    with connect(url) as client:
         job = client.submit(
             log,
             _read_spec(spec),
             deadline_seconds=deadline,
             force=force,
+            webhook=of_submission(webhook, webhook_event, webhook_secret_file),
             name=name,
             labels=_read_labels(label),
         )
         if job.get("deduplicated"):
             messages.print("An identical job exists already; use --force to create a new one.")
         console.print(plain_line(job["id"]))
+        if (made := job.get("webhook")) and not webhook_secret_file:
+            messages.print(
+                plain_line(f"Webhook {made['id']}; its secret is not shown again: {made['secret']}")
+            )
         _show_reading(job)
         if wait:
             ended = follow(console, client.wait(job["id"]), title="job")
@@ -119,31 +147,31 @@ def submit(
 
 
 @app.command()
-def validate(log: Log, spec: Spec = None, url: Url = DEFAULT_URL) -> None:
+def validate(log: Log, spec: Spec = None, url: Url = None) -> None:
     """Upload an interaction log, and print how a job with this spec would read it. Nothing of it is kept.
 
     The exit code is 1 if the log is refused.
     """
-    with Client(url) as client:
+    with connect(url) as client:
         reading = client.validate(log, _read_spec(spec))["reading"]
         for line in reading_lines(reading) if reading else ():
             console.print(plain_line(line))
 
 
 @app.command()
-def status(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+def status(run_id: RunId, url: Url = None) -> None:
     """Print a job or an evaluation as JSON."""
-    with Client(url) as client:
+    with connect(url) as client:
         console.print(plain_json(client.run(run_id)))
 
 
 @app.command()
-def wait(run_id: RunId, cutoff: Cutoff = 10, url: Url = DEFAULT_URL) -> None:
+def wait(run_id: RunId, cutoff: Cutoff = 10, url: Url = None) -> None:
     """Show the progress of a job or an evaluation until it has ended, and print the results of an evaluation.
 
     The exit code is 1 unless it succeeded.
     """
-    with Client(url) as client:
+    with connect(url) as client:
         if is_evaluation(run_id):
             _show_results(client, run_id, cutoff)
         else:
@@ -154,10 +182,10 @@ def wait(run_id: RunId, cutoff: Cutoff = 10, url: Url = DEFAULT_URL) -> None:
 def download(
     job_id: JobId,
     path: Annotated[Path, typer.Argument(help="File or directory to save the archive to.")] = Path(),
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Download the summary of a job and print its path. An interrupted download is resumed."""
-    with Client(url) as client:
+    with connect(url) as client:
         console.print(str(client.download_summary(job_id, path)))
 
 
@@ -168,14 +196,14 @@ def evaluate(
     cutoff: Cutoff = 10,
     name: Name = None,
     label: LabelKeys = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results.
 
     The id of the evaluation goes to stderr. The evaluation goes on if this command is interrupted; `td3 wait` with the
     id waits for it again.
     """
-    with Client(url) as client:
+    with connect(url) as client:
         evaluation = client.evaluate(job_id, _read_spec(spec), name=name, labels=_read_labels(label))
         messages.print(plain_line(evaluation["id"]))
         _show_results(client, evaluation["id"], cutoff)
@@ -195,11 +223,11 @@ def evaluations(
     since: Since = None,
     until: Until = None,
     sort: Sort = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """List the evaluations of a job or of all jobs, newest first, one per line: all, or those that all options want."""
     wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
-    with Client(url) as client:
+    with connect(url) as client:
         for evaluation in client.evaluations(job_id, limit=limit, **wanted)["items"]:
             console.print(evaluation_line(evaluation))
 
@@ -210,32 +238,32 @@ def events(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Wait for new events until the run has ended.")
     ] = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Print the events of a job or an evaluation, one per line."""
-    with Client(url) as client:
+    with connect(url) as client:
         for event in client.events(run_id, follow=follow):
             console.print(event_line(event))
 
 
 @app.command()
-def cancel(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+def cancel(run_id: RunId, url: Url = None) -> None:
     """Cancel a job or an evaluation and print its state."""
-    with Client(url) as client:
+    with connect(url) as client:
         console.print(plain_line(client.cancel(run_id)["state"]))
 
 
 @app.command()
-def pause(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+def pause(job_id: JobId, url: Url = None) -> None:
     """Pause a job and print its state."""
-    with Client(url) as client:
+    with connect(url) as client:
         console.print(plain_line(client.pause(job_id)["state"]))
 
 
 @app.command()
-def resume(job_id: JobId, url: Url = DEFAULT_URL) -> None:
+def resume(job_id: JobId, url: Url = None) -> None:
     """Resume a paused job from its checkpoint and print its state."""
-    with Client(url) as client:
+    with connect(url) as client:
         console.print(plain_line(client.resume(job_id)["state"]))
 
 
@@ -252,11 +280,11 @@ def jobs(
     since: Since = None,
     until: Until = None,
     sort: Sort = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """List jobs, newest first, one per line: all, or those that all options want."""
     wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
-    with Client(url) as client:
+    with connect(url) as client:
         for job in client.jobs(limit=limit, **wanted)["items"]:
             console.print(job_line(job))
 
@@ -272,11 +300,11 @@ def change(
     pin: Annotated[
         bool | None, typer.Option("--pin/--unpin", help="Whether retention keeps what it uses and made.")
     ] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Change name, labels and pin of a job or an evaluation, and print the labels that it has then."""
     labels: dict[str, str | None] = dict.fromkeys(unlabel or ()) | _read_labels(label)
-    with Client(url) as client:
+    with connect(url) as client:
         changed = client.change(run_id, name=name, labels=labels or None, pinned=pin)
         for key, value in changed["labels"].items():
             console.print(plain_line(f"{key}:{value}"))

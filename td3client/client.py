@@ -6,18 +6,20 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from ssl import SSLContext
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 from httpx_sse import EventSource
 
 from td3client.answers import UNENCODED, BoundedEvents, check_head, check_type, parse, read_answer
-from td3client.credentials import credentials
+from td3client.connection import connection
+from td3client.credentials import credentials, has_authorization
 from td3client.downloads import download, following
 from td3client.errors import RunFailedError, ServiceProblem, UnexpectedAnswerError, UnreachableError
 from td3client.finding import RunFilter, parameters
 from td3client.ids import archive_name, evaluation_path, is_evaluation, job_path, run_path
+from td3client.keys import Keys, Projects
+from td3client.requests import Requests
 from td3client.resources import (
     Evaluation,
     EvaluationPage,
@@ -25,13 +27,15 @@ from td3client.resources import (
     EventPage,
     Job,
     JobPage,
+    Me,
     Run,
     SubmittedJob,
     ValidatedLog,
 )
+from td3client.transport import Transports, Verify, service_url
+from td3client.webhooks import Webhooks
 
 FINISHED = frozenset({"succeeded", "failed", "cancelled"})
-DEFAULT_URL = "http://127.0.0.1:8000"
 # The response to an upload is sent after the log has been validated.
 UPLOAD_SECONDS = 600.0
 RETRY_PAUSE = 1.0
@@ -46,38 +50,54 @@ R = TypeVar("R", bound=Run)
 
 
 class Client:
-    """Client of one service. It uses no proxy. Use it as a context manager, or call `close`.
+    """Client of one service. Use it as a context manager, or call `close`.
+
+    Which service is used, with which key, is decided in the order that `td3client.connection` describes: what is given
+    here, then the environment (`TD3_URL`, `TD3_TOKEN`, `TD3_PROFILE`), then the profile `default`, then this machine.
 
     Args:
         base_url: URL of the service.
-        token: API key. Left out, it is that of the environment variable `TD3_TOKEN` or, without one, that of a service
-            which this user runs on this machine (`python -m embedded`). An empty one sends none.
+        profile: Name of a profile of `td3 login`, in place of a URL.
+        token: API key. An empty one sends none.
         headers: Headers of every request, such as those that a gateway asks for. Like the key, they are sent to the
             service alone, and not to a storage that it redirects a download to.
-        verify: Whether certificates are checked, or the TLS context by which they are.
+        verify: Whether certificates are checked, a file of the authorities by which they are, or a TLS context.
+            `True` takes the file of the profile, if it has one.
+        proxy: URL of a proxy. Left out, it is that of the profile or of the environment (`HTTPS_PROXY`, `NO_PROXY`),
+            and none for loopback. An empty one uses none.
         timeout: Time limit in seconds of what an ordinary request waits for.
 
     Raises:
         InvalidHeaderError: The key or a header cannot be sent.
+        InvalidSettingError: Proxy or authorities cannot be used, or both a URL and a profile are given.
+        UnknownProfileError: There is no profile of this name.
         PrivateFileError: The file of a key cannot be read, or others can read it.
     """
 
     def __init__(
         self,
-        base_url: str = DEFAULT_URL,
+        base_url: str | None = None,
         *,
+        profile: str | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
-        verify: bool | SSLContext = True,
+        verify: Verify = True,
+        proxy: str | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self._verify = verify
+        if token is None and has_authorization(headers):
+            token = ""
+        chosen = connection(base_url, profile=profile, token=token)
+        self.base_url = chosen.url
+        self._transports = Transports(
+            verify=(chosen.ca_file or True) if verify is True else verify,
+            proxy=chosen.proxy if proxy is None else proxy,
+        )
         self._http = httpx.Client(
             base_url=self.base_url,
-            headers={**credentials(self.base_url, token, headers), **UNENCODED},
+            headers={**credentials(chosen.token, headers), **UNENCODED},
             timeout=timeout,
-            transport=self._transport(),
+            transport=self._transports.to(service_url(self.base_url)),
         )
 
     def __enter__(self) -> Self:
@@ -86,12 +106,32 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _transport(self) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(verify=self._verify, retries=2)
-
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Operations on webhooks."""
+        return Webhooks(self._requests)
+
+    @property
+    def keys(self) -> Keys:
+        """Operations on API keys, for administrators of a project."""
+        return Keys(self._requests)
+
+    @property
+    def projects(self) -> Projects:
+        """Operations on projects, for keys with the scope `platform`."""
+        return Projects(self._requests)
+
+    @property
+    def _requests(self) -> Requests:
+        return Requests(self._call, self._create, self._end)
+
+    def me(self) -> Me:
+        """Get who the service takes this client for: project, key, scopes and expiry."""
+        return self._call(Me, "GET", "/v1/me")
 
     def submit(
         self,
@@ -322,7 +362,7 @@ class Client:
     def _download(self, url: str, headers: dict[str, str]) -> Generator[httpx.Response]:
         with (
             self._naming_errors(),
-            following(self._http, url, headers, transport=self._transport) as response,
+            following(self._http, url, headers, transport=self._transports.to) as response,
         ):
             yield response
 
@@ -346,6 +386,10 @@ class Client:
     def _call(self, kind: Any, method: str, path: str, **options: Any) -> Any:
         with self._naming_errors(), self._http.stream(method, path, **options) as response:
             return read_answer(response, kind)
+
+    def _end(self, path: str, **options: Any) -> None:
+        with self._naming_errors(), self._http.stream("DELETE", path, **options) as response:
+            check_head(response)
 
     @contextmanager
     def _naming_errors(self) -> Generator[None]:

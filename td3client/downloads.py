@@ -91,7 +91,11 @@ def _append_rest(opened: Opened, url: str, summary: Summary, part: Path) -> None
 
 @contextmanager
 def following(
-    service: httpx.Client, url: str, headers: dict[str, str], *, transport: Callable[[], httpx.HTTPTransport]
+    service: httpx.Client,
+    url: str,
+    headers: dict[str, str],
+    *,
+    transport: Callable[[httpx.URL], httpx.HTTPTransport],
 ) -> Generator[httpx.Response]:
     """Start a download. After the redirect to the storage, no headers for the service are sent there.
 
@@ -106,7 +110,7 @@ def following(
     headers = {name: value for name, value in headers.items() if name != "If-Range"}
     location = _location(response)
     with (
-        httpx.Client(timeout=service.timeout, transport=transport()) as elsewhere,
+        httpx.Client(timeout=service.timeout, transport=transport(location)) as elsewhere,
         elsewhere.stream("GET", location, headers=headers) as response,
     ):
         yield response

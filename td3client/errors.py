@@ -1,6 +1,6 @@
 """All errors that the client raises deliberately."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,22 @@ class InvalidHeaderError(ClientError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what} cannot be sent: expected printable ASCII characters, without spaces around them"
+        )
+
+
+class InvalidSettingError(ClientError):
+    """What was given about the connection cannot be used. The message shows neither keys nor passwords."""
+
+
+class UnknownProfileError(ClientError):
+    """There is no profile of this name."""
+
+    def __init__(self, name: str, file: Path, known: Sequence[str]) -> None:
+        expected = f"expected one of {', '.join(known)}" if known else "there are none"
+        super().__init__(
+            plain_line(
+                f"the profile {name[:100]!r} is not in {file}; {expected}; `td3 --profile NAME login` adds one"
+            )
         )
 
 

@@ -1,4 +1,4 @@
-"""Ids of jobs and evaluations, which become parts of paths: of URLs, and of files."""
+"""Ids, which become parts of paths: of URLs, and of files."""
 
 import re
 
@@ -26,6 +26,26 @@ def evaluation_path(evaluation_id: str) -> str:
 def run_path(run_id: str) -> str:
     """Return the path of a job or an evaluation; raises InvalidIdError."""
     return evaluation_path(run_id) if is_evaluation(run_id) else job_path(run_id)
+
+
+def webhook_path(webhook_id: str) -> str:
+    """Return the path of a webhook; raises InvalidIdError."""
+    return f"/v1/webhooks/{_checked(webhook_id, 'hook_')}"
+
+
+def delivery_path(webhook_id: str, delivery_id: str) -> str:
+    """Return the path of a delivery of a webhook; raises InvalidIdError."""
+    return f"{webhook_path(webhook_id)}/deliveries/{_checked(delivery_id, 'msg_')}"
+
+
+def key_path(key_id: str) -> str:
+    """Return the path of an API key; raises InvalidIdError."""
+    return f"/v1/keys/{_checked(key_id, 'key_')}"
+
+
+def project_path(project_id: str) -> str:
+    """Return the path of a project; raises InvalidIdError."""
+    return f"/v1/projects/{project_id if project_id == 'default' else _checked(project_id, 'proj_')}"
 
 
 def archive_name(job_id: str) -> str:

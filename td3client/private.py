@@ -2,11 +2,12 @@
 
 import os
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from td3client.errors import PrivateFileError
+from td3client.errors import InvalidSettingError, PrivateFileError
 
 LARGEST = 1 << 20
 """Bytes of such a file; a larger one is none."""
@@ -65,6 +66,21 @@ def write_private(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise PrivateFileError(path, error.strerror or str(error)) from error
+
+
+def read_secret(file: str, what: str) -> str:
+    """Return the key or secret in a file that the command line names; `-` is standard input.
+
+    Raises:
+        InvalidSettingError: It cannot be read, or there is none.
+    """
+    try:
+        text = sys.stdin.read(LARGEST) if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettingError(f"the {what} cannot be read from {file}: {type(error).__name__}") from None
+    if not (secret := text.strip()):
+        raise InvalidSettingError(f"there is no {what} in {'standard input' if file == '-' else file}")
+    return secret
 
 
 def _check(path: Path, found: os.stat_result) -> None:

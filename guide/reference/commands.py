@@ -34,7 +34,8 @@ def commands_page() -> str:
     """Arguments and options of all commands, as the commands themselves describe them."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)
-    commands = [_command(name, command) for name, command in group.commands.items()]
+    commands = list(_commands("td3", group))
+    options = [option for option in group.params if option.name != "help"]
     modules = [f"### `python -m {name}`\n\nRuns {what}.\n\n{_usage(name)}\n" for name, what in PLAIN.items()]
     modules += [
         f"### `python -m {name}`\n\nFor {what}.\n\n```text\n{_help(name)}\n```\n"
@@ -44,23 +45,33 @@ def commands_page() -> str:
 
 ## `td3`
 
-The client of a running service. `td3 --help` and `td3 COMMAND --help` print what follows.
+The client of a running service. `td3 --help` and `td3 COMMAND --help` print what follows. Before the command may come
 
+{table(("option", "default", "description"), map(_parameter, options))}
 {"".join(commands)}
 ## Modules
 
 {"".join(modules)}"""
 
 
+def _commands(prefix: str, group: TyperGroup) -> Iterator[str]:
+    """The commands of a group, and of the groups in it."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(f"{prefix} {name}", command)
+        else:
+            yield _command(f"{prefix} {name}", command)
+
+
 def _command(name: str, command: Any) -> str:
     assert isinstance(command, TyperCommand)
     usage = " ".join(command.collect_usage_pieces(typer.Context(command)))
-    return f"""### `td3 {name}`
+    return f"""### `{name}`
 
 {command.help or ""}
 
 ```console
-$ td3 {name} {usage}
+$ {name} {usage}
 ```
 
 {table(("argument or option", "default", "description"), map(_parameter, command.params))}

@@ -21,7 +21,9 @@ DOCUMENTS = [
 ]
 GENERATED = ROOT / "docs/reference"
 # Read by the client and by the tests, not by the service.
-OTHER_VARIABLES = {"TD3_URL", "TD3_TOKEN", "TD3_TEST_POSTGRES_URL", "TD3_TEST_BROKER_URL", "TD3_TEST_SEED"}
+OTHER_VARIABLES = {f"TD3_{name}" for name in ("URL", "TOKEN", "PROFILE")} | {
+    f"TD3_TEST_{name}" for name in ("POSTGRES_URL", "BROKER_URL", "SEED")
+}
 
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

@@ -56,9 +56,21 @@ def test_every_setting_has_a_row(pages: dict[str, str]) -> None:
 def test_every_command_is_described(pages: dict[str, str]) -> None:
     names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
     assert len(names) > 5
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        names += [
+            f"{group.name} {command.name}"
+            for command in group.typer_instance.registered_commands
+            if command.name
+        ]
+    assert "webhooks list" in names
     assert [name for name in names if f"### `td3 {name}`" not in pages["cli"]] == []
     assert (
-        "| `--url` | `http://127.0.0.1:8000` | URL of the service. Also read from `TD3_URL`. |"
+        "| `--url` |  | URL of the service. Also read from `TD3_URL`. Default: that of the profile"
+        in pages["cli"]
+    )
+    assert (
+        "| `--profile` | Profile of the service, of `td3 login`. Also read from `TD3_PROFILE`. |"
         in pages["cli"]
     )
 
