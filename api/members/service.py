@@ -109,7 +109,7 @@ def remove(session: Session, user_id: str, *, tenant_id: str) -> None:
     Raises:
         MemberNotFoundError: They are no member.
     """
-    row = get(session, user_id, tenant_id=tenant_id)
+    row = _find(session, _query(user_id, tenant_id).with_for_update(), user_id)
     told = {"issuer": row.issuer, "subject": row.subject, "role": row.role}
     session.delete(row)
     audit.record(session, Action.MEMBER_REMOVED, user_id, tenant_id=tenant_id, before=told)
@@ -121,10 +121,7 @@ def get(session: Session, user_id: str, *, tenant_id: str) -> Member:
     Raises:
         MemberNotFoundError: They are none.
     """
-    row = session.scalar(_query(user_id, tenant_id).with_for_update())
-    if row is None:
-        raise MemberNotFoundError(f"The user {user_id} is no member of the project.")
-    return row
+    return _find(session, _query(user_id, tenant_id), user_id)
 
 
 def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) -> RowPage[Member]:
@@ -135,3 +132,10 @@ def page(session: Session, *, tenant_id: str, limit: int, cursor: str | None) ->
 
 def _query(user_id: str, tenant_id: str) -> Select[Member]:
     return select(Member).where(Member.user_id == user_id, Member.tenant_id == tenant_id)
+
+
+def _find(session: Session, query: Select[Member], user_id: str) -> Member:
+    row = session.scalar(query)
+    if row is None:
+        raise MemberNotFoundError(f"The user {user_id} is no member of the project.")
+    return row
