@@ -17,7 +17,7 @@ from td3client.finding import RunFilter
 from td3client.ids import is_evaluation
 from td3client.key_commands import keys, projects
 from td3client.reading import reading_lines
-from td3client.resources import Evaluation, Job
+from td3client.resources import Evaluation, Job, Priority
 from td3client.terminal import ProfileName, Url, connect, console, given_profile, messages
 from td3client.text import plain_json, plain_line
 from td3client.webhook_commands import app as webhooks
@@ -44,6 +44,10 @@ Log = Annotated[
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
 RunId = Annotated[str, typer.Argument(help="Id of a job (job_…) or an evaluation (eval_…).")]
 Cutoff = Annotated[int, typer.Option(help="Cut-off k of the metrics of an evaluation to print.")]
+Class = Annotated[
+    Priority,
+    typer.Option(help="Class: as long as runs of a higher class wait, none of a lower one is begun."),
+]
 Spec = Annotated[
     str | None,
     typer.Option(
@@ -100,6 +104,7 @@ def submit(
         float | None,
         typer.Option(help="Deadline in seconds from now; a job that has not ended by then fails."),
     ] = None,
+    priority: Class = "normal",
     force: Annotated[
         bool, typer.Option("--force", help="Create a new job even if an identical one exists.")
     ] = False,
@@ -128,6 +133,7 @@ def submit(
             _read_spec(spec),
             deadline_seconds=deadline,
             force=force,
+            priority=priority,
             webhook=of_submission(webhook, webhook_event, webhook_secret_file),
             name=name,
             labels=_read_labels(label),
@@ -196,6 +202,7 @@ def evaluate(
     cutoff: Cutoff = 10,
     name: Name = None,
     label: LabelKeys = None,
+    priority: Class = "normal",
     url: Url = None,
 ) -> None:
     """Evaluate the summary of a job: train fresh learners on it and on baselines, and print the results.
@@ -204,7 +211,9 @@ def evaluate(
     id waits for it again.
     """
     with connect(url) as client:
-        evaluation = client.evaluate(job_id, _read_spec(spec), name=name, labels=_read_labels(label))
+        evaluation = client.evaluate(
+            job_id, _read_spec(spec), priority=priority, name=name, labels=_read_labels(label)
+        )
         messages.print(plain_line(evaluation["id"]))
         _show_results(client, evaluation["id"], cutoff)
 

@@ -28,6 +28,7 @@ from td3client.resources import (
     Job,
     JobPage,
     Me,
+    Priority,
     Run,
     SubmittedJob,
     ValidatedLog,
@@ -140,6 +141,7 @@ class Client:
         *,
         deadline_seconds: float | None = None,
         force: bool = False,
+        priority: Priority = "normal",
         webhook: Mapping[str, Any] | None = None,
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
@@ -154,6 +156,7 @@ class Client:
             spec: Fields of the job spec that differ from the defaults.
             deadline_seconds: Deadline in seconds from now, after which the job fails; waiting and pauses count.
             force: Start a new job even if an identical one exists.
+            priority: Class of the job: as long as runs of a higher class wait, none of a lower one is begun.
             webhook: `url` that is told when the job ends and, if need be, the `events` that it is told of and its
                 `secret`. The secret is in `webhook` of the answer.
             name: Name of the job, for people.
@@ -163,7 +166,12 @@ class Client:
             ServiceProblem: The log, the spec or the webhook was rejected; `errors` lists the reasons.
             UnreachableError: The service is unreachable.
         """
-        options = {"deadline_seconds": deadline_seconds, "force": force or None, **_notes(name, labels)}
+        options = {
+            "deadline_seconds": deadline_seconds,
+            "force": force or None,
+            **_class(priority),
+            **_notes(name, labels),
+        }
         params = {option: value for option, value in options.items() if value is not None} or None
         with _upload(log, spec, webhook) as body:
             return self._create(SubmittedJob, "/v1/jobs", params=params, **body)
@@ -237,11 +245,13 @@ class Client:
         job_id: str,
         spec: Mapping[str, Any] | None = None,
         *,
+        priority: Priority = "normal",
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Evaluation:
-        """Start an evaluation of the summary of a job that has succeeded."""
-        params = {option: value for option, value in _notes(name, labels).items() if value is not None}
+        """Start an evaluation of the summary of a job that has succeeded; `priority` as for `submit`."""
+        options = _class(priority) | _notes(name, labels)
+        params = {option: value for option, value in options.items() if value is not None}
         path = f"{job_path(job_id)}/evaluations"
         return self._create(Evaluation, path, params=params or None, json=dict(spec or {}))
 
@@ -397,6 +407,11 @@ class Client:
             yield
         except httpx.TransportError as error:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+
+
+def _class(priority: Priority) -> dict[str, Any]:
+    """The query of a class, which is left out where it is the default: older services do not know it."""
+    return {} if priority == "normal" else {"priority": priority}
 
 
 @contextmanager

@@ -9,6 +9,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 DeliveryState = Literal["waiting", "delivered", "failed"]
 
+Priority = Literal["high", "normal", "low"]
+
+Reason = Literal["no_worker", "starting", "behind_priority", "project_share", "workers_busy"]
+
 RunState = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 
 Scope = Literal[
@@ -38,9 +42,15 @@ class Run(TypedDict):
     """Whether retention keeps what the run uses and what it made."""
     state: RunState
     """State of the run."""
+    priority: Priority
+    """Class of the run."""
     stage: str | None
     """Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no worker has
     started the run.
+    """
+    queue: Queue | None
+    """Where the run stands in the queue. Null unless it is queued, and in answers to requests that change
+    something.
     """
     progress: float
     """Progress of the whole run, from 0 to 1."""
@@ -316,9 +326,9 @@ class Event(TypedDict):
     """Number of the attempt that it belongs to; 0 before the first."""
     kind: str
     """`submitted`, `reading`, `claimed`, `stage`, `metrics`, `warning`, `lease_expired`, `handed_back`,
-    `checkpoint`, `restored`, `pausing`, `paused`, `resumed`, `cancelling`, `succeeded`, `failed`,
-    `cancelled`; later versions may add kinds. `succeeded`, `failed` and `cancelled` are the last event
-    of a run.
+    `preempted`, `checkpoint`, `restored`, `pausing`, `paused`, `resumed`, `cancelling`, `succeeded`,
+    `failed`, `cancelled`; later versions may add kinds. `succeeded`, `failed` and `cancelled` are the
+    last event of a run.
     """
     data: dict[str, Any]
     """Details, which depend on the kind."""
@@ -487,6 +497,8 @@ class Project(TypedDict):
     """Id of the project."""
     name: str
     """Name of the project, for people."""
+    weight: float
+    """Share of the workers relative to those of other projects, while runs of several wait."""
     created_at: str
     """When the project was created."""
 
@@ -498,6 +510,20 @@ class ProjectPage(TypedDict):
     """The items of this page."""
     next_cursor: str | None
     """Value of `cursor` for the next page; null on the last page."""
+
+
+class Queue(TypedDict):
+    """Where a run stands in the queue."""
+
+    position: int
+    """1 for the run that begins next. What is submitted later may change it."""
+    reason: Reason
+    """Why the run waits: `no_worker` (no worker is alive), `starting` (a worker is free for it),
+    `behind_priority` (runs of a higher class go first), `project_share` (so do runs of projects that
+    have used less of the workers), or `workers_busy`.
+    """
+    expected_start: str | None
+    """When it will probably begin, judging by how long runs took lately; null if that is unknown."""
 
 
 class QuickCertificate(TypedDict):

@@ -89,16 +89,16 @@ def _disappear(**_: object) -> None:
     presence.stop()
 
 
-def _register(model: type[Run], handler: Handler) -> None:
+def _register(model: type[Run]) -> None:
     request = requests_of(model, main_database, max_attempts=settings.max_attempts)
 
     @app.task(name=model.task, Request=request)
     def run(run_id: str) -> None:
-        """Execute the run, if it can be claimed."""
+        """Execute the run whose turn it is, which need not be the one that this was sent for."""
         execute(
             model,
             run_id,
-            handler,
+            HANDLERS,
             settings=settings,
             worker=worker_id,
             announce=announcements.announce,
@@ -106,4 +106,4 @@ def _register(model: type[Run], handler: Handler) -> None:
 
 
 for kind in RUN_KINDS:
-    _register(kind, HANDLERS[kind])
+    _register(kind)

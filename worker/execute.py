@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from api.db import Database
 from api.errors import LeaseLostError, StorageError, log_faults
 from api.models import Run, RunState
-from api.runs import claims, deadline
+from api.runs import claims
 from api.runs.claims import Claim
+from api.runs.events import EventKind
 from api.settings import Settings
 from api.storage import open_storage, scratch
 from api.telemetry import tracing
@@ -29,6 +30,7 @@ from worker.lease import (
     Lease,
     RunCancelledError,
     RunPausedError,
+    RunPreemptedError,
     TimeIsUpError,
     Watch,
     WorkerStoppingError,
@@ -66,40 +68,39 @@ Handler = Callable[[Attempt], Finish]
 def execute(
     model: type[Run],
     run_id: str,
-    handler: Handler,
+    handlers: Mapping[type[Run], Handler],
     *,
     settings: Settings,
     worker: str,
     stopping: Callable[[], bool] = stop_requested,
     announce: Callable[[Underway | None], None] = lambda _: None,
 ) -> RunState | None:
-    """Claim the run, execute it and write its end.
+    """Claim the run whose turn it is, execute it and write its end.
 
     Args:
-        model: Kind of the run.
-        run_id: Its id.
-        handler: Executes it.
+        model: Kind of the run that this worker was woken for.
+        run_id: Its id. If no run is queued, it is taken over if its worker has disappeared.
+        handlers: How each kind of run is executed.
         settings: Settings of the worker.
         worker: Id of the worker.
         stopping: Whether the worker is being stopped.
         announce: Is told of the attempt, and None when its end has been written.
 
     Returns:
-        The final state, or `None` if the run could not be claimed or its lease was lost.
+        The final state, or `None` if there was nothing to claim or the lease was lost.
     """
     database = Database(settings.database_url, limits=settings.database_limits, name="td3 worker")
     try:
         lease = timedelta(seconds=settings.lease_seconds)
         with database.transaction() as session:
-            held = claims.claim(
+            held = claims.claim_next(session, worker=worker, lease=lease) or claims.claim(
                 session, model, run_id, worker=worker, lease=lease, max_attempts=settings.max_attempts
             )
-            seconds_left = held and deadline.seconds_left(session, held)
         if held is None:
             log.info("run.nothing_to_claim", run=run_id)
             return None
-        limit = time_limit(settings, seconds_to_deadline=seconds_left)
-        ids = {"run": run_id, "attempt": held.attempt, "request_id": held.request_id}
+        limit = time_limit(settings, seconds_to_deadline=held.seconds_left)
+        ids = {"run": held.run_id, "attempt": held.attempt, "request_id": held.request_id}
         underway = Underway(os.getpid(), held, limit)
         with structlog.contextvars.bound_contextvars(**ids), _announced(announce, underway):
             heartbeat = timedelta(seconds=settings.heartbeat_seconds)
@@ -112,7 +113,7 @@ def execute(
                     on_step=seen.step,
                     limit=limit,
                 )
-                state = _attempt(kept, watch, handler, run_id, settings, database)
+                state = _attempt(kept, watch, handlers[held.model], settings, database)
                 seen.outcome = state or LEASE_LOST
                 return state
     finally:
@@ -130,8 +131,9 @@ def _announced(announce: Callable[[Underway | None], None], attempt: Underway) -
 
 
 def _attempt(
-    lease: Lease, watch: Watch, handler: Handler, run_id: str, settings: Settings, database: Database
+    lease: Lease, watch: Watch, handler: Handler, settings: Settings, database: Database
 ) -> RunState | None:
+    run_id = lease.held.run_id
     log.info("run.started")
     for name in scratch.clear_abandoned(settings.work_dir):
         log.info("work.cleared", folder=name)
@@ -168,6 +170,8 @@ def _end_of(execution: Callable[[], Finish], settings: Settings) -> Finish:
         return claims.cancelled
     except (WorkerStoppingError, RunPausedError):
         return claims.hand_back
+    except RunPreemptedError:
+        return functools.partial(claims.hand_back, kind=EventKind.PREEMPTED)
     except TimeIsUpError as error:
         return functools.partial(_fail, error=error.limit.error)
     except (LeaseLostError, OperationalError):

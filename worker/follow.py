@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from td3core.progress import Progress, Stage
 from worker.execute import Attempt
-from worker.lease import RunPausedError, Watch, WorkerStoppingError
+from worker.lease import RunPausedError, RunPreemptedError, Watch, WorkerStoppingError
 
 if TYPE_CHECKING:
     from td3core.runs import ResumableRun
@@ -35,7 +35,7 @@ def follow(run: "ResumableRun", attempt: Attempt, *, stepped: Callable[[], None]
             if progress.warning is not None:
                 attempt.watch.warn("training", progress.warning)
             stepped()
-        except (WorkerStoppingError, RunPausedError):
+        except (WorkerStoppingError, RunPausedError, RunPreemptedError):
             attempt.checkpoints.save(run, progress=progress.fraction)
             raise
         if attempt.checkpoints.due:

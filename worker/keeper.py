@@ -23,6 +23,7 @@ from api.models import RUN_KINDS
 from api.outbox import Outbox
 from api.queue import make_celery
 from api.runs.deadline import sweep_overdue
+from api.runs.preemption import make_room
 from api.runs.sweep import sweep_expired
 from api.settings import Settings, load_settings
 from api.storage import open_storage
@@ -59,6 +60,14 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: 
         for run_id in overdue:
             log.warning("keeper.deadline_exceeded", run=run_id)
         requeued += swept.requeued
+    with database.transaction() as session:
+        asked = make_room(
+            session,
+            silent_after=settings.silent_after,
+            begun_before=timedelta(seconds=settings.preempt_after_seconds),
+        )
+    for run_id in asked:
+        log.info("keeper.preempted", run=run_id)
     with database.transaction() as session:
         keys.sweep(session)
         audit.sweep(session, retention=timedelta(days=settings.keep_audit_days))

@@ -143,6 +143,7 @@ class Watch:
 
         Raises:
             RunCancelledError, RunPausedError: A client requested it.
+            RunPreemptedError: A run of a higher class needs the worker.
             TimeIsUpError: The time limit of the attempt has passed.
             WorkerStoppingError: This worker is being stopped.
             LeaseLostError: The run no longer belongs to this attempt.
@@ -154,6 +155,7 @@ class Watch:
         event = self._event(stage)
         due = event is not None or time.monotonic() - self._reported_at >= self._every
         held = self._lease.held
+        yields = False
         try:
             if due:
                 with self._database.transaction() as session:
@@ -169,6 +171,7 @@ class Watch:
                         eta_seconds=eta_seconds,
                         event=event,
                     )
+                    yields = claims.must_yield(session, held)
                 self._stage, self._reported_at = stage, time.monotonic()
                 if event:
                     self._sampled_at, self._logged_scores = self._reported_at, self._scores
@@ -180,6 +183,8 @@ class Watch:
             log.warning("progress.database_unavailable", error=str(error.orig))
             return
         _check_state(state)
+        if yields:
+            raise RunPreemptedError
 
     def check(self) -> None:
         """Check whether the run has to stop; raises the same errors as `report`."""
@@ -254,6 +259,10 @@ class RunCancelledError(Exception):
 
 class RunPausedError(Exception):
     """A client requested a pause of the run."""
+
+
+class RunPreemptedError(Exception):
+    """A run of a higher class needs the worker."""
 
 
 class TimeIsUpError(Exception):

@@ -22,6 +22,7 @@ class Action(StrEnum):
     """What was done."""
 
     PROJECT_CREATED = "project.created"
+    PROJECT_CHANGED = "project.changed"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"

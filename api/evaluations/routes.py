@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 
 from api.errors import (
     AlreadyFinishedError,
@@ -25,17 +26,21 @@ from api.evaluations import service
 from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
 from api.http.auth import Tenant
 from api.http.body import fields_of, read_json
-from api.http.context import Service
+from api.http.context import Context, Service
 from api.http.finding import Noted, Order, Wanted
 from api.http.openapi import answer, json_body
 from api.http.pagination import Cursor, Limit, Page
+from api.http.priority import Class, beyond_default
 from api.http.problems import documented
 from api.http.spec import MAX_SPEC_BYTES, as_sent, parse_spec
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
+from api.models import Evaluation, Priority
+from api.pages import RowPage
 from api.runs.annotations import RunChange
 from api.runs.filters import Sort
+from api.runs.standing import standings
 from td3core.config import EvaluationSpec
 
 log = structlog.get_logger(__name__)
@@ -89,6 +94,7 @@ async def create_evaluation(
     tenant: Tenant,
     base: Base,
     notes: Noted,
+    priority: Class = Priority.NORMAL,
     key: Key = None,
 ) -> Response:
     """Queue an evaluation, which trains fresh learners on the summary, on the full log and on baselines.
@@ -97,12 +103,18 @@ async def create_evaluation(
     """
     sent = await read_json(request, max_bytes=MAX_SPEC_BYTES) or None
     spec = parse_spec(EvaluationSpec, sent, context.settings.ceilings)
-    asked = digest(job_id, as_sent(spec), *notes.sent)
+    asked = digest(job_id, as_sent(spec), *notes.sent, *beyond_default(priority))
 
     def accept() -> Response:
         with context.database.transaction() as session:
             submitted = service.submit(
-                session, job_id, spec, tenant_id=tenant, name=notes.name, labels=notes.labels
+                session,
+                job_id,
+                spec,
+                tenant_id=tenant,
+                priority=priority,
+                name=notes.name,
+                labels=notes.labels,
             )
             evaluation = EvaluationOut.of(submitted, base=base)
             given = Answer(202, evaluation.links["self"], evaluation.model_dump(mode="json"))
@@ -114,6 +126,14 @@ async def create_evaluation(
     route = "POST /jobs/{job_id}/evaluations"
     async with guarded(context, tenant_id=tenant, route=route, key=key) as guard:
         return guard.replay(asked) or await run_in_threadpool(accept)
+
+
+def _listed(session: Session, page: RowPage[Evaluation], context: Context, base: str) -> Page[EvaluationOut]:
+    """The page, with the places of those that wait."""
+    stand = standings(session, page.rows, silent_after=context.settings.silent_after)
+    return Page.of(
+        page, lambda evaluation: EvaluationOut.of(evaluation, base=base, standing=stand.get(evaluation.id))
+    )
 
 
 @router.get(
@@ -139,7 +159,7 @@ def list_evaluations_of_job(
         page = service.page(
             session, wanted, sort, tenant_id=tenant, job_id=job_id, limit=limit, cursor=cursor
         )
-        return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
+        return _listed(session, page, context, base)
 
 
 @router.get(
@@ -159,7 +179,7 @@ def list_evaluations(
     """List the evaluations of all jobs, newest first, with the filters of the list of jobs."""
     with context.database.reading() as session:
         page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
-        return Page.of(page, lambda evaluation: EvaluationOut.of(evaluation, base=base))
+        return _listed(session, page, context, base)
 
 
 @router.get(
@@ -170,7 +190,9 @@ def list_evaluations(
 def get_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
     """Get the state and progress of an evaluation, and its results when it has succeeded."""
     with context.database.reading() as session:
-        return EvaluationOut.of(service.get(session, evaluation_id, tenant_id=tenant), base=base)
+        evaluation = service.get(session, evaluation_id, tenant_id=tenant)
+        stand = standings(session, [evaluation], silent_after=context.settings.silent_after)
+        return EvaluationOut.of(evaluation, base=base, standing=stand.get(evaluation.id))
 
 
 @router.patch(

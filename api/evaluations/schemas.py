@@ -5,8 +5,9 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from api.jobs.schemas import JOB_ID
-from api.models import Evaluation, RunState
+from api.models import Evaluation, Priority, RunState
 from api.runs.schemas import RunOut, run_fields
+from api.runs.standing import Standing
 from api.runs.stored import Stored
 from td3core.config import EvaluationSpec
 from td3core.results import (
@@ -67,7 +68,7 @@ class EvaluationOut(RunOut):
     exclude_seen: Stored[bool] = _part("exclude_seen")
 
     @classmethod
-    def of(cls, evaluation: Evaluation, *, base: str) -> "EvaluationOut":
+    def of(cls, evaluation: Evaluation, *, base: str, standing: Standing | None = None) -> "EvaluationOut":
         """Shape a row."""
         here = f"{base}/evaluations/{evaluation.id}"
         links = {"self": here, "events": f"{here}/events", "job": f"{base}/jobs/{evaluation.job_id}"}
@@ -75,7 +76,7 @@ class EvaluationOut(RunOut):
             links["cancel"] = f"{here}/cancel"
         result = {} if evaluation.result is None else current_format(evaluation.result)
         return cls(
-            **run_fields(evaluation),
+            **run_fields(evaluation, standing),
             job_id=evaluation.job_id,
             spec=evaluation.spec,
             links=links,
@@ -100,6 +101,8 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "pinned": False,
     "job_id": JOB_ID,
     "state": RunState.SUCCEEDED,
+    "priority": Priority.NORMAL,
+    "queue": None,
     "stage": "evaluating",
     "progress": 1.0,
     "step": 12,

@@ -12,7 +12,7 @@ from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.ids import new_id
 from api.jobs import service as jobs
-from api.models import Evaluation, RunState
+from api.models import Evaluation, Priority, RunState
 from api.pages import RowPage
 from api.runs import annotations, events, filters
 from api.runs.annotations import RunChange, annotate
@@ -29,6 +29,7 @@ def submit(
     spec: EvaluationSpec,
     *,
     tenant_id: str,
+    priority: Priority = Priority.NORMAL,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Evaluation:
@@ -45,6 +46,7 @@ def submit(
         tenant_id=tenant_id,
         created_at=now(session),
         job_id=summary.job_id,
+        priority=priority,
         spec=spec.model_dump(mode="json"),
         spec_format=EVALUATION_SPEC.current,
     )

@@ -19,7 +19,7 @@ from api.http.problems import MEDIA_TYPE, Problem, documented
 from api.http.version import PREFIX
 from api.keys.schemas import KeyIn, RotationIn
 from api.members.schemas import MemberIn
-from api.projects.schemas import ProjectIn
+from api.projects.schemas import ProjectChange, ProjectIn
 from api.runs.annotations import RunChange
 from api.webhooks.schemas import Replay, Rotation, WebhookChange, WebhookSpec
 from td3core.config import EvaluationSpec, JobSpec
@@ -43,6 +43,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     EvaluationSpec,
     KeyIn,
     RotationIn,
+    ProjectChange,
     ProjectIn,
     MemberIn,
     WebhookSpec,

@@ -29,6 +29,7 @@ NEEDS: Mapping[tuple[str, str], Need] = MappingProxyType(
         ("GET", "/projects"): Scope.PLATFORM,
         ("POST", "/projects"): Scope.PLATFORM,
         ("GET", "/projects/{project_id}"): Scope.PLATFORM,
+        ("PATCH", "/projects/{project_id}"): Scope.PLATFORM,
         ("GET", "/projects/{project_id}/members"): Scope.ADMIN,
         ("POST", "/projects/{project_id}/members"): Scope.ADMIN,
         ("GET", "/projects/{project_id}/members/{user_id}"): Scope.ADMIN,

@@ -37,6 +37,7 @@ from api.http.finding import Noted, Order, Wanted
 from api.http.multipart import Submission, receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
+from api.http.priority import Class, beyond_default
 from api.http.problems import documented, example
 from api.http.spec import as_sent
 from api.http.version import Base
@@ -54,7 +55,9 @@ from api.jobs.schemas import (
     JobOut,
     SubmittedJob,
 )
+from api.models import Priority
 from api.runs.filters import Sort
+from api.runs.standing import standings
 from api.storage import scratch
 from api.webhooks import service as webhooks
 
@@ -178,13 +181,15 @@ async def create_job(
             examples=[3600],
         ),
     ] = None,
+    priority: Class = Priority.NORMAL,
     key: Key = None,
 ) -> Response:
     """Upload an interaction log, optionally with a spec, and queue its distillation.
 
     A log with invalid rows is rejected with a problem that lists the first of them by line number. If an identical
     job exists already (same log, spec and version of the service), the response is that job, unless `force` is set. It
-    keeps the name and the labels that it has; change them with `PATCH /v1/jobs/{job_id}`.
+    rises to the class that was asked for, if that is higher, and keeps the name and the labels that it has; change them
+    with `PATCH /v1/jobs/{job_id}`.
 
     A `webhook` is told of this job alone, also of what has happened to it before; it needs the scope `webhooks:write`
     as well.
@@ -206,7 +211,14 @@ async def create_job(
             webhooks.check_address(webhook.url, settings.webhook_policy, field="webhook.url")
         others = () if webhook is None else (as_sent(webhook), caller.id)
         asked = digest(
-            received.sha256, received.name, as_sent(spec), deadline_seconds, force, *notes.sent, *others
+            received.sha256,
+            received.name,
+            as_sent(spec),
+            deadline_seconds,
+            force,
+            *notes.sent,
+            *others,
+            *beyond_default(priority),
         )
         if answered := guard.replay(asked):
             return answered
@@ -224,6 +236,7 @@ async def create_job(
                     stored=stored,
                     study=study,
                     deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
+                    priority=priority,
                     force=force,
                     name=notes.name,
                     labels=notes.labels,
@@ -326,7 +339,8 @@ def list_jobs(
     """
     with context.database.reading() as session:
         page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
-        return Page.of(page, lambda job: JobOut.of(job, base=base))
+        stand = standings(session, page.rows, silent_after=context.settings.silent_after)
+        return Page.of(page, lambda job: JobOut.of(job, base=base, standing=stand.get(job.id)))
 
 
 @router.get(
@@ -340,7 +354,9 @@ def get_job(job_id: str, context: Service, tenant: Tenant, base: Base) -> JobOut
     A running job updates them about twice a second.
     """
     with context.database.reading() as session:
-        return JobOut.of(service.get(session, job_id, tenant_id=tenant), base=base)
+        job = service.get(session, job_id, tenant_id=tenant)
+        stand = standings(session, [job], silent_after=context.settings.silent_after)
+        return JobOut.of(job, base=base, standing=stand.get(job.id))
 
 
 @router.post(

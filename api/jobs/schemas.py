@@ -6,8 +6,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from api.datasets.schemas import READING_EXAMPLE, DatasetOut
-from api.models import Job, RunState, SummaryArchive, Webhook
+from api.models import Job, Priority, RunState, SummaryArchive, Webhook
 from api.runs.schemas import RunOut, run_fields
+from api.runs.standing import Standing
 from api.runs.stored import Stored
 from api.webhooks.schemas import WebhookWithSecret
 from td3core.config import JobSpec
@@ -56,7 +57,7 @@ class JobOut(RunOut):
     )
 
     @classmethod
-    def of(cls, job: Job, *, base: str) -> "JobOut":
+    def of(cls, job: Job, *, base: str, standing: Standing | None = None) -> "JobOut":
         """Build from a database row."""
         here = f"{base}/jobs/{job.id}"
         links = {"self": here, "events": f"{here}/events", "evaluations": f"{here}/evaluations"}
@@ -70,7 +71,7 @@ class JobOut(RunOut):
             links["summary"] = f"{here}/summary"
         metrics: Any = job.metrics
         return cls(
-            **run_fields(job),
+            **run_fields(job, standing),
             deadline_at=job.deadline_at,
             spec=job.spec,
             dataset=DatasetOut.of(job.dataset),
@@ -119,6 +120,8 @@ QUEUED_EXAMPLE: dict[str, Any] = {
     "labels": {},
     "pinned": False,
     "state": RunState.QUEUED,
+    "priority": Priority.NORMAL,
+    "queue": None,
     "stage": None,
     "progress": 0.0,
     "step": 0,

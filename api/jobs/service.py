@@ -24,9 +24,9 @@ from api.errors import (
 )
 from api.idempotency.keys import digest
 from api.ids import new_id
-from api.models import Dataset, Job, RunState, SummaryArchive
+from api.models import Dataset, Job, Priority, RunState, SummaryArchive
 from api.pages import RowPage
-from api.runs import annotations, events, filters
+from api.runs import annotations, events, filters, turns
 from api.runs.annotations import RunChange, annotate
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
@@ -62,11 +62,12 @@ def accept(
     stored: StoredLog,
     study: LogStudy,
     deadline: timedelta | None,
+    priority: Priority,
     force: bool,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Accepted:
-    """Queue a job, unless an identical one exists and `force` is not set.
+    """Queue a job, unless an identical one exists and `force` is not set; that one rises to the class of this.
 
     With a deadline, only an identical job that has succeeded counts, because an unfinished one may be too late. An
     identical job keeps the name and the labels that it has, which may be somebody else's.
@@ -78,9 +79,19 @@ def accept(
     if not force:
         known = identical(session, fingerprint, tenant_id=tenant_id, finished=deadline is not None)
         if known is not None:
+            turns.raise_priority(known, priority)
             return Accepted(known, deduplicated=True)
     dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, study=study)
-    job = submit(session, dataset, spec, fingerprint=fingerprint, deadline=deadline, name=name, labels=labels)
+    job = submit(
+        session,
+        dataset,
+        spec,
+        fingerprint=fingerprint,
+        deadline=deadline,
+        priority=priority,
+        name=name,
+        labels=labels,
+    )
     return Accepted(job, deduplicated=False)
 
 
@@ -110,6 +121,7 @@ def submit(
     *,
     fingerprint: str | None = None,
     deadline: timedelta | None = None,
+    priority: Priority = Priority.NORMAL,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Job:
@@ -122,6 +134,7 @@ def submit(
         deadline_at=None if deadline is None else at + deadline,
         dataset=dataset,
         fingerprint=fingerprint,
+        priority=priority,
         spec=spec.model_dump(mode="json"),
         spec_format=JOB_SPEC.current,
     )

@@ -3,8 +3,8 @@
 from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Member, Project
 from api.models.base import Base, Listed, Resource
 from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Label, Run, SummaryArchive
-from api.models.service import IdempotencyKey, OutboxMessage, Worker
-from api.models.states import ENDED, HELD, DeliveryState, RunState
+from api.models.service import DeviceUse, IdempotencyKey, OutboxMessage, Worker
+from api.models.states import ENDED, HELD, DeliveryState, Priority, RunState
 from api.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Dataset",
     "Delivery",
     "DeliveryState",
+    "DeviceUse",
     "Evaluation",
     "Event",
     "IdempotencyKey",
@@ -27,6 +28,7 @@ __all__ = [
     "Listed",
     "Member",
     "OutboxMessage",
+    "Priority",
     "Project",
     "Resource",
     "Run",

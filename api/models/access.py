@@ -19,6 +19,8 @@ class Project(Listed):
     __tablename__ = "projects"
 
     name: Mapped[str] = mapped_column(String(200))
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    """Its share of the workers, relative to those of other projects, while runs of several wait."""
 
 
 class ApiKey(Resource):

@@ -4,17 +4,33 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Enum, MetaData, String
+from sqlalchemy import JSON, Dialect, Enum, MetaData, SmallInteger, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
 
 from api import ids
 from api.db import UtcDateTime
-from api.models.states import DeliveryState, RunState
+from api.models.states import DeliveryState, Priority, RunState
 
 
 def _states(kind: type[StrEnum]) -> Enum:
     """The type of a column with one of the states, which the database keeps as a text."""
     return Enum(kind, native_enum=False, length=16, values_callable=lambda states: [str(s) for s in states])
+
+
+class Rank(TypeDecorator[Priority]):
+    """A class of runs, stored as its place among them, so that an index has the runs of the highest class first."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Priority | None, dialect: Dialect) -> int | None:
+        """Convert to the place: 0 for the highest class."""
+        return None if value is None else value.rank
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Priority | None:
+        """Return the class of this place."""
+        return None if value is None else list(Priority)[value]
 
 
 class Base(DeclarativeBase):
@@ -33,6 +49,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON(none_as_null=True),
         RunState: _states(RunState),
         DeliveryState: _states(DeliveryState),
+        Priority: Rank(),
     }
 
 

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, declared_attr, foreign, mapped_column, relationship
 
 from api import ids
 from api.models.base import Base, Resource
-from api.models.states import RunState
+from api.models.states import Priority, RunState
 from api.telemetry import correlation
 
 
@@ -43,6 +43,7 @@ class Run(Resource):
     spec_format: Mapped[int] = mapped_column(server_default="1")
     """Format version of the spec; see `td3core.formats`."""
     state: Mapped[RunState] = mapped_column(default=RunState.QUEUED)
+    priority: Mapped[Priority] = mapped_column(default=Priority.NORMAL, server_default="1")
     attempt: Mapped[int] = mapped_column(default=0)
     """Number of the current attempt. Every claim increases it, and every write of a run checks it (the fence)."""
     crashes: Mapped[int] = mapped_column(default=0)
@@ -52,6 +53,10 @@ class Run(Resource):
     """
     worker: Mapped[str | None] = mapped_column(String(255))
     lease_expires_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    """Start of the latest attempt; null of those that versions before 0.2 started."""
+    yields: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the current attempt has been asked to make room for a run of a higher class."""
     stage: Mapped[str | None] = mapped_column(String(32))
     progress: Mapped[float] = mapped_column(default=0.0)
     step: Mapped[int] = mapped_column(default=0)
@@ -96,13 +101,20 @@ class Run(Resource):
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:  # noqa: N805 (SQLAlchemy passes the class)
-        """Indexes for the lists of the API and the queries of the keeper."""
+        """Indexes for the lists of the API, for the queries of the keeper, and of the queue in its order."""
+        queued = text("state = 'queued'")
         return (
             Index(None, "tenant_id", "created_at", "id"),
             Index(None, "tenant_id", "finished_at", "id"),
             Index(None, "tenant_id", "state", "created_at", "id"),
             Index(None, "tenant_id", "created_by", "created_at", "id"),
             Index(None, "state", "lease_expires_at"),
+            Index(
+                None,
+                *("priority", "tenant_id", "created_at", "id"),
+                postgresql_where=queued,
+                sqlite_where=queued,
+            ),
         )
 
 

@@ -60,6 +60,20 @@ class OutboxMessage(Base):
     """Trace context of the run."""
 
 
+class DeviceUse(Base):
+    """What a project has used of the workers lately. Only `api.runs.shares` writes it."""
+
+    __tablename__ = "device_use"
+
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    at: Mapped[datetime]
+    """When the sums were brought up to date; they halve at a fixed interval."""
+    seconds: Mapped[float]
+    """Seconds for which workers have held its runs."""
+    claims: Mapped[float]
+    """Number of times that they did."""
+
+
 class IdempotencyKey(Base):
     """An idempotency key of a request that creates something, and the response."""
 

@@ -1,4 +1,4 @@
-"""The states of runs and deliveries."""
+"""The states of runs and deliveries, and the classes of runs."""
 
 from enum import StrEnum
 
@@ -27,6 +27,19 @@ class RunState(StrEnum):
 
 ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 HELD = (RunState.RUNNING, RunState.PAUSING, RunState.CANCELLING)
+
+
+class Priority(StrEnum):
+    """Class of a run: as long as one of a higher class waits, none of a lower one is begun."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Its place among the classes: 0 for the highest."""
+        return list(Priority).index(self)
 
 
 class DeliveryState(StrEnum):

@@ -11,7 +11,7 @@ from api.http.pagination import Cursor, Limit, Page
 from api.http.problems import documented
 from api.http.version import Base
 from api.projects import service
-from api.projects.schemas import PROJECT_EXAMPLE, ProjectIn, ProjectOut
+from api.projects.schemas import PROJECT_EXAMPLE, ProjectChange, ProjectIn, ProjectOut
 
 router = APIRouter(prefix="/projects", tags=["access"])
 
@@ -32,7 +32,7 @@ async def create_project(request: Request, response: Response, context: Service,
 
     def create() -> ProjectOut:
         with context.database.transaction() as session:
-            return ProjectOut.of(service.create(session, wanted.name))
+            return ProjectOut.of(service.create(session, wanted.name, weight=wanted.weight))
 
     project = await run_in_threadpool(create)
     response.headers["Location"] = f"{base}/projects/{project.id}"
@@ -62,3 +62,23 @@ def get_project(project_id: str, context: Service) -> ProjectOut:
     """Get a project."""
     with context.database.reading() as session:
         return ProjectOut.of(service.get(session, project_id))
+
+
+@router.patch(
+    "/{project_id}",
+    summary="Change a project",
+    responses={
+        200: answer("The project.", PROJECT_EXAMPLE),
+        **documented(ProjectNotFoundError, InvalidRequestError),
+    },
+    openapi_extra=json_body(ProjectChange, {"weight": 2}, required=False),
+)
+async def change_project(project_id: str, request: Request, context: Service) -> ProjectOut:
+    """Change the name of a project or its weight, which counts from the next run that begins."""
+    wanted = await read_fields(request, ProjectChange)
+
+    def change() -> ProjectOut:
+        with context.database.transaction() as session:
+            return ProjectOut.of(service.change(session, project_id, name=wanted.name, weight=wanted.weight))
+
+    return await run_in_threadpool(change)

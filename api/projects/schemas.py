@@ -1,6 +1,7 @@
 """Request and response models of projects."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,8 +10,16 @@ from api.models import Project
 PROJECT_EXAMPLE = {
     "id": "proj_0199b2f0c3d47c7e9c3d7d3b8c9f1a2b",
     "name": "Recommendations",
+    "weight": 1.0,
     "created_at": "2026-01-15T09:30:00Z",
 }
+
+
+MOST_WEIGHT = 1000.0
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Weight = Annotated[float, Field(ge=1 / MOST_WEIGHT, le=MOST_WEIGHT, allow_inf_nan=False)]
+_WEIGHT = "Share of the workers relative to those of other projects, while runs of several wait."
 
 
 class ProjectIn(BaseModel):
@@ -18,7 +27,17 @@ class ProjectIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=200, description="Name of the project, for people.")
+    name: Name = Field(description="Name of the project, for people.")
+    weight: Weight = Field(default=1.0, description=_WEIGHT)
+
+
+class ProjectChange(BaseModel):
+    """What to change of a project; what is null or left out stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name | None = Field(default=None, description="Name of the project, for people.")
+    weight: Weight | None = Field(default=None, description=_WEIGHT)
 
 
 class ProjectOut(BaseModel):
@@ -26,9 +45,10 @@ class ProjectOut(BaseModel):
 
     id: str = Field(description="Id of the project.")
     name: str = Field(description="Name of the project, for people.")
+    weight: float = Field(description=_WEIGHT)
     created_at: datetime = Field(description="When the project was created.")
 
     @classmethod
     def of(cls, project: Project) -> "ProjectOut":
         """Build from a database row."""
-        return cls(id=project.id, name=project.name, created_at=project.created_at)
+        return cls(id=project.id, name=project.name, weight=project.weight, created_at=project.created_at)

@@ -1,18 +1,31 @@
 """What an attempt does to its run (claim, renew, report, end), each as one conditional update."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session, aliased, lazyload
 
 from api import outbox
-from api.db import now
+from api.db import UtcDateTime, now
 from api.errors import LeaseLostError
-from api.models import HELD, Checkpoint, OutboxMessage, Run, RunState
-from api.runs import events
+from api.models import HELD, RUN_KINDS, Checkpoint, OutboxMessage, Run, RunState
+from api.runs import events, shares, turns
 from api.runs.events import EventKind
 
 
@@ -47,6 +60,8 @@ class Claim:
     traceparent: str | None = field(default=None, compare=False)
     waited: timedelta | None = field(default=None, compare=False)
     """Time in the queue; None if the run was taken over from a worker that disappeared."""
+    seconds_left: float | None = field(default=None, compare=False)
+    """Seconds to the deadline of the run; None if it has none."""
 
     @property
     def holds(self) -> ColumnElement[bool]:
@@ -58,10 +73,70 @@ class Claim:
         )
 
 
+def claim_next(session: Session, *, worker: str, lease: timedelta) -> Claim | None:
+    """Claim the queued run whose turn it is (`api.runs.turns`), of any kind.
+
+    A run that another worker is about to claim is passed over. If there is no other, this waits until it is known
+    whether it did: a wake-up must not be spent in vain.
+
+    Returns:
+        `None` if no run is queued.
+    """
+    at = now(session)
+    heads = turns.in_turn(session, at=at)
+    for skip_locked in (True, False):
+        for head in heads:
+            lane = {"lane_priority": head.priority, "lane_tenant": head.tenant_id}
+            first = _first_of_lane(head.model, skip_locked)
+            if held := _begin(session, head.model, first, lane, worker=worker, lease=lease, at=at):
+                return held
+    return None
+
+
+@functools.cache
+def _first_of_lane(model: type[Run], skip_locked: bool) -> Update:
+    """The beginning of an attempt at the oldest run of a lane that can be claimed; see `_beginning`."""
+    waiting = aliased(model)
+    oldest = (
+        select(waiting.id)
+        .where(
+            turns.is_queued(waiting),
+            waiting.priority == bindparam("lane_priority"),
+            waiting.tenant_id == bindparam("lane_tenant"),
+        )
+        .order_by(waiting.created_at, waiting.id)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+        .scalar_subquery()
+    )
+    return _beginning(model, model.id == oldest)
+
+
+def _beginning(model: type[Run], which: ColumnElement[bool], *, crashed: bool = False) -> Update:
+    """The beginning of the next attempt at a run, with parameters for what `_begin` knows."""
+    at: BindParameter[datetime] = bindparam("begun_at", type_=UtcDateTime())
+    return (
+        update(model)
+        .where(which)
+        .values(
+            state=RunState.RUNNING,
+            attempt=model.attempt + 1,
+            crashes=model.crashes + (1 if crashed else 0),
+            worker=bindparam("by_worker"),
+            lease_expires_at=bindparam("until", type_=UtcDateTime()),
+            claimed_at=at,
+            yields=False,
+            started_at=func.coalesce(model.started_at, at),
+            **kept_progress(model),
+        )
+        .returning(model.id, model.attempt, model.request_id, model.traceparent, model.deadline_at)
+    )
+
+
 def claim(
     session: Session, model: type[Run], run_id: str, *, worker: str, lease: timedelta, max_attempts: int
 ) -> Claim | None:
-    """Claim the run if it is queued, or if its worker has disappeared and one more attempt is allowed.
+    """Claim this run if it is queued, or if its worker has disappeared and one more attempt is allowed.
 
     Returns:
         `None` if it cannot be claimed: the message is a duplicate, or the run was cancelled or is being executed.
@@ -75,23 +150,31 @@ def claim(
     )
     if before is None:
         return None
-    if before.state is RunState.RUNNING:
+    crashed = before.state is RunState.RUNNING
+    if crashed:
+        shares.settle(session, model, [run_id])
         events.record(session, model, run_id, EventKind.LEASE_EXPIRED, **vanished(before), then="taken_over")
-    attempt = session.scalars(
-        update(model)
-        .where(model.id == run_id)
-        .values(
-            state=RunState.RUNNING,
-            attempt=model.attempt + 1,
-            crashes=model.crashes + (1 if before.state is RunState.RUNNING else 0),
-            worker=worker,
-            lease_expires_at=at + lease,
-            started_at=func.coalesce(model.started_at, at),
-            **kept_progress(model),
-        )
-        .returning(model.attempt)
-        .execution_options(synchronize_session=False)
-    ).one()
+    beginning = _beginning(model, model.id == run_id, crashed=crashed)
+    return _begin(session, model, beginning, {}, worker=worker, lease=lease, at=at)
+
+
+def _begin(
+    session: Session,
+    model: type[Run],
+    beginning: Update,
+    parameters: Mapping[str, Any],
+    *,
+    worker: str,
+    lease: timedelta,
+    at: datetime,
+) -> Claim | None:
+    """Begin the next attempt at a run."""
+    own = {"by_worker": worker, "until": at + lease, "begun_at": at}
+    options = {"synchronize_session": False}
+    begun = session.execute(beginning, {**parameters, **own}, execution_options=options).one_or_none()
+    if begun is None:
+        return None
+    run_id, attempt, request_id, traceparent, deadline = begun
     queued_at = session.scalar(
         delete(OutboxMessage).where(OutboxMessage.run_id == run_id).returning(OutboxMessage.queued_at)
     )
@@ -100,14 +183,17 @@ def claim(
         model,
         run_id,
         attempt,
-        request_id=before.request_id,
-        traceparent=before.traceparent,
+        request_id=request_id,
+        traceparent=traceparent,
         waited=at - queued_at if queued_at else None,
+        seconds_left=None if deadline is None else (deadline - at).total_seconds(),
     )
 
 
 def claimable(session: Session, model: type[Run], run_id: str, *, max_attempts: int) -> bool:
-    """Whether `claim` would succeed now."""
+    """Whether there is something to claim for a worker that was woken for this run: any run, or this one."""
+    if any(session.scalar(select(kind.id).where(turns.is_queued(kind)).limit(1)) for kind in RUN_KINDS):
+        return True
     waiting = _waiting(model, now(session), max_attempts)
     return session.scalar(select(model.id).where(model.id == run_id, waiting)) is not None
 
@@ -255,15 +341,22 @@ def cancelled(session: Session, held: Claim) -> RunState:
         eta_seconds=None,
     )
     _or_lost(held, state)
+    shares.settle(session, held.model, [held.run_id])
     events.record(session, held.model, held.run_id, EventKind.CANCELLED)
     return RunState.CANCELLED
 
 
-def hand_back(session: Session, held: Claim) -> RunState:
+def must_yield(session: Session, held: Claim) -> bool:
+    """Whether this attempt has been asked to make room for a run of a higher class."""
+    return bool(session.scalar(select(held.model.yields).where(held.holds)))
+
+
+def hand_back(session: Session, held: Claim, *, kind: EventKind = EventKind.HANDED_BACK) -> RunState:
     """Give up the claim of an unfinished run, so that another worker can continue it, now or after a pause.
 
     Returns:
-        QUEUED, because this worker is being stopped; or PAUSED or CANCELLED, if a client has requested that.
+        QUEUED, because this worker is being stopped or must make room, as `kind` says; or PAUSED or CANCELLED, if a
+        client has requested that.
 
     Raises:
         LeaseLostError: The claim has ended.
@@ -277,19 +370,25 @@ def hand_back(session: Session, held: Claim) -> RunState:
         lease_expires_at=None,
         **kept_progress(held.model),
     )
+    if state is None:
+        return cancelled(session, held)
+    shares.settle(session, held.model, [held.run_id])
     if state is RunState.QUEUED:
         outbox.add(session, held.model, held.run_id)
-        events.record(session, held.model, held.run_id, EventKind.HANDED_BACK)
+        events.record(session, held.model, held.run_id, kind)
     elif state is RunState.PAUSED:
         events.record(session, held.model, held.run_id, EventKind.PAUSED)
-    return state or cancelled(session, held)
+    return state
 
 
 def _end(session: Session, held: Claim, outcome: RunState, **values: Any) -> RunState:
     """Change `running` or `pausing` to `outcome`, or `cancelling` to `cancelled`."""
     going = held.model.state.in_((RunState.RUNNING, RunState.PAUSING))
     state = _update(session, held, going, state=outcome, lease_expires_at=None, **values)
-    return state or cancelled(session, held)
+    if state is None:
+        return cancelled(session, held)
+    shares.settle(session, held.model, [held.run_id])
+    return state
 
 
 def _write(session: Session, held: Claim, **values: Any) -> RunState:

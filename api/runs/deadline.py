@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session, lazyload
 from api.db import now
 from api.models import OutboxMessage, Run, RunState
 from api.runs import events
-from api.runs.claims import Claim
 from api.runs.events import EventKind
 
 BATCH = 500
@@ -18,12 +17,6 @@ BATCH = 500
 def deadline_error(state: RunState) -> dict[str, Any]:
     """The error of a run that missed its deadline."""
     return {"code": "deadline_exceeded", "detail": f"The run missed its deadline; it was still {state}."}
-
-
-def seconds_left(session: Session, held: Claim) -> float | None:
-    """Return the seconds until the deadline of the run, if it has one, by the clock of the database."""
-    deadline = session.scalar(select(held.model.deadline_at).where(held.model.id == held.run_id))
-    return None if deadline is None else (deadline - now(session)).total_seconds()
 
 
 def sweep_overdue(session: Session, model: type[Run]) -> list[str]:

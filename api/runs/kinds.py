@@ -15,6 +15,8 @@ class EventKind(StrEnum):
     WARNING = "warning"
     LEASE_EXPIRED = "lease_expired"
     HANDED_BACK = "handed_back"
+    PREEMPTED = "preempted"
+    """Its worker has handed the run back to execute one of a higher class."""
     CHECKPOINT = "checkpoint"
     RESTORED = "restored"
     """An attempt continues from a checkpoint."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.models import Run, RunState
+from api.models import Priority, Run, RunState
+from api.runs.standing import Reason, Standing
 
 
 class RunError(BaseModel):
@@ -22,6 +23,27 @@ class RunError(BaseModel):
     )
 
 
+class QueueOut(BaseModel):
+    """Where a run stands in the queue."""
+
+    position: int = Field(
+        description="1 for the run that begins next. What is submitted later may change it.", examples=[3]
+    )
+    reason: Reason = Field(
+        description="Why the run waits: `no_worker` (no worker is alive), `starting` (a worker is free for it), "
+        "`behind_priority` (runs of a higher class go first), `project_share` (so do runs of projects that have used "
+        "less of the workers), or `workers_busy`."
+    )
+    expected_start: datetime | None = Field(
+        description="When it will probably begin, judging by how long runs took lately; null if that is unknown."
+    )
+
+    @classmethod
+    def of(cls, standing: Standing) -> "QueueOut":
+        """Build from what is known of the run."""
+        return cls(position=standing.position, reason=standing.reason, expected_start=standing.expected_start)
+
+
 class RunOut(BaseModel):
     """State and progress of a run."""
 
@@ -32,10 +54,15 @@ class RunOut(BaseModel):
     )
     pinned: bool = Field(description="Whether retention keeps what the run uses and what it made.")
     state: RunState = Field(description="State of the run.")
+    priority: Priority = Field(description="Class of the run.", examples=["normal"])
     stage: str | None = Field(
         description="Current stage: `reading`, `teacher`, `distilling`, `packing` or `evaluating`. Null if no "
         "worker has started the run.",
         examples=["distilling"],
+    )
+    queue: QueueOut | None = Field(
+        description="Where the run stands in the queue. Null unless it is queued, and in answers to requests that "
+        "change something.",
     )
     progress: float = Field(description="Progress of the whole run, from 0 to 1.", examples=[0.62])
     step: int = Field(description="Number of completed steps of the current stage.", examples=[186])
@@ -63,6 +90,9 @@ class RunOut(BaseModel):
     links: dict[str, str] = Field(description="Paths of related resources and possible operations, by name.")
 
 
-def run_fields(run: Run) -> dict[str, Any]:
-    """The fields of `RunOut` that are database columns."""
-    return {name: getattr(run, name) for name in RunOut.model_fields if name != "links"}
+def run_fields(run: Run, standing: Standing | None) -> dict[str, Any]:
+    """The fields of `RunOut` that are database columns, and `queue`."""
+    columns = RunOut.model_fields.keys() - {"links", "queue"}
+    return {name: getattr(run, name) for name in columns} | {
+        "queue": None if standing is None else QueueOut.of(standing)
+    }

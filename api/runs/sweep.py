@@ -11,7 +11,7 @@ from api import outbox
 from api.db import now
 from api.errors import LeaseLostError
 from api.models import HELD, Event, Run, RunState
-from api.runs import events
+from api.runs import events, shares
 from api.runs.claims import Claim, kept_progress, vanished
 from api.runs.events import EventKind
 
@@ -41,6 +41,8 @@ def sweep_expired(session: Session, model: type[Run], *, max_attempts: int) -> S
     for run in _expired(session, model):
         outcome = _end_attempt(session, model, run, vanished(run), max_attempts=max_attempts)
         by_outcome[outcome].append(run.id)
+    ended = [run_id for run_ids in by_outcome.values() for run_id in run_ids]
+    shares.settle(session, model, ended)
     return swept
 
 
@@ -63,7 +65,9 @@ def take_back(session: Session, held: Claim, *, reason: str, max_attempts: int) 
     if run is None:
         raise LeaseLostError(f"attempt {held.attempt} of {held.run_id} has ended")
     lost = {"worker": run.worker, "reason": reason}
-    return _end_attempt(session, held.model, run, lost, max_attempts=max_attempts)
+    outcome = _end_attempt(session, held.model, run, lost, max_attempts=max_attempts)
+    shares.settle(session, held.model, [held.run_id])
+    return outcome
 
 
 def _end_attempt(

@@ -1,5 +1,6 @@
 """How runs are executed, and taken over when their worker disappears."""
 
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import ByteSize, Field, model_validator
@@ -97,6 +98,12 @@ class RunSettings(BaseSettings):
         ge=0,
         description="Seconds that a run waits for a storage that is unavailable or full before it fails.",
     )
+    preempt_after_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="Seconds for which a run is left alone after it was begun or continued; after that it makes room "
+        "if a run of a higher class waits and every worker is busy, and goes on later.",
+    )
     max_attempts: int = Field(
         default=3,
         ge=1,
@@ -107,6 +114,11 @@ class RunSettings(BaseSettings):
         gt=0,
         description="Seconds for which a worker stays listed after its last heartbeat.",
     )
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long a worker without a heartbeat counts as alive."""
+        return timedelta(seconds=self.lease_seconds)
 
     @model_validator(mode="after")
     def _lease_outlives_a_lost_heartbeat(self) -> Self:

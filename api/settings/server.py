@@ -45,6 +45,11 @@ class ServerSettings(BaseSettings):
         description="SHA-256 of an API key that `python -m api.keys make` has made. While `TD3_ACCESS_CONTROL` is on, "
         "an API process that starts and does not find this key stores it, with the scope `platform`, for 90 days.",
     )
+    high_priority: Literal["everybody", "admin", "platform"] = Field(
+        default="admin",
+        description="Who may submit runs of the class `high`: `everybody` who may submit runs, or whoever has the "
+        "scope `admin` or `platform` as well.",
+    )
     max_connections: int = Field(
         default=1000,
         ge=10,

@@ -30,7 +30,7 @@ def nothing(attempt: Attempt) -> Finish:
 @app.task(name=Job.task)
 def distil(run_id: str) -> None:
     """Claim the job, hold its lease, and finish it."""
-    execute(Job, run_id, nothing, settings=settings, worker="empty")
+    execute(Job, run_id, {Job: nothing}, settings=settings, worker="empty")
 
 
 if __name__ == "__main__":

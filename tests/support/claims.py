@@ -22,6 +22,22 @@ def claim(database: Database, run_id: str, *, worker: str = "w1", max_attempts: 
         return claims.claim(session, Job, run_id, worker=worker, lease=LEASE, max_attempts=max_attempts)
 
 
+def claim_next(database: Database, *, worker: str = "w1") -> Claim | None:
+    """Claim the run whose turn it is."""
+    with database.transaction() as session:
+        return claims.claim_next(session, worker=worker, lease=LEASE)
+
+
+def end_after(database: Database, held: Claim, seconds: float) -> None:
+    """End a claim that was held for so long."""
+    began = timedelta(seconds=seconds)
+    with database.transaction() as session:
+        session.execute(
+            update(held.model).where(held.model.id == held.run_id).values(claimed_at=now(session) - began)
+        )
+        claims.succeed(session, held)
+
+
 def claimed(database: Database, run_id: str) -> Claim:
     """Claim a job that can be claimed."""
     held = claim(database, run_id)

@@ -6,11 +6,13 @@ from sqlalchemy.orm import Session
 from api import outbox
 from api.db import Database, now
 from api.ids import new_id
-from api.models import DEFAULT_TENANT, Dataset, Evaluation, Job, OutboxMessage
+from api.models import DEFAULT_TENANT, Dataset, Evaluation, Job, OutboxMessage, Priority, Project
 from td3core.config import JobSpec
 
 
-def add_job(session: Session, *, tenant_id: str = DEFAULT_TENANT) -> Job:
+def add_job(
+    session: Session, *, tenant_id: str = DEFAULT_TENANT, priority: Priority = Priority.NORMAL
+) -> Job:
     """Write a queued job, its dataset and its message."""
     created_at = now(session)
     dataset = Dataset(
@@ -27,11 +29,18 @@ def add_job(session: Session, *, tenant_id: str = DEFAULT_TENANT) -> Job:
         tenant_id=tenant_id,
         created_at=created_at,
         dataset=dataset,
+        priority=priority,
         spec=JobSpec.model_validate({}).model_dump(mode="json"),
     )
     session.add(job)
     outbox.add(session, Job, job.id)
     return job
+
+
+def add_project(session: Session, project_id: str, *, weight: float = 1.0) -> str:
+    """Write a project, and return its id."""
+    session.add(Project(id=project_id, name=project_id, weight=weight, created_at=now(session)))
+    return project_id
 
 
 def job(database: Database, run_id: str) -> Job:

@@ -58,7 +58,7 @@ def run(
     ballast: int = 0,
 ) -> RunState | None:
     work = counting(between, ballast=ballast)
-    return execute(Job, run_id, work, settings=settings, worker="w1", stopping=stopping)
+    return execute(Job, run_id, {Job: work}, settings=settings, worker="w1", stopping=stopping)
 
 
 def vanish(settings: Settings, database: Database, run_id: str, *, at: int, ballast: int = 0) -> None:

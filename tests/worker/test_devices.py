@@ -58,11 +58,11 @@ def test_a_job_that_is_handed_back_goes_on_and_can_be_evaluated(
 ) -> None:
     settings = settings.model_copy(update=told)
     job = submit(api, spec=SPEC).json()
-    first = execute(Job, job["id"], distil_job, settings=settings, worker="w", stopping=after_looks(5))
+    first = execute(Job, job["id"], {Job: distil_job}, settings=settings, worker="w", stopping=after_looks(5))
     assert first is RunState.QUEUED
     assert torch.are_deterministic_algorithms_enabled() == told.get("deterministic", False)
     assert torch.get_float32_matmul_precision() == ("high" if told.get("tf32") else "highest")
-    assert execute(Job, job["id"], distil_job, settings=settings, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, job["id"], {Job: distil_job}, settings=settings, worker="w") is RunState.SUCCEEDED
     assert EventKind.RESTORED in [event.kind for event in log_of(database, job["id"])]
     shown = api.get(f"/jobs/{job['id']}").json()
     assert shown["summary"]["bytes"] > 0
@@ -70,6 +70,6 @@ def test_a_job_that_is_handed_back_goes_on_and_can_be_evaluated(
     torch.use_deterministic_algorithms(False)
     spec = {"seeds": 1, "cutoffs": [10], "sources": ["summary", "floor"]}
     evaluation = api.post(f"/jobs/{job['id']}/evaluations", json=spec).json()
-    ended = execute(Evaluation, evaluation["id"], evaluate_job, settings=settings, worker="w")
+    ended = execute(Evaluation, evaluation["id"], {Evaluation: evaluate_job}, settings=settings, worker="w")
     assert ended is RunState.SUCCEEDED
     assert torch.are_deterministic_algorithms_enabled() == told.get("deterministic", False)

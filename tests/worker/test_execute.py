@@ -24,7 +24,7 @@ def quick(settings: Settings) -> Settings:
 
 
 def run(settings: Settings, run_id: str, work: Handler, *, stopping: bool = False) -> RunState | None:
-    return execute(Job, run_id, work, settings=settings, worker="w1", stopping=lambda: stopping)
+    return execute(Job, run_id, {Job: work}, settings=settings, worker="w1", stopping=lambda: stopping)
 
 
 def raising(error: Exception) -> Handler:

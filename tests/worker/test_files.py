@@ -45,7 +45,7 @@ def test_a_storage_that_is_away_is_waited_for(
         assert (attempt.folder / "again").read_text() == "x"
         return succeed(attempt)
 
-    assert execute(Job, queued_job, work, settings=settings, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, queued_job, {Job: work}, settings=settings, worker="w") is RunState.SUCCEEDED
     timer.join()
     assert "warning" in kinds(database, queued_job)
 
@@ -56,7 +56,7 @@ def test_what_is_not_there_is_not_waited_for(database: Database, queued_job: str
             attempt.files.fetch("files/none", attempt.folder / "x", sha256="")
         return succeed(attempt)
 
-    assert execute(Job, queued_job, work, settings=settings, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, queued_job, {Job: work}, settings=settings, worker="w") is RunState.SUCCEEDED
 
 
 def test_what_is_damaged_is_not_waited_for(database: Database, queued_job: str, settings: Settings) -> None:
@@ -68,7 +68,7 @@ def test_what_is_damaged_is_not_waited_for(database: Database, queued_job: str, 
         attempt.files.fetch(key, attempt.folder / "again", sha256=sha256)
         raise AssertionError("it was taken for what it is not")
 
-    assert execute(Job, queued_job, work, settings=settings, worker="w") is RunState.FAILED
+    assert execute(Job, queued_job, {Job: work}, settings=settings, worker="w") is RunState.FAILED
     with database.reading() as session:
         error = session.get_one(Job, queued_job).error
     assert error is not None
@@ -81,7 +81,7 @@ def test_patience_ends(database: Database, queued_job: str, settings: Settings, 
         raise AssertionError("it was stored")
 
     short = settings.model_copy(update={"storage_patience_seconds": 0.2})
-    assert execute(Job, queued_job, work, settings=short, worker="w") is RunState.FAILED
+    assert execute(Job, queued_job, {Job: work}, settings=short, worker="w") is RunState.FAILED
     with database.reading() as session:
         error = session.get_one(Job, queued_job).error
     assert error is not None
@@ -103,7 +103,7 @@ def test_what_a_bucket_says_of_a_refusal_stays_in_the_log(
 
     refused = {"storage_url": refusing_bucket_url, "storage_patience_seconds": 0.1}
     assert (
-        execute(Job, queued_job, work, settings=settings.model_copy(update=refused), worker="w")
+        execute(Job, queued_job, {Job: work}, settings=settings.model_copy(update=refused), worker="w")
         is RunState.FAILED
     )
     detail = "files/x could not be looked up: PermissionDeniedError"

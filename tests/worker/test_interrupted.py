@@ -114,6 +114,27 @@ def test_a_job_that_is_interrupted_in_every_way_ends_with_the_same_bytes(
         wait_until(lambda: not list(checkpoints.iterdir()), seconds=SECONDS)
 
 
+def test_a_job_that_makes_room_for_an_urgent_one_ends_with_the_same_bytes(
+    api: httpx.Client, database: Database, settings: Settings, workers: Workers, undisturbed: bytes
+) -> None:
+    with keepers(settings.model_copy(update={"preempt_after_seconds": 0})):
+        job_id = submit(api, spec=LONG, priority="low").json()["id"]
+        with attempt(database, workers, job_id, 1):
+            urgent = submit(api, spec=SHORT_SPEC, priority="high").json()["id"]
+            wait_until(lambda: job(database, urgent).state.ended, seconds=SECONDS)
+            wait_until(lambda: job(database, job_id).state.ended, seconds=SECONDS)
+    first, second = job(database, urgent), job(database, job_id)
+    assert (first.state, first.attempt) == ("succeeded", 1), first.error
+    assert (second.state, second.attempt, second.crashes) == ("succeeded", 2, 0), second.error
+    assert kinds(database, job_id).count("preempted") == 1
+    assert first.finished_at is not None
+    assert second.finished_at is not None
+    assert first.finished_at < second.finished_at
+    (found,) = restored(database, job_id)
+    assert 0 < found < 1
+    assert api.get(f"/jobs/{job_id}/summary").content == undisturbed
+
+
 HUGE = {
     **SHORT_SPEC,
     "learner": {"embedding_size": 512, "inner_size": 1024, "max_length": 50},

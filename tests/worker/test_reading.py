@@ -49,7 +49,7 @@ def test_the_worker_reports_on_a_log_of_which_the_api_has_read_the_head(
         seen.append(job(database, at_first["id"]).dataset)
         return finish
 
-    assert execute(Job, at_first["id"], work, settings=large, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, at_first["id"], {Job: work}, settings=large, worker="w") is RunState.SUCCEEDED
     row = job(database, at_first["id"])
     assert row.dataset.reading is not None
     assert row.dataset.profile is not None
@@ -71,7 +71,7 @@ def test_the_worker_reports_on_a_log_of_which_the_api_has_read_the_head(
 def test_a_log_that_the_api_has_read_is_reported_once(settings: Settings, database: Database) -> None:
     job_id = submitted(settings)["id"]
     assert kinds(database, job_id) == ["submitted", "reading"]
-    assert execute(Job, job_id, distil_job, settings=settings, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, job_id, {Job: distil_job}, settings=settings, worker="w") is RunState.SUCCEEDED
     assert kinds(database, job_id).count("reading") == 1
 
 
@@ -81,7 +81,7 @@ def test_a_job_of_an_earlier_version_gets_its_report_from_the_worker(
     job_id = submitted(settings)["id"]
     with database.transaction() as session:
         session.get_one(Job, job_id).dataset.reading = None
-    assert execute(Job, job_id, distil_job, settings=settings, worker="w") is RunState.SUCCEEDED
+    assert execute(Job, job_id, {Job: distil_job}, settings=settings, worker="w") is RunState.SUCCEEDED
     reading = job(database, job_id).dataset.reading
     assert reading is not None
     assert reading["whole"]

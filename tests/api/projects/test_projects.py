@@ -33,6 +33,26 @@ def test_a_project_is_created_and_listed(api: httpx.Client) -> None:
     assert second["next_cursor"] is None
 
 
+def test_name_and_weight_of_a_project_are_changed(api: httpx.Client) -> None:
+    made = api.post("/v1/projects", json={"name": "Recommendations", "weight": 3}).json()
+    assert made["weight"] == 3
+    path = f"/v1/projects/{made['id']}"
+    assert api.patch(path, json={"weight": 0.5}).json() == made | {"weight": 0.5}
+    changed = made | {"weight": 0.5, "name": "Search"}
+    assert api.patch(path, json={"name": "Search"}).json() == changed
+    assert api.patch(path).json() == api.get(path).json() == changed
+    entries = api.get("/v1/audit", params={"project": made["id"], "action": "project.changed"}).json()[
+        "items"
+    ]
+    assert [(entry["before"]["weight"], entry["after"]["weight"]) for entry in entries] == [
+        (0.5, 0.5),
+        (3, 0.5),
+    ]
+    for weight in (0, -1, 1001, "much"):
+        problem(api.patch(path, json={"weight": weight}), 422, "invalid_request")
+    problem(api.patch("/v1/projects/proj_1", json={"weight": 2}), 404, "project_not_found")
+
+
 def test_what_is_wrong_with_a_request_is_named(api: httpx.Client) -> None:
     for body, field in ({}, "name"), ({"name": ""}, "name"), ({"name": "a", "owner": "b"}, "owner"):
         refused = problem(api.post("/v1/projects", json=body), 422, "invalid_request")
