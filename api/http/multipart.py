@@ -27,6 +27,8 @@ from td3core.config.ceilings import Ceilings
 
 BATCH = 1 << 20
 """Bytes that are passed to the parsing thread at once."""
+LONGEST_BOUNDARY = 256
+"""As long as the parser takes it; RFC 2046 allows 70 characters."""
 OVERHEAD = 1 << 20
 """Bytes allowed in a body besides the log and the spec: boundaries and headers."""
 DATASET, SPEC, WEBHOOK = "dataset", "spec", "webhook"
@@ -235,6 +237,10 @@ def _boundary(request: Request) -> bytes:
         )
     if not options.get(b"boundary"):
         raise BadRequestError("The Content-Type header has no boundary.")
+    if len(options[b"boundary"]) > LONGEST_BOUNDARY:
+        raise BadRequestError(
+            f"The boundary in the Content-Type header is longer than {LONGEST_BOUNDARY} characters."
+        )
     return options[b"boundary"]
 
 

@@ -87,8 +87,8 @@ UPLOAD_BODY: dict[str, Any] = {
                         "dataset": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "The interaction log as CSV, TSV, JSON Lines or RecBole .inter (each plain, "
-                            ".gz or .zst), or as Parquet.",
+                            "description": "The interaction log as CSV, TSV, JSON or RecBole .inter (each plain or "
+                            "compressed by gzip, zstd, bzip2, xz or zip), or as Parquet or Arrow IPC.",
                         },
                         "spec": {"$ref": "#/components/schemas/JobSpec"},
                         "webhook": {"$ref": "#/components/schemas/WebhookSpec"},

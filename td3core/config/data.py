@@ -26,20 +26,21 @@ Encoding = Literal[
 ]
 
 
+ColumnName = Annotated[str, Field(min_length=1, max_length=1000)] | None
+
+
 class ColumnsConfig(Config):
     """Column names of the log. A name that is not set is detected among the usual ones, such as `user_id`."""
 
-    user: str | None = Field(default=None, min_length=1, description="Name of the column with the user ids.")
-    item: str | None = Field(default=None, min_length=1, description="Name of the column with the item ids.")
-    timestamp: str | None = Field(
+    user: ColumnName = Field(default=None, description="Name of the column with the user ids.")
+    item: ColumnName = Field(default=None, description="Name of the column with the item ids.")
+    timestamp: ColumnName = Field(
         default=None,
-        min_length=1,
         description="Name of the column that orders each user's interactions. A log without such a column is read in "
         "file order, unless one looks like a time, which is refused; `none` says that there is no timestamp.",
     )
-    rating: str | None = Field(
+    rating: ColumnName = Field(
         default=None,
-        min_length=1,
         description="Name of the column with the ratings; used only with `min_rating`.",
     )
 

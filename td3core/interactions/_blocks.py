@@ -70,7 +70,13 @@ def cut_blocks(
         elif len(pending) > 2 * limits.block_bytes:
             raise UnreadableLogError(f"{unit} {line} is longer than {limits.block_bytes:,} bytes")
     if head_bytes is not None:
-        del pending[_last_record_end(pending, quoted=quoted) :]
+        end = _last_record_end(pending, quoted=quoted)
+        if line == 1 and not end and len(pending) >= head_bytes:
+            raise UnreadableLogError(
+                f"{unit} 1 is longer than {head_bytes:,} bytes, which are looked at in a log that is too large to be "
+                "looked at as a whole"
+            )
+        del pending[end:]
     if pending:
         yield Block(bytes(pending), line)
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from td3core.config import DataConfig
 from td3core.errors import LogProblem, MissingColumnError, UnreadableLogError
-from td3core.interactions._times import FORMER_TIMES, looks_like_a_time, usual_times
+from td3core.interactions._times import FORMER_TIMES, are_days, are_times, looks_like_a_time, usual_times
 
 Role = Literal["user", "item", "timestamp", "rating"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -104,6 +104,8 @@ def find_columns(header: Sequence[str], data: DataConfig, values: Callable[[str]
         )
     if data.rules > 1:
         _refuse_lists(found, header)
+        if "timestamp" in found and wanted.timestamp is None:
+            _refuse_days(found, header, values)
         if "timestamp" not in found and not untimed:
             free = [column for column in header if column not in found.values()]
             refuse_unused_times([column for column in free if looks_like_a_time(column, values(column))])
@@ -140,6 +142,22 @@ def refuse_unused_times(columns: Sequence[str], where: str = "") -> None:
                 for column in columns
             ],
         )
+
+
+def _refuse_days(
+    found: dict[Role, str], header: Sequence[str], values: Callable[[str], Iterable[str]]
+) -> None:
+    """Refuse to guess a column of days where another one may tell the order within a day."""
+    free = [column for column in header if column not in found.values()]
+    finer = [
+        column
+        for column in free
+        if looks_like_a_time(column, values(column))
+        and are_times(values(column))
+        and not are_days(values(column))
+    ]
+    if finer and are_days(values(found["timestamp"])):
+        refuse_unused_times([found["timestamp"], *finer])
 
 
 def _refuse_lists(found: dict[Role, str], header: Sequence[str]) -> None:

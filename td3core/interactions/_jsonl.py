@@ -27,9 +27,12 @@ _KEY_LINES = 1000
 """Number of lines that are searched for keys to find the columns."""
 _MOST_DIGITS = 17
 """Those of a floating-point number."""
+_LARGE = 10**9
+"""From where on a number with an exponent is looked at: a time since 1970, or an id that was rounded."""
 _NO_TEXT = object()
 _LARGEST_EXPONENT = 400
 """Beyond that of any float: a number with a larger one would be written in as many digits."""
+_LONG_NUMBER = rb"-?(?:\d+\.\d{8}|\d{16,}\.|\d(?:\.\d*)?[eE]\+?\d)"
 _HALF = re.compile(rb"\\u[dD][89abAB]")
 _KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
 
@@ -126,7 +129,7 @@ class JsonLinesFormat:
         """Return the columns by role, as text; None if the block must be examined line by line."""
         if self.watch:
             _refuse_late_times(block, self.events)
-        if self._has_exact_times(block):
+        if self._has_exact_numbers(block):
             return None
         names = self.columns.by_role()
         schema: dict[str, pl.DataType] = dict.fromkeys(names.values(), pl.String())
@@ -143,8 +146,7 @@ class JsonLinesFormat:
                 return None
         inner = self.events.keys if self.events else ()
         if any(
-            block.data.count(json.dumps(name, ensure_ascii=False).encode() + b":")
-            > (frame.height if name in inner else lines)
+            _number_of(name, block.data) > (frame.height if name in inner else lines)
             for name in names.values()
         ):
             return None  # of a key that is there twice, polars would take the first
@@ -159,13 +161,11 @@ class JsonLinesFormat:
             return None  # polars writes half of a surrogate pair as NUL
         return pl.DataFrame([frame[name].alias(role) for role, name in names.items()])
 
-    def _has_exact_times(self, block: Block) -> bool:
-        """Whether a timestamp has more digits than polars keeps, which makes it a floating-point number."""
-        if self.columns.timestamp is None:
-            return False
-        name = re.escape(json.dumps(self.columns.timestamp).encode())
-        found = re.finditer(name + rb"\s*:\s*-?(\d+\.\d{8,})", block.data)
-        return any(len(match[1]) > _MOST_DIGITS + 1 for match in found)
+    def _has_exact_numbers(self, block: Block) -> bool:
+        """Whether an id or a timestamp has more digits than polars keeps, which makes it a floating-point number."""
+        keys = [self.columns.user, self.columns.item, self.columns.timestamp]
+        names = b"|".join(re.escape(json.dumps(key).encode()) for key in keys if key is not None)
+        return re.search(b"(?:" + names + rb")\s*:\s*" + _LONG_NUMBER, block.data) is not None
 
     def examine(
         self, block: Block, *, problems: int, records: int | None
@@ -217,6 +217,14 @@ def _refuse_late_times(block: Block, events: Events | None) -> None:
                 refuse_unused_times(late, f" (which the first {_KEY_LINES:,} lines lack)")
 
 
+def _number_of(key: str, data: bytes) -> int:
+    """How often this key is there, or a text that looks like it."""
+    quoted = json.dumps(key, ensure_ascii=False).encode()
+    if b'" :' in data:
+        return len(re.findall(re.escape(quoted) + rb"\s*:", data))
+    return data.count(quoted + b":")
+
+
 def _text(value: object) -> object:
     """Return text unchanged, numbers as decimals, and None for null."""
     match value:
@@ -230,16 +238,28 @@ def _text(value: object) -> object:
             return str(value)
         case Decimal() | float() if not isfinite(value) or abs(Decimal(value).adjusted()) > _LARGEST_EXPONENT:
             return _NO_TEXT
+        case _Exponent() if value.text is not None:
+            return value.text
         case Decimal():
-            return format(value, "f")
+            return re.sub(r"\.0+$", "", format(value, "f"))
         case float():  # without an exponent, as polars has it
             return format(Decimal(repr(value)), "f").removesuffix(".0")
         case _:
             return _NO_TEXT
 
 
+class _Exponent(float):
+    """A large number that is written with an exponent, of which the digits count, and so its text."""
+
+    text: str | None = None
+
+
 def _float(text: str) -> float | Decimal:
-    return float(text) if len(text) <= _MOST_DIGITS + 1 else Decimal(text)
+    if "e" in text.lower():
+        number = _Exponent(text)
+        number.text = re.sub(r"[eE]\+?", "e+", text) if abs(number) >= _LARGE else None
+        return number
+    return float(text) if len(text) < _MOST_DIGITS else Decimal(text)
 
 
 class _Repeating(Record):

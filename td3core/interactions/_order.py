@@ -12,6 +12,18 @@ LARGEST = 2**63
 """The first number that no column of integers can hold."""
 _EXACT = 2**53
 """Integers up to this one are exact as 64-bit floats."""
+_UNITS = {
+    **EPOCHS,
+    "minutes, or days such as 20260131": (13 * 10**6, 35 * 10**6),
+    "times such as 20260131120000": (1994 * 10**10, 2037 * 10**10),
+}
+_NO_TIMES = [
+    0,
+    -1,
+    2**31 - 1,
+    *(second * 10**parts for second in (-62135596800, 253402214400, 253402300799) for parts in (0, 3, 6, 9)),
+]
+"""What stands for an unknown time: the start of 1970, the largest of 32 bits, the start of year 1, the end of 9999."""
 _MOST = 0.9
 """Share of timestamps that must look like times since 1970 before others are taken for unknown ones or another unit."""
 
@@ -29,19 +41,24 @@ def check_times(times: pl.Series) -> None:
         _refuse(
             "the timestamps are too large to be exact as floating-point numbers; write them as integers", high
         )
-    if low > 0 and high < 100 * low:  # of one unit
+    is_float = times.dtype.is_float()
+    unknown = times.is_in(
+        [float(value) if is_float else value for value in _NO_TIMES if is_float or abs(value) < LARGEST]
+    )
+    if low > 0 and high < 50 * low and not unknown.any():  # of one unit
         return
-    counts = {unit: int(times.is_between(*bounds).sum()) for unit, bounds in EPOCHS.items()}
+    counts = {unit: int(times.is_between(*bounds).sum()) for unit, bounds in _UNITS.items()}
     counts = {unit: count for unit, count in counts.items() if count}
-    unknown = (times == 0) | (times == -1)
     if sum(counts.values()) + unknown.sum() < _MOST * len(times):
         return
     if len(counts) > 1:
         told = " and ".join(f"{count:,} in {unit}" for unit, count in counts.items())
         _refuse(f"the timestamps have several units: {told}; convert them to one", high)
-    if counts and unknown.any():
-        told = f"{unknown.sum():,} of {len(times):,} timestamps are {times.filter(unknown)[0]:g}, which is no time"
-        _refuse(f"{told}; remove these rows, or set data.columns.timestamp to none", times.filter(unknown)[0])
+    if EPOCHS.keys() & counts.keys() and unknown.any():
+        value = times.filter(unknown)[0]
+        shown = "in year 1" if value < -1 else f"{value:g}" if value < 2**31 else "at the end of year 9999"
+        told = f"{unknown.sum():,} of {len(times):,} timestamps are {shown}, which is no time"
+        _refuse(f"{told}; remove these rows, or set data.columns.timestamp to none", value)
 
 
 def in_one_unit(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:

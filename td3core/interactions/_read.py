@@ -35,6 +35,7 @@ from td3core.interactions._quoting import (
 )
 from td3core.interactions._sequences import open_sequences
 from td3core.interactions._source import Format, Source, open_source
+from td3core.interactions._spelling import check_spelling
 from td3core.interactions._table import Table, first_texts
 from td3core.interactions._values import Parsed, ValueParser
 
@@ -96,7 +97,7 @@ def read_log(
         LogTooSmallError: There are no interactions.
         LogTooLargeError: It needs more memory than the limits allow.
         UnreadableLogError: The file is damaged, exceeds the limits, or has another format; its timestamps cannot order
-            it.
+            it; its ids are numbers in two spellings.
         MissingColumnError: A column is missing or ambiguous.
         BadRowsError: Some rows are invalid.
     """
@@ -128,8 +129,11 @@ def read_log(
         frame = pl.DataFrame(schema={"user": pl.String, "item": pl.String, **rating})
     if frame.is_empty() and head_bytes is None:
         raise LogTooSmallError("the log has no interactions")
-    if data.rules > 1 and "timestamp" in frame.columns:
-        check_times(frame["timestamp"])
+    if data.rules > 1:
+        check_spelling("user", frame["user"])
+        check_spelling("item", frame["item"])
+        if "timestamp" in frame.columns:
+            check_times(frame["timestamp"])
     return InteractionLog(frame, layout)
 
 

@@ -53,7 +53,7 @@ class Table(Protocol):
 def first_texts(table: Table, column: str) -> list[str]:
     """Return the first values of a column as text; none if it has a type that no timestamp has."""
     dtype = table.schema[column]
-    if not (dtype.is_integer() or dtype == pl.String or dtype == pl.Date or dtype == pl.Datetime):
+    if not (dtype.is_numeric() or dtype == pl.String or dtype == pl.Date or dtype == pl.Datetime):
         return []
     return table.first_values(column).cast(pl.String).str.slice(0, _SHOWN).drop_nulls().to_list()
 
@@ -127,6 +127,8 @@ def _column(role: Role, name: str, column: pl.Expr, dtype: pl.DataType, rules: i
         fits, wanted = text or dtype.is_numeric(), "numbers"
     if not fits:
         raise UnreadableLogError(f"the {role} column {name!r} has type {dtype}; expected {wanted}")
+    if dtype.is_decimal() and role == "timestamp" and rules > 1:
+        return column.cast(pl.Int128 if whole else pl.String)  # whose digits are looked at
     if dtype.is_decimal() and role in ("timestamp", "rating"):
-        return column.cast(pl.Int128 if whole and rules > 1 else pl.Float64)
+        return column.cast(pl.Float64)
     return column.cast(pl.String) if text else column

@@ -27,11 +27,12 @@ _NULLS = [
     *("nan", "NaN", "NAN", "-nan", "NA", "<NA>", "N/A", "n/a", "#N/A", "NaT"),
 ]
 """What programs write for a missing value. Other spellings, such as `none`, `na` and `nil`, may be names."""
-_BOM = "\ufeff"
-_EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + _BOM
-"""White space and the byte order mark, which are no part of an id at its ends."""
+_UNSEEN = "\ufeff\u200b\u2060"
+_EDGES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace()) + _UNSEEN
+"""White space, the byte order mark and spaces of no width, which are no part of an id at its ends."""
 _NO_NUMBER = "not a finite number"
 _NO_DIGITS = "rounded, as a spreadsheet does; write all digits of the timestamp"
+_NO_COUNT = "a day that is written as a number; set data.time_format to '%d%m%Y', or to '%m%d%Y' if the month is first"
 _MIN_WRAPPED = 10
 """Number of ids from which on it is no chance that all of them are in quotes."""
 _ROUNDED = r"^\d(?:\.\d{0,8})?[Ee]\+?(?:0?9|1\d)$"
@@ -41,8 +42,18 @@ _FRACTION = r"^[-+]?0*(\d*)\.(\d*?)0*$"
 _MOST_DIGITS = 17
 """With as many, every floating-point number can be written exactly; a time with more is cut."""
 _CUT = "more digits than a floating-point number has; write the time as an integer, such as nanoseconds"
-_EXACT = 2**53
-_EXACT_32 = 2**24
+_EXACT = {pl.Float64: 2**53, pl.Float32: 2**24, pl.Float16: 2**11}
+"""Integers up to this one are exact in a float of the type."""
+_NO_IDS = {
+    r"^(?:\[.*[,'\" ].*\]|\{.*,.*\})$": "a list is not an id; write one row for each",
+    # As a spreadsheet or a table of floats writes a large number: ids that differ in its last digits become one.
+    r"^-?\d(?:\.\d+[Ee]\+?|[Ee]\+)\d+$": "a number of which only the first digits are left; write the ids as text "
+    "or as whole numbers",
+    r"^-{3,}$": "a line of dashes, not an id; remove it",
+}
+_DOUBTFUL = r"^(?:[\[{]|---|-?\d(?:\.\d+)?[Ee])"
+"""How each of these begins."""
+_DAY_OF_MONTH = r"^0\d{7}$"
 _COARSE = (
     "a float of 32 bits, which has room for 7 digits; write the timestamp as an integer or a float of 64 bits"
 )
@@ -158,7 +169,7 @@ class ValueParser:
             return raw.dt.epoch(self.date_unit), _reasons(raw, [])
         if raw.dtype == pl.Float32 and self.data.rules > 1:
             values, reasons = _numbers(raw, _NO_NUMBER)
-            coarse = pl.when(values.abs() > _EXACT_32).then(pl.lit(_COARSE))
+            coarse = pl.when(values.abs() > _EXACT[pl.Float32]).then(pl.lit(_COARSE))
             return values, pl.select(pl.coalesce(reasons, coarse)).to_series()
         if raw.dtype != pl.String:
             return _numbers(raw, _NO_NUMBER)
@@ -175,6 +186,9 @@ class ValueParser:
             self.date_unit = "ns" if moments.values.dtype == pl.Datetime else "us"
             return _moments(raw, moments)
         values, reasons = _numbers(raw, self.no_number)
+        if self.data.rules > 1 and _all_below(values, 10**8):
+            days = pl.when(raw.str.strip_chars().str.contains(_DAY_OF_MONTH)).then(pl.lit(_NO_COUNT))
+            reasons = pl.select(pl.coalesce(days, reasons)).to_series()
         if self.data.rules > 1 and values.dtype == pl.Float64:  # which integers never are
             texts = raw.str.strip_chars()
             rounded = pl.when(texts.str.contains(_ROUNDED)).then(pl.lit(_NO_DIGITS))
@@ -214,7 +228,7 @@ def _is_missing(ids: pl.Series) -> pl.Series:
 
 
 def _stripped(ids: pl.Series) -> pl.Series:
-    marked = ids.str.contains(_BOM, literal=True).any()
+    marked = ids.str.contains_any(list(_UNSEEN)).any()
     return ids.str.strip_chars(_EDGES if marked else None)  # of white space alone is faster
 
 
@@ -237,10 +251,8 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
         why = "a marker of a missing value is not an id; remove the row, or set data.null_ids to drop or keep"
         checks.append((raw.is_in(_FORMER_NULLS if data.rules == 1 else _NULLS), why))
     if data.rules > 1:
-        if raw.str.starts_with("[").any():
-            checks.append(
-                (raw.str.contains(r"^\[.*[,'\"].*\]$"), "a list is not an id; write one row for each")
-            )
+        if raw.str.contains(_DOUBTFUL).any():
+            checks += [(raw.str.contains(form), why) for form, why in _NO_IDS.items()]
         quote = raw.drop_nulls().head(1).str.slice(0, 1).to_list()
         if len(raw) >= _MIN_WRAPPED and quote in (["'"], ['"']):
             wrapped = raw.str.starts_with(quote[0]) & raw.str.ends_with(quote[0]) & (raw.str.len_bytes() > 1)
@@ -252,9 +264,21 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
 
 def _whole_numbers(raw: pl.Series) -> Column:
     """Ids that a table with missing values has as floats: 7.0 is 7."""
-    whole = raw.is_finite() & (raw == raw.floor()) & (raw.abs() <= _EXACT)
+    most = _EXACT[type(raw.dtype)]
     values = raw.cast(pl.Int64, strict=False).cast(pl.String)
-    return values, _reasons(raw.fill_nan(None), [(~whole, "not a whole number, which an id must be")])
+    checks = [
+        (~(raw.is_finite() & (raw == raw.floor())), "not a whole number, which an id must be"),
+        (
+            raw.abs() > most,
+            f"larger than {most:,}, from where on {raw.dtype} rounds; write ids as integers or text",
+        ),
+    ]
+    return values, _reasons(raw.fill_nan(None), checks)
+
+
+def _all_below(values: pl.Series, most: int) -> bool:
+    highest = values.max()
+    return isinstance(highest, int | float) and highest < most
 
 
 def _moments(raw: pl.Series, moments: Moments) -> Column:

@@ -287,6 +287,7 @@ def test_wrong_parts(
         (b"--x--\r\n", "multipart/form-data", 400, "bad_request"),
         (b"nonsense", "multipart/form-data; boundary=x", 400, "bad_request"),
         (b"", "multipart/form-data; boundary=x", 400, "bad_request"),
+        (b"", f"multipart/form-data; boundary={'x' * 300}", 400, "bad_request"),
         (
             b'--x\r\nContent-Disposition: form-data; name="dataset"\r\n\r\nu,i',
             "multipart/form-data; boundary=x",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from td3core.config import DataConfig
-from td3core.errors import BadRowsError, LogTooSmallError
+from td3core.errors import BadRowsError, LogTooSmallError, UnreadableLogError
 from td3core.interactions import InteractionLog, LogProfile, check_size, filter_log, profile_log, validate_log
 from td3core.interactions._filter import select_rows
 from td3core.interactions._numbering import number_ids
@@ -219,6 +219,8 @@ def test_validation_of_a_head_checks_rows_but_not_sizes(tmp_path: Path) -> None:
     assert (study.given.interactions, study.kept) == (1, None)
     with pytest.raises(BadRowsError):
         validate_log(path, DataConfig(), head_bytes=26)
+    with pytest.raises(UnreadableLogError, match="line 1 is longer than 8 bytes, which are looked at"):
+        validate_log(path, DataConfig(), head_bytes=8)
 
 
 def test_reading_logs_never_loads_torch() -> None:

@@ -45,8 +45,9 @@ def test_nan_in_json_is_no_id(tmp_path: Path) -> None:
         "user,item\nu1,i1\n\ufeffu1,i2\n",
         "user,item\nu1,i1\nu1\ufeff ,i2\n",
         " user | item \n u1  | i1 \n u1  | i2 \n",
+        "user,item\nu1\u200b,i1\n\u2060u1,i2\n",
     ],
-    ids=["spaces", "byte order mark", "byte order mark behind", "padding"],
+    ids=["spaces", "byte order mark", "byte order mark behind", "padding", "spaces of no width"],
 )
 def test_white_space_and_byte_order_marks_are_no_part_of_an_id(tmp_path: Path, text: str) -> None:
     assert read(tmp_path / "log.csv", text) == [("u1", "i1"), ("u1", "i2")]
@@ -72,9 +73,10 @@ def test_a_column_of_ids_in_quotes_is_refused_and_one_such_id_is_not(tmp_path: P
 
 
 def test_lists_are_no_ids(tmp_path: Path) -> None:
+    text = "user\titem\na\t[1, 2]\nb\t['c']\nc\t[4 2 3]\nd\t{i1,i2}\n[deleted]\td\n{guid}\td\n"
     with pytest.raises(BadRowsError) as caught:
-        read(tmp_path / "log.tsv", "user\titem\na\t[1, 2]\nb\t['c']\n[deleted]\td\n")
-    assert [problem.line for problem in caught.value.problems] == [2, 3]
+        read(tmp_path / "log.tsv", text)
+    assert [problem.line for problem in caught.value.problems] == [2, 3, 4, 5]
     columns = ColumnsConfig(item="items")
     with pytest.raises(MissingColumnError, match="holds lists"):
         read(tmp_path / "log.inter", "user:token\titems:token_seq\na\tb c\n", DataConfig(columns=columns))
@@ -141,12 +143,67 @@ def test_ids_of_parquet_that_are_neither(tmp_path: Path) -> None:
     pl.DataFrame({"user": users, "item": users}).write_parquet(tmp_path / "log.parquet")
     with pytest.raises(BadRowsError) as caught:
         read_log(tmp_path / "log.parquet", DataConfig())
-    number = "not a whole number, which an id must be"
-    assert [(problem.line, problem.column, problem.reason) for problem in caught.value.problems] == [
-        (line, column, reason)
-        for line, reason in ((2, number), (3, "empty value"), (4, number))
-        for column in ("user", "item")
+    number, large = (
+        "not a whole number, which an id must be",
+        "larger than 9,007,199,254,740,992, from where on",
+    )
+    problems = caught.value.problems
+    assert [(problem.line, problem.column) for problem in problems] == [
+        (line, column) for line in (2, 3, 4) for column in ("user", "item")
     ]
+    for problem, reason in zip(problems[::2], (number, "empty value", large), strict=True):
+        assert problem.reason.startswith(reason)
     pl.DataFrame({"user": [b"a"], "item": [b"\xff"]}).write_parquet(tmp_path / "log.parquet")
     with pytest.raises(UnreadableLogError, match="user or item has ids that are not UTF-8"):
         read_log(tmp_path / "log.parquet", DataConfig())
+
+
+ROUNDED = "only the first digits are left"
+
+
+@pytest.mark.parametrize("user", ["7.65611E+16", "7.65611979602879e+16", "7E+16", "1.5e10"])
+def test_ids_that_a_spreadsheet_has_rounded_are_refused(tmp_path: Path, user: str) -> None:
+    with pytest.raises(BadRowsError, match=ROUNDED):
+        read(tmp_path / "log.csv", f"user,item\n{user},a\n3e5,b\n")
+
+
+def test_codes_that_look_like_numbers_are_ids(tmp_path: Path) -> None:
+    rows = [("3e5", "1E9"), ("1.5", "5e"), ("-", "--")]
+    assert read(tmp_path / "log.csv", "user,item\n" + "".join(f"{u},{i}\n" for u, i in rows)) == rows
+
+
+def test_a_line_of_dashes_is_no_id(tmp_path: Path) -> None:
+    with pytest.raises(BadRowsError, match="a line of dashes"):
+        read(tmp_path / "log.csv", "user,item\n-------,-------\na,b\n")
+
+
+@pytest.mark.parametrize("spelt", ["76561197960282071.0", "76561197960282071.00"])
+def test_large_whole_numbers_of_json_are_exact(tmp_path: Path, spelt: str) -> None:
+    lines = f'{{"user": {spelt}, "item": "a"}}\n{{"user": 76561197960282071, "item": "b"}}\n'
+    assert read(tmp_path / "log.jsonl", lines) == [("76561197960282071", "a"), ("76561197960282071", "b")]
+
+
+@pytest.mark.parametrize("user", ["7.656119796028207e+16", "7.6561E16", "1e16", "1.5e300"])
+def test_ids_of_json_that_were_rounded_are_refused(tmp_path: Path, user: str) -> None:
+    with pytest.raises(BadRowsError, match=ROUNDED):
+        read(tmp_path / "log.jsonl", f'{{"user": {user}, "item": "a"}}\n')
+
+
+@pytest.mark.parametrize(("kind", "exact"), [(pl.Float64, 2**53), (pl.Float32, 2**24), (pl.Float16, 2**11)])
+def test_floats_are_ids_up_to_where_they_round(tmp_path: Path, kind: type[pl.DataType], exact: int) -> None:
+    path = tmp_path / "log.arrow"
+    pl.DataFrame({"user": pl.Series([exact], dtype=kind), "item": ["a"]}).write_ipc(path)
+    assert read_log(path, DataConfig()).frame.rows() == [(str(exact), "a")]
+    pl.DataFrame({"user": pl.Series([2 * exact], dtype=kind), "item": ["a"]}).write_ipc(path)
+    with pytest.raises(BadRowsError, match=f"larger than {exact:,}"):
+        read_log(path, DataConfig())
+
+
+def test_whole_numbers_in_two_spellings_are_refused(tmp_path: Path) -> None:
+    rows = "user,item\n1,a\n2,2.0\n1.0,b\n"
+    with pytest.raises(
+        UnreadableLogError, match=r"user ids are whole numbers in two spellings, such as 1 and 1\.0"
+    ):
+        read(tmp_path / "log.csv", rows)
+    assert len(read(tmp_path / "log.csv", rows, DataConfig(rules=1))) == 3
+    assert read(tmp_path / "log.csv", "user,item\n1.0,v1.0\n2.0,v1\n") == [("1.0", "v1.0"), ("2.0", "v1")]

@@ -252,6 +252,9 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     session = '{"user": 1, "events": [{"item": 3}, {"item": 4, "item": 5}]}\n'
     with pytest.raises(BadRowsError, match="line 1, column item: the object has this key twice"):
         read(tmp_path / "log.jsonl", session, events="events")
+    spaced = '{"user" : 1, "user" : 2, "item" : 3}\n'
+    with pytest.raises(BadRowsError, match="line 1, column user: the object has this key twice"):
+        read(tmp_path / "log.jsonl", spaced)
     named_alike = '{"user": 1, "item": 3, "context": {"user": "x"}}\n'
     assert read(tmp_path / "log.jsonl", named_alike) == [("1", "3")]
     inner = '{"user": 1, "item": 3, "context": {"a": 1, "a": 2}}\n'

@@ -36,6 +36,15 @@ def read_parquet(path: Path, times: pl.Series, data: DataConfig | None = None) -
         ([BEGIN + n for n in range(9)] + [0, 0], "2 of 11 timestamps are 0, which is no time; remove"),
         ([1000 * BEGIN, -1, 1000 * BEGIN + 3], "1 of 3 timestamps are -1, which is no time"),
         (["2017-07-14", "1970-01-01", "2017-07-15"], "1 of 3 timestamps are 0, which is no time"),
+        ([BEGIN, 2**31 - 1, BEGIN + 5], "1 of 3 timestamps are 2.14748e\\+09, which is no time"),
+        (
+            ["0001-01-01T00:00:00Z", "2017-07-14", "2017-07-15"],
+            "1 of 3 timestamps are in year 1, which is no time",
+        ),
+        (["2017-07-14", "9999-12-31", "2017-07-15"], "are at the end of year 9999, which is no time"),
+        ([BEGIN, BEGIN // 60, BEGIN + 9], "2 in seconds and 1 in minutes, or days such as 20260131"),
+        ([BEGIN, 20170714, BEGIN + 9], "2 in seconds and 1 in minutes, or days such as 20260131"),
+        ([20170714, 20170714074151], "1 in minutes, or days such as 20260131 and 1 in times such as"),
         (["9100000000000000.5", "9100000000000007"], "too large to be exact as floating-point numbers"),
     ],
 )
@@ -72,6 +81,30 @@ def test_rounded_timestamps_are_named_by_their_lines(tmp_path: Path) -> None:
         (4, "1.50002E+12"),
     ]
     assert "rounded" in caught.value.problems[0].reason
+
+
+def test_rounded_timestamps_of_json_are_named_as_well(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"user": 1, "item": 2, "ts": 1.502E+09}\n')
+    with pytest.raises(BadRowsError, match="rounded, as a spreadsheet does"):
+        read_log(tmp_path / "log.jsonl", DataConfig())
+    (tmp_path / "log.jsonl").write_text('{"user": 1, "item": 2, "ts": 1.501555365E9}\n')
+    assert read_log(tmp_path / "log.jsonl", DataConfig()).frame["timestamp"].to_list() == [1501555365]
+
+
+def test_days_that_are_written_as_numbers_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadRowsError, match=r"set data\.time_format to '%d%m%Y'") as caught:
+        read_csv(tmp_path / "log.csv", ["14072017", "01082017"])
+    assert [problem.line for problem in caught.value.problems] == [3]
+    read = read_csv(tmp_path / "log.csv", ["14072017", "01082017"], DataConfig(time_format="%d%m%Y"))
+    assert read == [1499990400 * 10**6, 1501545600 * 10**6]
+
+
+def test_decimals_with_a_fraction_are_exact_or_refused(tmp_path: Path) -> None:
+    quarters = pl.Series([Decimal(f"{BEGIN}.25"), Decimal(f"{BEGIN}.5")], dtype=pl.Decimal(38, 9))
+    assert read_parquet(tmp_path / "log.parquet", quarters) == [BEGIN + 0.25, BEGIN + 0.5]
+    fine = pl.Series([Decimal(f"{BEGIN}.000000009")], dtype=pl.Decimal(38, 9))
+    with pytest.raises(BadRowsError, match="more digits than a floating-point number has"):
+        read_parquet(tmp_path / "log.parquet", fine)
 
 
 def test_nanoseconds_of_parquet_stay_exact(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_bad_lines_are_listed_up_to_the_limit(tmp_path: Path) -> None:
     [
         ("1: 5 9\n2: 9\n", "a colon"),
         ("1\t5,9\n2\t9,5\n", "a comma"),
-        ("1 5:1 9:1\n2 9:0.5\n", "a colon"),
+        ("1 i5:1 i9:1\n2 i9:0.5\n", "a colon"),
         ("1 [5 9]\n2 [9 5]\n", "a bracket"),
         ("1 5|9\n2 9|5\n", "a bar"),
     ],

@@ -53,6 +53,10 @@ def test_a_column_named_like_a_time_must_be_used_or_declined(tmp_path: Path, nam
         (1500018111, 1500018112, 1600000000),
         (1500018111000, 1500018112000, 1),
         ("2020-01-02", "2020-01-03", "2021-01-01"),
+        (1500018111.25, 1500018112.5, 1600000000),
+        ("NULL", 1500018111, "NaT", 1500018112, 1600000000),
+        (20170714, 20170715, 20170801),
+        ("14-Jul-17", "15-Jul-17", "01-Aug-17"),
     ],
 )
 def test_a_column_valued_like_a_time_is_refused(tmp_path: Path, values: tuple[object, ...]) -> None:
@@ -62,8 +66,8 @@ def test_a_column_valued_like_a_time_is_refused(tmp_path: Path, values: tuple[ob
     else:
         with pytest.raises(MissingColumnError, match="look like times: x"):
             read(tmp_path / "log.csv", text)
-        assert len(read(tmp_path / "log.csv", text, NONE)) == 3
-    assert len(read(tmp_path / "log.csv", text.replace("x", "order_id", 1))) == 3
+        assert len(read(tmp_path / "log.csv", text, NONE)) == len(values)
+    assert len(read(tmp_path / "log.csv", text.replace("x", "order_id", 1))) == len(values)
 
 
 def test_dates_of_parquet_are_seen_by_their_type(tmp_path: Path) -> None:
@@ -80,6 +84,34 @@ def test_dates_of_parquet_are_seen_by_their_type(tmp_path: Path) -> None:
 def test_times_of_users_and_items_and_durations_are_left_alone(tmp_path: Path, name: str) -> None:
     rows = read(tmp_path / "log.csv", f"user,item,{name}\na,b,7\n")
     assert [row[:2] for row in rows] == [("a", "b")]
+
+
+def test_a_time_that_is_named_like_a_duration_is_one_by_its_values(tmp_path: Path) -> None:
+    rows = "".join(f"a,b{n},2017-07-14T02:4{n}:00Z\n" for n in range(3))
+    with pytest.raises(MissingColumnError, match="look like times: play_time"):
+        read(tmp_path / "log.csv", "user,item,play_time\n" + rows)
+    assert len(read(tmp_path / "log.csv", "user,item,published_at\n" + rows)) == 3
+
+
+@pytest.mark.parametrize("days", ["timestamp", "created_at"])
+def test_days_under_a_usual_name_do_not_hide_a_finer_time(tmp_path: Path, days: str) -> None:
+    rows = [(f"b{n}", "2017-07-14", 1500018111000 + n) for n in range(3)]
+    text = "".join(f"a,{item},{day},{time}\n" for item, day, time in rows)
+    with pytest.raises(MissingColumnError, match=f"look like times: {days}, time_ms"):
+        read(tmp_path / "log.csv", f"user,item,{days},time_ms\n" + text)
+    chosen = DataConfig(columns=ColumnsConfig(timestamp="time_ms"))
+    assert [row[2] for row in read(tmp_path / "log.csv", f"user,item,{days},time_ms\n" + text, chosen)] == [
+        time for _, _, time in rows
+    ]
+    assert len(read(tmp_path / "log.csv", f"user,item,{days},price\n" + text.replace("15000181", ""))) == 3
+
+
+def test_floats_of_parquet_are_looked_at_as_well(tmp_path: Path) -> None:
+    times = [1500018111.25, 1500018112.5, 1500018113.0]
+    frame = pl.DataFrame({"user": ["a"] * 3, "item": ["b", "c", "d"], "t": times})
+    frame.write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(MissingColumnError, match="look like times: t"):
+        read_log(tmp_path / "log.parquet", DataConfig())
 
 
 def test_a_day_does_not_hide_a_finer_time(tmp_path: Path) -> None:
