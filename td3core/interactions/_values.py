@@ -42,7 +42,7 @@ _FRACTION = r"^[-+]?0*(\d*)\.(\d*?)0*$"
 _MOST_DIGITS = 17
 """With as many, every floating-point number can be written exactly; a time with more is cut."""
 _CUT = "more digits than a floating-point number has; write the time as an integer, such as nanoseconds"
-_EXACT = {pl.Float64: 2**53, pl.Float32: 2**24, pl.Float16: 2**11}
+_EXACT: dict[type[pl.DataType], int] = {pl.Float64: 2**53, pl.Float32: 2**24, pl.Float16: 2**11}
 """Integers up to this one are exact in a float of the type."""
 _NO_IDS = {
     r"^(?:\[.*[,'\" ].*\]|\{.*,.*\})$": "a list is not an id; write one row for each",
