@@ -13,7 +13,7 @@ from td3client.private import write_private
 
 KEY_FILE = "api-key"
 """Name of the file in the data folder."""
-SECONDS = 60.0
+SECONDS = 120.0  # as long as for migrations: a busy machine starts Python slowly
 
 
 def new_key(environment: Mapping[str, str]) -> str:
