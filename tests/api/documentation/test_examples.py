@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.db import Database
+from api.members.schemas import MEMBER_EXAMPLE
 from api.models import DEFAULT_TENANT, Job
 from api.settings import Settings
 from tests.support.access import new_key
@@ -16,6 +17,13 @@ from tests.support.runs import add_evaluation
 from tests.support.webhooks import add_webhook
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With the issuer of the examples."""
+    trust = {"issuer": MEMBER_EXAMPLE["issuer"], "audience": "td3"}
+    return settings.model_copy(update={"oidc_issuers": json.dumps([trust])})
 
 
 def ids_of(database: Database, finished_job: str) -> dict[str, str]:
