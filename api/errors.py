@@ -336,6 +336,30 @@ class AlreadyFinishedError(ConflictError):
     code = "already_finished"
 
 
+class NotEndedError(ConflictError):
+    """The run has not ended."""
+
+    code = "not_ended"
+
+
+class CountChangedError(ConflictError):
+    """There are more or fewer runs than expected."""
+
+    code = "count_changed"
+
+
+class PinnedError(ConflictError):
+    """The run is pinned."""
+
+    code = "pinned"
+
+
+class JobDeletedError(ConflictError):
+    """The job of the evaluation is deleted."""
+
+    code = "job_deleted"
+
+
 class KeyInUseError(ConflictError):
     """A request with this Idempotency-Key is in progress."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from api.db import now
-from api.errors import ExpiredError
+from api.errors import ExpiredError, JobNotFoundError
 from api.models import RUN_KINDS, Base, Dataset, Job, Run, SummaryArchive
 
 BATCH = 500
@@ -49,11 +49,16 @@ def _needed(model: type[Dataset | SummaryArchive], before: datetime) -> ColumnEl
 
 
 def pin(session: Session, job: Job) -> None:
-    """Prevent the log and the summary of the job from expiring until this transaction ends.
+    """Prevent the log and the summary of the job from expiring, and the job from being deleted, until this transaction
+    ends.
 
     Raises:
+        JobNotFoundError: The job was deleted in the meantime.
         ExpiredError: One of them has expired already.
     """
+    kept = select(Job.id).where(Job.id == job.id, Job.deleted_at.is_(None)).with_for_update(read=True)
+    if session.scalar(kept) is None:
+        raise JobNotFoundError(f"The job {job.id} does not exist.")
     for what, query in (
         ("log", select(Dataset.expired_at).where(Dataset.id == job.dataset_id)),
         ("summary", select(SummaryArchive.expired_at).where(SummaryArchive.job_id == job.id)),

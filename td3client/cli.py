@@ -43,6 +43,7 @@ Log = Annotated[
 ]
 JobId = Annotated[str, typer.Argument(help="Id of the job (job_…).")]
 RunId = Annotated[str, typer.Argument(help="Id of a job (job_…) or an evaluation (eval_…).")]
+RunIds = Annotated[list[str], typer.Argument(help="Ids of jobs (job_…) or evaluations (eval_…).")]
 Cutoff = Annotated[int, typer.Option(help="Cut-off k of the metrics of an evaluation to print.")]
 Class = Annotated[
     Priority,
@@ -85,6 +86,7 @@ Sort = Annotated[
         help="created_at or finished_at; with a - before it, the latest first. Default: -created_at."
     ),
 ]
+Deleted = Annotated[bool, typer.Option("--deleted", help="Those that are deleted and can be restored.")]
 
 
 @app.callback()
@@ -232,10 +234,13 @@ def evaluations(
     since: Since = None,
     until: Until = None,
     sort: Sort = None,
+    deleted: Deleted = False,
     url: Url = None,
 ) -> None:
     """List the evaluations of a job or of all jobs, newest first, one per line: all, or those that all options want."""
-    wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
+    wanted = _wanted(
+        state, not_state, label, not_label, dataset, created_by, error, since, until, sort, deleted=deleted
+    )
     with connect(url) as client:
         for evaluation in client.evaluations(job_id, limit=limit, **wanted)["items"]:
             console.print(evaluation_line(evaluation))
@@ -289,13 +294,37 @@ def jobs(
     since: Since = None,
     until: Until = None,
     sort: Sort = None,
+    deleted: Deleted = False,
     url: Url = None,
 ) -> None:
     """List jobs, newest first, one per line: all, or those that all options want."""
-    wanted = _wanted(state, not_state, label, not_label, dataset, created_by, error, since, until, sort)
+    wanted = _wanted(
+        state, not_state, label, not_label, dataset, created_by, error, since, until, sort, deleted=deleted
+    )
     with connect(url) as client:
         for job in client.jobs(limit=limit, **wanted)["items"]:
             console.print(job_line(job))
+
+
+@app.command()
+def delete(run_ids: RunIds, url: Url = None) -> None:
+    """Delete jobs or evaluations that have ended, and print until when each can be restored."""
+    with connect(url) as client:
+        for run_id in run_ids:
+            gone = client.delete(run_id)
+            until, freed = gone["restorable_until"][:19], gone["frees_bytes"]
+            console.print(
+                plain_line(f"{gone['id']} can be restored until {until}, then {freed} bytes are freed")
+            )
+
+
+@app.command()
+def restore(run_ids: RunIds, url: Url = None) -> None:
+    """Restore deleted jobs or evaluations and print their states."""
+    with connect(url) as client:
+        for run_id in run_ids:
+            run = client.restore(run_id)
+            console.print(plain_line(f"{run['id']} {run['state']}"))
 
 
 @app.command()
@@ -330,6 +359,8 @@ def _wanted(
     since: str | None,
     until: str | None,
     sort: str | None,
+    *,
+    deleted: bool,
 ) -> RunFilter:
     """The filter that the options of a list give."""
     given: dict[str, Any] = {
@@ -343,6 +374,7 @@ def _wanted(
         "created_since": since,
         "created_until": until,
         "sort": sort,
+        "deleted": deleted,
     }
     return RunFilter(**{name: value for name, value in given.items() if value})
 

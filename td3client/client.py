@@ -21,6 +21,8 @@ from td3client.ids import archive_name, evaluation_path, is_evaluation, job_path
 from td3client.keys import Keys, Projects
 from td3client.requests import Requests
 from td3client.resources import (
+    Bulk,
+    DeletedRun,
     Evaluation,
     EvaluationPage,
     Event,
@@ -240,6 +242,22 @@ class Client:
         """Resume a paused job from its checkpoint."""
         return self._call(Job, "POST", f"{job_path(job_id)}/resume")
 
+    def cancel_jobs(self, *, expected: int | None = None, **wanted: Unpack[RunFilter]) -> Bulk:
+        """Cancel the wanted jobs that have not ended, if they are as many as `expected`; None: only count them."""
+        return self._call(Bulk, "POST", "/v1/jobs/cancel", json=_bulk(wanted, expected))
+
+    def delete_jobs(self, *, expected: int | None = None, **wanted: Unpack[RunFilter]) -> Bulk:
+        """Delete the wanted jobs that can be deleted, if they are as many as `expected`; None: only count them."""
+        return self._call(Bulk, "POST", "/v1/jobs/delete", json=_bulk(wanted, expected))
+
+    def delete(self, run_id: str) -> DeletedRun:
+        """Delete a job or an evaluation that has ended. It can be restored for a time."""
+        return self._call(DeletedRun, "DELETE", run_path(run_id))
+
+    def restore(self, run_id: str) -> Run:
+        """Restore a deleted job or evaluation."""
+        return self._call(_kind(run_id), "POST", f"{run_path(run_id)}/restore")
+
     def evaluate(
         self,
         job_id: str,
@@ -428,6 +446,11 @@ def _upload(
             "files": {"dataset": (log.name, dataset, "application/octet-stream")},
             "timeout": httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
         }
+
+
+def _bulk(wanted: RunFilter, expected: int | None) -> dict[str, Any]:
+    """The body of a request that does something to many runs."""
+    return {"filter": parameters(wanted), "expected": expected}
 
 
 def _notes(name: str | None, labels: Mapping[str, str] | None) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class RunFilter(TypedDict, total=False):
     """What was submitted then or later is not listed."""
     finished_since: datetime | str
     finished_until: datetime | str
+    deleted: bool
+    """List what is deleted and can be restored, in place of all that is not."""
     sort: Order
     """Order of the list: the latest first with `-`; in that of `finished_at`, only what has ended."""
 
@@ -50,5 +52,5 @@ def parameters(wanted: RunFilter) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in wanted.items()
-        if value not in (None, (), [])
+        if value not in (None, (), [], False)
     }

@@ -78,6 +78,8 @@ class Run(TypedDict):
     """When a worker first started the run."""
     finished_at: str | None
     """When the run ended."""
+    deleted_at: str | None
+    """When the run was deleted; null unless it is listed among the deleted ones."""
     links: dict[str, str]
     """Paths of related resources and possible operations, by name."""
 
@@ -116,6 +118,19 @@ class AuditEntryPage(TypedDict):
     """The items of this page."""
     next_cursor: str | None
     """Value of `cursor` for the next page; null on the last page."""
+
+
+class Bulk(TypedDict):
+    """How many runs a filter found, and whether it was done to them."""
+
+    count: int
+    """Number of runs to which it can be done."""
+    done: bool
+    """Whether it was done."""
+    most: int
+    """Maximum number of runs of one request."""
+    frees_bytes: NotRequired[int | None]
+    """Bytes in storage that are freed when what was deleted is removed; null unless it was deleted."""
 
 
 class Comparison(TypedDict):
@@ -188,6 +203,21 @@ class Dataset(TypedDict):
     """
     id: str
     """Id of the dataset."""
+
+
+class DeletedRun(TypedDict):
+    """A run that is deleted and can be restored for a time."""
+
+    id: str
+    """Id of the run."""
+    deleted_at: str
+    """When it was deleted."""
+    restorable_until: str
+    """Until when it can be restored; then it is removed."""
+    frees_bytes: int
+    """Bytes in storage that are freed then. A log counts with the last of the jobs that share it."""
+    links: dict[str, str]
+    """Paths of possible operations, by name."""
 
 
 class Delivery(TypedDict):

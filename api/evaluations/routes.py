@@ -14,20 +14,29 @@ from api.errors import (
     InvalidCursorError,
     InvalidRequestError,
     InvalidSpecError,
+    JobDeletedError,
     JobNotFinishedError,
     JobNotFoundError,
     JobWithoutSummaryError,
     KeyInUseError,
     KeyReusedError,
+    NotEndedError,
+    PinnedError,
     TooLargeError,
     UnsupportedBodyError,
 )
 from api.evaluations import service
-from api.evaluations.schemas import CANCELLING_EXAMPLE, QUEUED_EXAMPLE, SUCCEEDED_EXAMPLE, EvaluationOut
+from api.evaluations.schemas import (
+    CANCELLING_EXAMPLE,
+    DELETED_EXAMPLE,
+    QUEUED_EXAMPLE,
+    SUCCEEDED_EXAMPLE,
+    EvaluationOut,
+)
 from api.http.auth import Tenant
 from api.http.body import fields_of, read_json
 from api.http.context import Context, Service
-from api.http.finding import Noted, Order, Wanted
+from api.http.finding import Deleted, Noted, Order, Wanted
 from api.http.openapi import answer, json_body
 from api.http.pagination import Cursor, Limit, Page
 from api.http.priority import Class, beyond_default
@@ -40,6 +49,7 @@ from api.models import Evaluation, Priority
 from api.pages import RowPage
 from api.runs.annotations import RunChange
 from api.runs.filters import Sort
+from api.runs.schemas import DeletedRun
 from api.runs.standing import standings
 from td3core.config import EvaluationSpec
 
@@ -173,12 +183,15 @@ def list_evaluations(
     base: Base,
     wanted: Wanted,
     sort: Order = Sort.LATEST_CREATED,
+    deleted: Deleted = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[EvaluationOut]:
     """List the evaluations of all jobs, newest first, with the filters of the list of jobs."""
     with context.database.reading() as session:
-        page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
+        page = service.page(
+            session, wanted, sort, tenant_id=tenant, deleted=deleted, limit=limit, cursor=cursor
+        )
         return _listed(session, page, context, base)
 
 
@@ -215,6 +228,35 @@ def change_evaluation(
     with context.database.transaction() as session:
         evaluation = service.change(session, evaluation_id, change, tenant_id=tenant)
         return EvaluationOut.of(evaluation, base=base)
+
+
+@router.delete(
+    "/evaluations/{evaluation_id}",
+    summary="Delete an evaluation",
+    responses={
+        200: answer("The evaluation is deleted, and can be restored for a time.", DELETED_EXAMPLE),
+        **documented(EvaluationNotFoundError, NotEndedError, PinnedError),
+    },
+)
+def delete_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> DeletedRun:
+    """Delete an evaluation that has ended. It is hidden at once, and removed when it can no longer be restored."""
+    with context.database.transaction() as session:
+        evaluation = service.remove(session, evaluation_id, tenant_id=tenant)
+        return DeletedRun.of(evaluation, base=base, frees_bytes=0, restore_days=context.settings.restore_days)
+
+
+@router.post(
+    "/evaluations/{evaluation_id}/restore",
+    summary="Restore an evaluation",
+    responses={
+        200: answer("The evaluation.", SUCCEEDED_EXAMPLE),
+        **documented(EvaluationNotFoundError, JobDeletedError),
+    },
+)
+def restore_evaluation(evaluation_id: str, context: Service, tenant: Tenant, base: Base) -> EvaluationOut:
+    """Restore a deleted evaluation. One that is not deleted is not changed."""
+    with context.database.transaction() as session:
+        return EvaluationOut.of(service.restore(session, evaluation_id, tenant_id=tenant), base=base)
 
 
 @router.post(

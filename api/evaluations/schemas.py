@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.jobs.schemas import JOB_ID
 from api.models import Evaluation, Priority, RunState
-from api.runs.schemas import RunOut, run_fields
+from api.runs.schemas import RunOut, deleted_links, run_fields
 from api.runs.standing import Standing
 from api.runs.stored import Stored
 from td3core.config import EvaluationSpec
@@ -74,6 +74,8 @@ class EvaluationOut(RunOut):
         links = {"self": here, "events": f"{here}/events", "job": f"{base}/jobs/{evaluation.job_id}"}
         if not evaluation.state.ended:
             links["cancel"] = f"{here}/cancel"
+        if evaluation.deleted_at is not None:
+            links = deleted_links(evaluation, base=base)
         result = {} if evaluation.result is None else current_format(evaluation.result)
         return cls(
             **run_fields(evaluation, standing),
@@ -116,6 +118,7 @@ SUCCEEDED_EXAMPLE: dict[str, Any] = {
     "created_by": None,
     "started_at": "2026-01-15T09:40:00Z",
     "finished_at": "2026-01-15T09:41:12Z",
+    "deleted_at": None,
     "links": {
         "self": f"/v1/evaluations/{EVALUATION_ID}",
         "events": f"/v1/evaluations/{EVALUATION_ID}/events",
@@ -215,6 +218,14 @@ QUEUED_EXAMPLE = SUCCEEDED_EXAMPLE | {
     "split": None,
     "protocol": None,
     "exclude_seen": None,
+}
+
+DELETED_EXAMPLE = {
+    "id": EVALUATION_ID,
+    "deleted_at": "2026-01-20T08:00:00Z",
+    "restorable_until": "2026-01-27T08:00:00Z",
+    "frees_bytes": 0,
+    "links": {"restore": f"/v1/evaluations/{EVALUATION_ID}/restore"},
 }
 
 CANCELLING_EXAMPLE = QUEUED_EXAMPLE | {

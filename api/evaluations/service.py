@@ -14,7 +14,7 @@ from api.ids import new_id
 from api.jobs import service as jobs
 from api.models import Evaluation, Priority, RunState
 from api.pages import RowPage
-from api.runs import annotations, events, filters
+from api.runs import annotations, events, filters, removal
 from api.runs.annotations import RunChange, annotate
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
@@ -69,11 +69,20 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
     """Find an evaluation of this tenant.
 
     Raises:
-        EvaluationNotFoundError: It does not exist.
+        EvaluationNotFoundError: It does not exist, or is deleted.
     """
-    evaluation = session.scalar(
-        select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
-    )
+    evaluation = _find(session, evaluation_id, tenant_id=tenant_id)
+    if evaluation.deleted_at is not None:
+        raise EvaluationNotFoundError(
+            f"The evaluation {evaluation_id} is deleted. For a time, it can be restored."
+        )
+    return evaluation
+
+
+def _find(session: Session, evaluation_id: str, *, tenant_id: str, lock: bool = False) -> Evaluation:
+    """Find an evaluation that may be deleted, and lock its row if it is to be changed."""
+    query = select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
+    evaluation = session.scalar(query.with_for_update() if lock else query)
     if evaluation is None:
         raise EvaluationNotFoundError(f"The evaluation {evaluation_id} does not exist.")
     return evaluation
@@ -86,6 +95,7 @@ def page(
     *,
     tenant_id: str,
     job_id: str | None = None,
+    deleted: bool = False,
     limit: int,
     cursor: str | None,
 ) -> RowPage[Evaluation]:
@@ -98,7 +108,15 @@ def page(
     if job_id is not None:
         jobs.get(session, job_id, tenant_id=tenant_id)
     return filters.page(
-        session, Evaluation, wanted, sort, tenant_id=tenant_id, job_id=job_id, limit=limit, cursor=cursor
+        session,
+        Evaluation,
+        wanted,
+        sort,
+        tenant_id=tenant_id,
+        job_id=job_id,
+        deleted=deleted,
+        limit=limit,
+        cursor=cursor,
     )
 
 
@@ -109,9 +127,36 @@ def change(session: Session, evaluation_id: str, wanted: RunChange, *, tenant_id
         EvaluationNotFoundError: It does not exist.
         InvalidRequestError: It would have too many labels.
     """
-    annotations.lock(session, Evaluation, evaluation_id)
+    _find(session, evaluation_id, tenant_id=tenant_id, lock=True)
     evaluation = get(session, evaluation_id, tenant_id=tenant_id)
     annotations.change(session, evaluation, wanted, action=Action.EVALUATION_CHANGED)
+    return evaluation
+
+
+def remove(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
+    """Delete an evaluation that has ended. Repeating this changes nothing.
+
+    Raises:
+        EvaluationNotFoundError: It does not exist.
+        NotEndedError: It has not ended.
+        PinnedError: It is pinned.
+    """
+    evaluation = _find(session, evaluation_id, tenant_id=tenant_id, lock=True)
+    if removal.hide(session, evaluation):
+        audit.record(session, Action.EVALUATION_DELETED, evaluation_id, tenant_id=tenant_id)
+    return evaluation
+
+
+def restore(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
+    """Restore a deleted evaluation. One that is not deleted is not changed.
+
+    Raises:
+        EvaluationNotFoundError: It does not exist, or no longer.
+        JobDeletedError: Its job is deleted.
+    """
+    evaluation = _find(session, evaluation_id, tenant_id=tenant_id, lock=True)
+    if removal.restore(session, evaluation):
+        audit.record(session, Action.EVALUATION_RESTORED, evaluation_id, tenant_id=tenant_id)
     return evaluation
 
 

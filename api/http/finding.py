@@ -22,6 +22,9 @@ Order = Annotated[
         "have ended are listed."
     ),
 ]
+Deleted = Annotated[
+    bool, Query(description="List what is deleted and can be restored, in place of all that is not.")
+]
 
 
 @dataclass(frozen=True, slots=True)

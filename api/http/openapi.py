@@ -21,6 +21,7 @@ from api.keys.schemas import KeyIn, RotationIn
 from api.members.schemas import MemberIn
 from api.projects.schemas import ProjectChange, ProjectIn
 from api.runs.annotations import RunChange
+from api.runs.bulk import Bulk
 from api.webhooks.schemas import Replay, Rotation, WebhookChange, WebhookSpec
 from td3core.config import EvaluationSpec, JobSpec
 
@@ -51,6 +52,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     Rotation,
     Replay,
     RunChange,
+    Bulk,
 )
 """Request bodies that no route declares in its signature."""
 SCHEME = "api_key"

@@ -33,7 +33,7 @@ from api.errors import (
 from api.http.auth import Caller, Tenant, missing_scope
 from api.http.body import drain
 from api.http.context import Service
-from api.http.finding import Noted, Order, Wanted
+from api.http.finding import Deleted, Noted, Order, Wanted
 from api.http.multipart import Submission, receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
@@ -329,6 +329,7 @@ def list_jobs(
     base: Base,
     wanted: Wanted,
     sort: Order = Sort.LATEST_CREATED,
+    deleted: Deleted = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
@@ -338,7 +339,9 @@ def list_jobs(
     and its order.
     """
     with context.database.reading() as session:
-        page = service.page(session, wanted, sort, tenant_id=tenant, limit=limit, cursor=cursor)
+        page = service.page(
+            session, wanted, sort, tenant_id=tenant, deleted=deleted, limit=limit, cursor=cursor
+        )
         stand = standings(session, page.rows, silent_after=context.settings.silent_after)
         return Page.of(page, lambda job: JobOut.of(job, base=base, standing=stand.get(job.id)))
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.datasets.schemas import READING_EXAMPLE, DatasetOut
 from api.models import Job, Priority, RunState, SummaryArchive, Webhook
-from api.runs.schemas import RunOut, run_fields
+from api.runs.schemas import RunOut, deleted_links, run_fields
 from api.runs.standing import Standing
 from api.runs.stored import Stored
 from api.webhooks.schemas import WebhookWithSecret
@@ -69,6 +69,8 @@ class JobOut(RunOut):
             links["resume"] = f"{here}/resume"
         if job.summary and not job.summary.expired_at:
             links["summary"] = f"{here}/summary"
+        if job.deleted_at is not None:
+            links = deleted_links(job, base=base)
         metrics: Any = job.metrics
         return cls(
             **run_fields(job, standing),
@@ -135,6 +137,7 @@ QUEUED_EXAMPLE: dict[str, Any] = {
     "created_by": None,
     "started_at": None,
     "finished_at": None,
+    "deleted_at": None,
     "links": {
         "self": f"/v1/jobs/{JOB_ID}",
         "events": f"/v1/jobs/{JOB_ID}/events",
@@ -163,6 +166,13 @@ RUNNING_EXAMPLE = QUEUED_EXAMPLE | {
 }
 
 CANCELLING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.CANCELLING}
+DELETED_EXAMPLE = {
+    "id": JOB_ID,
+    "deleted_at": "2026-01-20T08:00:00Z",
+    "restorable_until": "2026-01-27T08:00:00Z",
+    "frees_bytes": 2163493,
+    "links": {"restore": f"/v1/jobs/{JOB_ID}/restore"},
+}
 PAUSING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.PAUSING}
 SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False, "webhook": None}
 DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True, "webhook": None}

@@ -26,8 +26,9 @@ from api.idempotency.keys import digest
 from api.ids import new_id
 from api.models import Dataset, Job, Priority, RunState, SummaryArchive
 from api.pages import RowPage
-from api.runs import annotations, events, filters, turns
+from api.runs import annotations, bulk, events, filters, removal, turns
 from api.runs.annotations import RunChange, annotate
+from api.runs.bulk import Bulk, BulkOut
 from api.runs.cancel import request_cancel
 from api.runs.events import EventKind
 from api.runs.filters import RunFilter, Sort
@@ -107,10 +108,11 @@ def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: b
     return session.scalar(
         select(Job)
         .where(Job.tenant_id == tenant_id, Job.fingerprint == fingerprint)
-        .where(with_summary if finished else or_(with_summary, on_its_way))
+        .where(with_summary if finished else or_(with_summary, on_its_way), Job.deleted_at.is_(None))
         .where(Job.dataset.has(Dataset.expired_at.is_(None)))
         .order_by(succeeded.desc(), Job.id.desc())
         .limit(1)
+        .with_for_update(read=True, of=Job)  # nobody deletes it meanwhile
     )
 
 
@@ -153,23 +155,41 @@ def get(session: Session, job_id: str, *, tenant_id: str) -> Job:
     """Find a job of this tenant.
 
     Raises:
-        JobNotFoundError: It does not exist.
+        JobNotFoundError: It does not exist, or is deleted.
     """
-    job = session.scalar(select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id))
+    job = _find(session, job_id, tenant_id=tenant_id)
+    if job.deleted_at is not None:
+        raise JobNotFoundError(f"The job {job_id} is deleted. For a time, it can be restored.")
+    return job
+
+
+def _find(session: Session, job_id: str, *, tenant_id: str, lock: bool = False) -> Job:
+    """Find a job that may be deleted, and lock its row if it is to be changed."""
+    query = select(Job).where(Job.id == job_id, Job.tenant_id == tenant_id)
+    job = session.scalar(query.with_for_update(of=Job) if lock else query)
     if job is None:
         raise JobNotFoundError(f"The job {job_id} does not exist.")
     return job
 
 
 def page(
-    session: Session, wanted: RunFilter, sort: Sort, *, tenant_id: str, limit: int, cursor: str | None
+    session: Session,
+    wanted: RunFilter,
+    sort: Sort,
+    *,
+    tenant_id: str,
+    deleted: bool = False,
+    limit: int,
+    cursor: str | None,
 ) -> RowPage[Job]:
     """List the jobs of this tenant that are wanted.
 
     Raises:
         InvalidCursorError: The cursor is invalid, or that of another list.
     """
-    return filters.page(session, Job, wanted, sort, tenant_id=tenant_id, limit=limit, cursor=cursor)
+    return filters.page(
+        session, Job, wanted, sort, tenant_id=tenant_id, deleted=deleted, limit=limit, cursor=cursor
+    )
 
 
 def change(session: Session, job_id: str, wanted: RunChange, *, tenant_id: str) -> Job:
@@ -179,9 +199,76 @@ def change(session: Session, job_id: str, wanted: RunChange, *, tenant_id: str) 
         JobNotFoundError: It does not exist.
         InvalidRequestError: It would have too many labels.
     """
-    annotations.lock(session, Job, job_id)
+    _find(session, job_id, tenant_id=tenant_id, lock=True)
     job = get(session, job_id, tenant_id=tenant_id)
     annotations.change(session, job, wanted, action=Action.JOB_CHANGED)
+    return job
+
+
+def remove(session: Session, job_id: str, *, tenant_id: str) -> tuple[Job, int]:
+    """Delete a job that has ended, with its evaluations; return it, and the bytes that will be free once it is gone.
+
+    Repeating this changes nothing.
+
+    Raises:
+        JobNotFoundError: It does not exist.
+        NotEndedError: It, or an evaluation of it, has not ended.
+        PinnedError: It, or an evaluation of it, is pinned.
+    """
+    job = _find(session, job_id, tenant_id=tenant_id, lock=True)
+    changed = removal.hide(session, job)
+    freed = removal.freed_bytes(session, [job_id])
+    if changed:
+        audit.record(session, Action.JOB_DELETED, job_id, tenant_id=tenant_id, after={"frees_bytes": freed})
+    return job, freed
+
+
+def cancel_all(session: Session, asked: Bulk, *, tenant_id: str) -> BulkOut:
+    """Cancel the jobs that a filter finds and that have not ended, or only say how many there are.
+
+    Raises:
+        InvalidRequestError: The filter is empty.
+        CountChangedError: There are more or fewer than expected.
+    """
+    possible = bulk.cancellable(Job)
+    if asked.expected is None:
+        found = bulk.count(session, Job, asked, possible, tenant_id=tenant_id)
+        return BulkOut(count=found, done=False, most=bulk.MOST)
+    chosen = bulk.chosen(session, Job, asked, possible, tenant_id=tenant_id)
+    for job in chosen:
+        reached = request_cancel(session, Job, job.id, tenant_id=tenant_id)
+        _record(session, Action.JOB_CANCELLED, job.id, reached, tenant_id=tenant_id)
+    return BulkOut(count=len(chosen), done=True, most=bulk.MOST)
+
+
+def remove_all(session: Session, asked: Bulk, *, tenant_id: str) -> BulkOut:
+    """Delete the jobs that a filter finds and that can be deleted, or only say how many there are.
+
+    Raises:
+        InvalidRequestError: The filter is empty.
+        CountChangedError: There are more or fewer than expected.
+    """
+    possible = bulk.deletable()
+    if asked.expected is None:
+        found = bulk.count(session, Job, asked, possible, tenant_id=tenant_id)
+        return BulkOut(count=found, done=False, most=bulk.MOST)
+    chosen = bulk.chosen(session, Job, asked, possible, tenant_id=tenant_id)
+    for job in chosen:
+        removal.hide(session, job)
+        audit.record(session, Action.JOB_DELETED, job.id, tenant_id=tenant_id)
+    freed = removal.freed_bytes(session, [job.id for job in chosen])
+    return BulkOut(count=len(chosen), done=True, most=bulk.MOST, frees_bytes=freed)
+
+
+def restore(session: Session, job_id: str, *, tenant_id: str) -> Job:
+    """Restore a deleted job, with the evaluations that were deleted with it. One that is not deleted is not changed.
+
+    Raises:
+        JobNotFoundError: It does not exist, or no longer.
+    """
+    job = _find(session, job_id, tenant_id=tenant_id, lock=True)
+    if removal.restore(session, job):
+        audit.record(session, Action.JOB_RESTORED, job_id, tenant_id=tenant_id)
     return job
 
 

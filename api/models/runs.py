@@ -11,6 +11,8 @@ from api.models.base import Base, Resource
 from api.models.states import Priority, RunState
 from api.telemetry import correlation
 
+DELETED = text("deleted_at IS NOT NULL")
+
 
 class Label(Base):
     """A label of a run, for finding it. Only `api.runs.annotations` writes it.
@@ -82,6 +84,8 @@ class Run(Resource):
     """Name given by a client, for people."""
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether retention keeps what it uses and made."""
+    deleted_at: Mapped[datetime | None]
+    """When it was deleted. It is hidden since then, and the keeper removes it later."""
 
     @declared_attr
     def label_rows(cls) -> Mapped[list[Label]]:  # noqa: N805 (SQLAlchemy passes the class)
@@ -115,6 +119,7 @@ class Run(Resource):
                 postgresql_where=queued,
                 sqlite_where=queued,
             ),
+            Index(None, "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -70,11 +70,6 @@ def annotate(session: Session, run: Run, *, name: str | None, labels: Mapping[st
         Label(run_id=run.id, key=key, tenant_id=run.tenant_id, value=labels[key]) for key in sorted(labels)
     ]
     set_committed_value(run, "label_rows", rows)  # spares a query
-
-
-def lock(session: Session, model: type[Run], run_id: str) -> None:
-    """Have other changes of the run wait until this transaction ends."""
-    session.execute(select(model.id).where(model.id == run_id).with_for_update())
 
 
 def change(session: Session, run: Run, wanted: RunChange, *, action: Action) -> None:

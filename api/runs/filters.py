@@ -126,6 +126,7 @@ def page(
     *,
     tenant_id: str,
     job_id: str | None = None,
+    deleted: bool = False,
     limit: int,
     cursor: str | None,
 ) -> RowPage[Kind]:
@@ -138,6 +139,7 @@ def page(
         sort: Their order.
         tenant_id: Their owner.
         job_id: List only the runs on the summary of this job.
+        deleted: List the runs that are deleted, in place of the others.
         limit: Maximum number of rows.
         cursor: Where the page begins.
 
@@ -145,6 +147,7 @@ def page(
         InvalidCursorError: The cursor is invalid, or that of another list.
     """
     query = select(model).where(*wanted.conditions(model, tenant_id))
+    query = query.where(model.deleted_at.is_not(None) if deleted else model.deleted_at.is_(None))
     if job_id is not None:
         query = query.where(getattr(model, model.job_column) == job_id)
     name = sort.removeprefix("-")
@@ -155,7 +158,7 @@ def page(
         model,
         moment,
         descending=name != sort,
-        of=digest(model.kind, tenant_id, job_id, sort, wanted.key)[:12],
+        of=digest(model.kind, tenant_id, job_id, deleted, sort, wanted.key)[:12],
         limit=limit,
         cursor=cursor,
     )

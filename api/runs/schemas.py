@@ -1,6 +1,6 @@
 """Response models that all kinds of runs share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -87,7 +87,41 @@ class RunOut(BaseModel):
     )
     started_at: datetime | None = Field(description="When a worker first started the run.")
     finished_at: datetime | None = Field(description="When the run ended.")
+    deleted_at: datetime | None = Field(
+        description="When the run was deleted; null unless it is listed among the deleted ones."
+    )
     links: dict[str, str] = Field(description="Paths of related resources and possible operations, by name.")
+
+
+class DeletedRun(BaseModel):
+    """A run that is deleted and can be restored for a time."""
+
+    id: str = Field(description="Id of the run.")
+    deleted_at: datetime = Field(description="When it was deleted.")
+    restorable_until: datetime = Field(description="Until when it can be restored; then it is removed.")
+    frees_bytes: int = Field(
+        description="Bytes in storage that are freed then. A log counts with the last of the jobs that share it.",
+        examples=[2163493],
+    )
+    links: dict[str, str] = Field(description="Paths of possible operations, by name.")
+
+    @classmethod
+    def of(cls, run: Run, *, base: str, frees_bytes: int, restore_days: float) -> "DeletedRun":
+        """Build from a row that is deleted."""
+        if run.deleted_at is None:
+            raise ValueError(f"{run.id} is not deleted")
+        return cls(
+            id=run.id,
+            deleted_at=run.deleted_at,
+            restorable_until=run.deleted_at + timedelta(days=restore_days),
+            frees_bytes=frees_bytes,
+            links=deleted_links(run, base=base),
+        )
+
+
+def deleted_links(run: Run, *, base: str) -> dict[str, str]:
+    """What can be done with a run that is deleted."""
+    return {"restore": f"{base}/{run.kind}s/{run.id}/restore"}
 
 
 def run_fields(run: Run, standing: Standing | None) -> dict[str, Any]:

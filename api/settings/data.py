@@ -96,6 +96,13 @@ class DataSettings(BaseSettings):
         le=36_500,
         description="Retention of the audit log in days.",
     )
+    restore_days: float = Field(
+        default=7,
+        ge=0,
+        le=36_500,
+        description="Time in days for which a deleted run can be restored. After that, the keeper removes it with all "
+        "that hangs on it.",
+    )
     orphan_days: float = Field(
         default=7,
         ge=0,

@@ -53,6 +53,7 @@ def _events(
         .join(model, model.id == Event.run_id)
         .where(
             model.tenant_id == endpoint.tenant_id,
+            model.deleted_at.is_(None),
             or_(
                 model.finished_at.is_(None), model.finished_at >= since
             ),  # spares a look at the log of older runs

@@ -125,6 +125,7 @@ def test_rows_survive_the_way_up_and_are_what_the_models_say(filled: Database) -
         assert jobs["job_waits"].state == "queued"
         assert jobs["job_waits"].summary is None
         assert (jobs["job_1"].name, jobs["job_1"].labels, jobs["job_1"].pinned) == (None, {}, False)
+        assert jobs["job_1"].deleted_at is None
         assert session.get_one(Evaluation, "eval_0").job is jobs["job_0"]
         assert session.get_one(OutboxMessage, "job_waits").due_at == AT
         assert len(session.scalars(select(SummaryArchive)).all()) == SOME

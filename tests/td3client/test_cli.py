@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from td3client import Client
 from tests.support.command_line import RUN, td3
 from tests.support.scripted_service import Answer, ScriptedService
 
@@ -144,6 +145,42 @@ def test_notes_are_sent_with_a_submission_and_changed_later(
         "labels": {"a": "1", "c": None},
         "pinned": True,
     }
+
+
+def test_deleting_says_what_it_frees_and_until_when_it_can_be_taken_back(scripted: ScriptedService) -> None:
+    gone = {"deleted_at": "2026-01-20T08:00:00Z", "restorable_until": "2026-01-27T08:00:00Z", "links": {}}
+    scripted.script = {
+        "DELETE /v1/jobs/job_1": [Answer.json({"id": "job_1", "frees_bytes": 3, **gone})],
+        "DELETE /v1/evaluations/eval_1": [Answer.json({"id": "eval_1", "frees_bytes": 0, **gone})],
+        "POST /v1/jobs/job_1/restore": [Answer.json({**RUN, "state": "failed"})],
+        "GET /v1/jobs?limit=20&deleted=true": [Answer.json({"items": [], "next_cursor": None})],
+    }
+    assert td3("delete", "job_1", "eval_1", url=scripted.url).stdout.splitlines() == [
+        "job_1 can be restored until 2026-01-27T08:00:00, then 3 bytes are freed",
+        "eval_1 can be restored until 2026-01-27T08:00:00, then 0 bytes are freed",
+    ]
+    assert td3("restore", "job_1", url=scripted.url).stdout == "job_1 failed\n"
+    assert td3("jobs", "--deleted", url=scripted.url).returncode == 0
+
+
+def test_the_client_does_to_many_what_was_counted(scripted: ScriptedService) -> None:
+    counted = {"count": 2, "most": 200, "frees_bytes": None}
+    scripted.script = {
+        "POST /v1/jobs/cancel": [
+            Answer.json({**counted, "done": False}),
+            Answer.json({**counted, "done": True}),
+        ],
+        "POST /v1/jobs/delete": [Answer.json({**counted, "done": True, "frees_bytes": 3})],
+    }
+    with Client(scripted.url) as client:
+        assert client.cancel_jobs(state=["queued"])["count"] == 2
+        assert client.cancel_jobs(state=["queued"], expected=2)["done"]
+        assert client.delete_jobs(label=["a"], expected=2).get("frees_bytes") == 3
+    assert [json.loads(request.body) for request in scripted.requests] == [
+        {"filter": {"state": ["queued"]}, "expected": None},
+        {"filter": {"state": ["queued"]}, "expected": 2},
+        {"filter": {"label": ["a"]}, "expected": 2},
+    ]
 
 
 def test_download_prints_the_path_as_it_is(scripted: ScriptedService, tmp_path: Path) -> None:

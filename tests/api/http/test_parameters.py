@@ -36,4 +36,4 @@ def test_a_path_without_an_id_has_its_own_methods(api: httpx.Client) -> None:
     refused = problem(api.options("/v1/jobs/validate"), 405, "method_not_allowed")
     assert refused["instance"] == "/v1/jobs/validate"
     assert api.options("/v1/jobs/validate").headers["allow"] == "POST"
-    assert api.options("/v1/jobs/job_0").headers["allow"] == "GET, HEAD, PATCH"
+    assert api.options("/v1/jobs/job_0").headers["allow"] == "DELETE, GET, HEAD, PATCH"
