@@ -71,7 +71,8 @@ def variants(job: JobSpec) -> dict[str, Changes]:
         "clip 1": {"outer": {"clip": 1.0}},
         "candidates 512": {"outer": {"candidates": 512}},
         "every item": {"outer": {"candidates": None}},
-        "kind farzi": {"summary": {"kind": "farzi", "rank_users": None, "rank_time": None}},
+        "start rollouts": {"summary": {"start": "rollouts"}},
+        "kind farzi": {"summary": {"kind": "farzi", "rank_users": None, "rank_time": None, "start": None}},
     }
 
 

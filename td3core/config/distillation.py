@@ -12,6 +12,7 @@ Precision = Literal["float32", "bfloat16"]
 Compilation = Literal["auto", "always", "never"]
 InnerTargets = Literal["summary", "teacher", "mixed"]
 SummaryKind = Literal["tucker", "farzi"]
+SummaryStart = Literal["rollouts", "noise"]
 SummaryPrecision = Literal["float32", "float16", "int8"]
 _SHORT_LIFE, _LONG_LIFE, _FEW_ITEMS = 20, 60, 2048
 _GPU_LEARNERS = 8  # on an H200 they take about a half more time than one
@@ -61,6 +62,12 @@ class SummaryConfig(Config):
         le=100,
         description="Divisor of the logits before the softmax (tau), for `kind: farzi` only. Default: 1.",
     )
+    start: SummaryStart | None = Field(
+        default=None,
+        description="What the factors are before the first outer step. `rollouts`: sequences that the teacher "
+        "samples, as far as the ranks allow, for `kind: tucker` only; `noise`: random numbers, as in the TD3 paper. "
+        "Default: `rollouts` for `kind: tucker` if the log has more than 2,048 items, `noise` otherwise.",
+    )
     precision: SummaryPrecision = Field(
         default="int8",
         description="How the artefact stores its tensors: as 32-bit or 16-bit floats, or as 8-bit integers with a "
@@ -88,6 +95,16 @@ class SummaryConfig(Config):
         """Divisor of the logits before the softmax."""
         return self.temperature or 1.0
 
+    def settled(self, *, items: int) -> Self:
+        """Return the same with what the factors of a log of so many items start as by default."""
+        default = "noise" if items <= _FEW_ITEMS or self.kind != "tucker" else "rollouts"
+        return self.model_copy(update={"start": self.start or default})
+
+    @property
+    def starts_with(self) -> SummaryStart:
+        """What the factors are before the first outer step: `start`, or before it is settled that of a small log."""
+        return self.start or "noise"
+
     @model_validator(mode="after")
     def _fields_are_of_the_kind(self) -> Self:
         for kind, names in (("tucker", ("rank_users", "rank_time")), ("farzi", ("rank", "temperature"))):
@@ -95,6 +112,8 @@ class SummaryConfig(Config):
                 value = getattr(self, name)
                 if kind != self.kind and value is not None:
                     raise FieldError(value, field=name, reason=f"needs kind {kind}, but kind is {self.kind}")
+        if self.start == "rollouts" and self.kind != "tucker":
+            raise FieldError(self.start, field="start", reason=f"needs kind tucker, but kind is {self.kind}")
         return self
 
     @model_validator(mode="after")

@@ -55,4 +55,6 @@ class JobSpec(Config):
 
     def settled(self, *, items: int) -> Self:
         """Return the same with what a log of so many items takes by default."""
-        return self.model_copy(update={"inner": self.inner.settled(items=items)})
+        return self.model_copy(
+            update={"summary": self.summary.settled(items=items), "inner": self.inner.settled(items=items)}
+        )

@@ -11,7 +11,14 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     # Zhang et al., "TD3", WWW 2025, arXiv 2502.02854, and the authors' code: their settings for MovieLens-100k.
     "paper": {
         "teacher": {"members": 1, "warm_up": 0.0, "scale_lr": False},
-        "summary": {"users": 30, "length": 50, "rank_users": 8, "rank_time": 8, "precision": "float32"},
+        "summary": {
+            "users": 30,
+            "length": 50,
+            "rank_users": 8,
+            "rank_time": 8,
+            "start": "noise",
+            "precision": "float32",
+        },
         "inner": {
             "steps": 200,
             "window": 40,

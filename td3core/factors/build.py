@@ -39,6 +39,16 @@ def initial_factors(
             )
 
 
+def factors_near(
+    config: SummaryConfig,
+    embeddings: Float[Tensor, "mu zeta d3"],
+    *,
+    items: Float[Tensor, "items d3"],
+) -> TuckerFactors:
+    """Return factors of the ranks that `config` names, whose summary is about these sequences."""
+    return TuckerFactors.near(embeddings, rank_users=config.d1, rank_time=config.d2, items=items)
+
+
 def factor_shapes(config: SummaryConfig, *, n_items: int, embedding_size: int) -> dict[str, tuple[int, ...]]:
     """Return the shape that each tensor of a kind has, by name."""
     match config.kind:

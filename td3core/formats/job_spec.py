@@ -3,8 +3,8 @@
 1. As of 0.1.0.
 2. There are `data.encoding`, `data.events`, `data.header`, `data.layout`, `data.null_ids`, `data.quoting`,
    `data.repeats`, `data.rules`, `data.separator`, `data.time_format`, `inner.targets`, `summary.precision`,
-   `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`; `inner.learners` and `inner.steps` may be
-   null.
+   `summary.start`, `teacher.members`, `teacher.scale_lr`, `teacher.warm_up` and `preset`; `inner.learners` and
+   `inner.steps` may be null.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ _BEFORE: dict[str, dict[str, Any]] = {
         "time_format": None,
     },
     "inner": {"learners": 1, "steps": 20, "targets": "summary"},
-    "summary": {"precision": "float32"},
+    "summary": {"precision": "float32", "start": "noise"},
     "teacher": {"members": 1, "scale_lr": False, "warm_up": 0.0},
 }
 """Part of the spec -> field that format 1 lacks or may lack -> the value with which a run does what it did then."""

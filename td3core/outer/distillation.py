@@ -26,7 +26,14 @@ from td3core.checkpoint import OptimizerTensors, optimizer_tensors, restore_gene
 from td3core.config import JobSpec
 from td3core.data import ChunksState, EndlessChunks, Sequences, SupervisedChunks, popularity, supervise
 from td3core.errors import DivergedError
-from td3core.factors import KnownFactors, expected_embeddings, history_length, initial_factors, map_tensors
+from td3core.factors import (
+    KnownFactors,
+    expected_embeddings,
+    factors_near,
+    history_length,
+    initial_factors,
+    map_tensors,
+)
 from td3core.inner import Labeller, build_batch_sampler, build_inner_loop, build_lesson_maker
 from td3core.learners import Learner
 from td3core.outer.hypergradient import Hypergradient, OuterStep, hypergradient
@@ -37,7 +44,7 @@ from td3core.progress import Progress
 from td3core.ranking import SELECTION_METRIC, RankingTask
 from td3core.rounding import rounded
 from td3core.schedules import cosine_decay, set_learning_rate
-from td3core.training import Trained
+from td3core.training import Trained, roll_out
 
 _EXPLODED = 10.0  # times the first outer loss
 _WORTH_COMPILING = 5000  # differentiated steps, which save what compiling takes where it was never done
@@ -86,7 +93,7 @@ class Distillation:
     """One run of the outer loop: iterate it to the end, or stop at any time and take `best`.
 
     Between two reports it can be left for another, fresh one to go on from its `state`. Of the spec it reads the
-    summary, the inner and the outer loop, when to stop, and the seed.
+    summary, the inner and the outer loop, when to stop, the seed, and whether a sequence has an item twice.
 
     Raises:
         DivergedError: the outer loss is not finite, or ten times the first; `best` still holds the last good summary.
@@ -124,7 +131,8 @@ class Distillation:
         self.batches = build_batch_sampler(
             inner, learner.objective, users=summary.users, length=summary.length
         )
-        self.lessons = build_lesson_maker(inner.targets, Labeller(learner, teacher.parameters, items))
+        labeller = Labeller(learner, teacher.parameters, items)
+        self.lessons = build_lesson_maker(inner.targets, labeller)
         self.objective = build_objective(outer, learner=learner, teacher=teacher)
         probabilities = None
         if outer.candidates is not None and outer.candidates < len(items):
@@ -132,7 +140,7 @@ class Distillation:
             probabilities = inclusion_probabilities(counts, outer.candidates)
         size = room_for(outer.candidates) if outer.candidates and recording else 0
         self.catalogues = CatalogueSampler(items, probabilities, size)
-        drawn = initial_factors(summary, items=items, generator=self.generator)
+        drawn = self._initial_factors(labeller, train)
         self._average = map_tensors(drawn, torch.clone)
         self.factors = map_tensors(drawn, Tensor.requires_grad_)
         self.log_lr = torch.zeros((), dtype=items.dtype, device=items.device)
@@ -189,6 +197,21 @@ class Distillation:
         self.learners.restore(state.pool)
         restore_generator(self.generator, state.generator)
         self._chunks.restore(state.real)
+
+    def _initial_factors(self, labeller: Labeller, train: Sequences) -> KnownFactors:
+        """Draw the factors before the first step."""
+        summary, items = self.spec.summary, labeller.items
+        if summary.starts_with == "noise":
+            return initial_factors(summary, items=items, generator=self.generator)
+        sampled = roll_out(
+            labeller,
+            train,
+            summary.users,
+            length=summary.length,
+            distinct=self.spec.data.exclude_seen and summary.length <= len(items),
+            generator=self.generator,
+        )
+        return factors_near(summary, items[sampled], items=items)
 
     def __iter__(self) -> Iterator[Progress]:
         outer = self.spec.outer

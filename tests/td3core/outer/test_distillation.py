@@ -22,7 +22,8 @@ from td3core.config import (
 from td3core.data import supervise
 from td3core.data.sequences import Sequences, Split, build_sequences, leave_last_out
 from td3core.errors import DivergedError
-from td3core.factors import expected_embeddings, map_tensors
+from td3core.factors import expected_embeddings, initial_factors, map_tensors
+from td3core.inner import Labeller
 from td3core.inner.lessons import Lesson
 from td3core.inner.unroll import build_inner_loop
 from td3core.interactions import filter_log, read_log
@@ -31,11 +32,13 @@ from td3core.outer.distillation import Distillation
 from td3core.outer.hypergradient import OuterStep, hypergradient
 from td3core.outer.pool import LearnerPool
 from td3core.ranking.task import RankingTask
+from td3core.training import roll_out
 from td3core.training.log import LogTraining, Trained
 
 CPU = torch.device("cpu")
 LEARNER = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=12)
 TUCKER = SummaryConfig(users=5, length=9, rank_users=3, rank_time=4)
+ROLLED_OUT = TUCKER.model_copy(update={"start": "rollouts"})
 FARZI = SummaryConfig(kind="farzi", users=5, length=9, rank=4, temperature=0.5)
 every_kind = pytest.mark.parametrize("summary", [TUCKER, FARZI], ids=lambda config: config.kind)
 
@@ -52,6 +55,7 @@ def distillation(
     teacher_score: float = 0.0,
     summary: SummaryConfig = TUCKER,
     stop: StopConfig | None = None,
+    data: DataConfig | None = None,
     train: Sequences | None = None,
     dtype: torch.dtype = torch.float32,
     **changes,
@@ -69,6 +73,7 @@ def distillation(
             inner=InnerConfig(**inner),
             outer=OuterConfig(**outer),
             stop=stop or StopConfig(),
+            data=data or DataConfig(),
         ),
         learner=learner,
         teacher=teacher
@@ -210,7 +215,9 @@ def trained(tiny_log: Path) -> Trained:
             return end.value
 
 
-@every_kind
+@pytest.mark.parametrize(
+    "summary", [TUCKER, ROLLED_OUT, FARZI], ids=lambda config: f"{config.kind}-{config.starts_with}"
+)
 def test_a_distilled_summary_lowers_the_outer_loss_and_beats_the_floor(
     tiny_log: Path, trained: Trained, summary: SummaryConfig
 ) -> None:
@@ -227,6 +234,43 @@ def test_a_distilled_summary_lowers_the_outer_loss_and_beats_the_floor(
     assert sum(losses[-10:]) < 0.97 * sum(losses[:10])
     assert run.best is not None
     assert run.best.score > max(floor)
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_factors_start_near_what_the_teacher_rolls_out(tiny_log: Path, exclude_seen: bool) -> None:
+    """With factors of full rank, the queries are those of the sampled items' embeddings."""
+    summary = SummaryConfig(users=5, length=9, rank_users=5, rank_time=9, start="rollouts")
+    run = distillation(
+        tiny_log, summary=summary, data=DataConfig(exclude_seen=exclude_seen), dtype=torch.float64
+    )
+    items = run.teacher.items
+    sampled = roll_out(
+        Labeller(LEARNER, run.teacher.parameters, items),
+        tiny_split(tiny_log).train,
+        5,
+        length=9,
+        distinct=exclude_seen,
+        generator=torch.Generator().manual_seed(run.spec.seed),
+    )
+    centred = items - items.mean(0)
+    offsets = run.factors.queries().detach() @ (centred.T @ centred / len(items))
+    torch.testing.assert_close(offsets + items.mean(0), items[sampled])
+
+
+def test_factors_start_as_noise_where_the_spec_says_so(tiny_log: Path) -> None:
+    summary = TUCKER.model_copy(update={"start": "noise"})
+    run = distillation(tiny_log, summary=summary)
+    drawn = initial_factors(summary, items=run.teacher.items, generator=torch.Generator().manual_seed(0))
+    for ours, expected in zip(run.factors.tensors.values(), drawn.tensors.values(), strict=True):
+        assert torch.equal(ours, expected)
+
+
+def test_sequences_longer_than_the_catalogue_are_rolled_out_with_repeats(tiny_log: Path) -> None:
+    length = tiny_split(tiny_log).train.n_items + 1
+    learner = SASRec(embedding_size=8, layers=1, heads=1, inner_size=8, max_length=length)
+    summary = SummaryConfig(users=2, length=length, start="rollouts")
+    run = distillation(tiny_log, learner=learner, summary=summary)
+    assert run.factors.shape == (2, length)
 
 
 def test_validated_factors_are_the_running_mean(tiny_log: Path) -> None:

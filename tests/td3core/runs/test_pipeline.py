@@ -43,7 +43,9 @@ def test_same_seed_same_bytes(
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
-def test_a_large_catalogue_gets_longer_lives_and_the_manifest_says_so(tmp_path: Path) -> None:
+def test_a_large_catalogue_gets_longer_lives_and_another_start_and_the_manifest_says_so(
+    tmp_path: Path,
+) -> None:
     users, each, items = 500, 5, 2_100
     rows = range(users * each)
     pl.DataFrame(
@@ -63,6 +65,8 @@ def test_a_large_catalogue_gets_longer_lives_and_the_manifest_says_so(tmp_path: 
         pass
     assert run.summary.manifest.spec.inner.steps == 60
     assert run.spec.inner.steps is None
+    assert run.summary.manifest.spec.summary.start == "rollouts"
+    assert run.spec.summary.start is None
 
 
 def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None:
@@ -72,7 +76,7 @@ def test_manifest_says_what_was_distilled(finished_run: DistillationRun) -> None
     assert (manifest.dataset.given, manifest.dataset.kept) == (study.given, study.kept)
     assert manifest.dataset.reading == study.reading
     assert manifest.dataset.given.users == 60
-    assert manifest.spec == finished_run.spec
+    assert manifest.spec == finished_run.spec.settled(items=len(finished_run.summary.items))
     assert set(manifest.metrics) == {"teacher", "summary", "certificate", "log_parquet_bytes"}
     assert finished_run.metrics["summary"]["outer_step"] in (3, 6)
     typed = JobMetrics.model_validate(finished_run.metrics)

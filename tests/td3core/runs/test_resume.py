@@ -79,10 +79,11 @@ def left_again_and_again(
         (2, changed(teacher={"patience": 1, "lr": 0.1}, outer={"averaging": 0.0})),
         (3, changed(stop={"recovery": 0.01})),
         (1, changed(teacher={"patience": 1, "lr": 1e-9})),
+        (4, changed(summary={"start": "rollouts"})),
     ],
     ids=[
         *("each", "farzi", "gru4rec", "narm", "bert4rec", "rat", "fixed", "candidates", "patience", "stop"),
-        "restarts",
+        *("restarts", "rollouts"),
     ],
 )
 def test_a_run_that_is_left_again_and_again_ends_with_the_same_bytes(
