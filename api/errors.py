@@ -210,6 +210,31 @@ class BusyError(ServiceError):
     status = 503
 
 
+class LimitReachedError(ServiceError):
+    """A limit of the project is reached."""
+
+    code = "limit_reached"
+    status = 429
+
+
+class QueuedRunsLimitError(LimitReachedError):
+    """As many runs of the project wait as may."""
+
+    code = "queued_runs_limit"
+
+
+class StoredBytesLimitError(LimitReachedError):
+    """The project stores as much as it may."""
+
+    code = "stored_bytes_limit"
+
+
+class UploadsLimitError(LimitReachedError):
+    """The project sends as many logs at once as it may."""
+
+    code = "uploads_limit"
+
+
 class UnsupportedBodyError(ServiceError):
     """The media type of the request body is not supported."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import uuid_utils
 
-Prefix = Literal["job", "eval", "ds", "put", "proj", "key", "audit", "hook", "msg", "worker", "mem"]
+Prefix = Literal["job", "eval", "ds", "put", "proj", "key", "audit", "hook", "msg", "worker", "mem", "upload"]
 
 LENGTH = 40
 """Maximum length of ids: prefix, underscore and 32 hexadecimal digits, with some room."""

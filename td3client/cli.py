@@ -11,7 +11,7 @@ from rich.text import Text
 from td3client.accounts import login, logout, profiles, whoami
 from td3client.certificate import certificate
 from td3client.client import Client
-from td3client.display import evaluation_line, event_line, follow, job_line
+from td3client.display import evaluation_line, event_line, follow, job_line, limit_line
 from td3client.errors import ClientError
 from td3client.finding import RunFilter
 from td3client.ids import is_evaluation
@@ -147,6 +147,8 @@ def submit(
             messages.print(
                 plain_line(f"Webhook {made['id']}; its secret is not shown again: {made['secret']}")
             )
+        for use in job.get("nearly_reached", ()):
+            messages.print(plain_line(f"Nearly reached: {limit_line(use)}"))
         _show_reading(job)
         if wait:
             ended = follow(console, client.wait(job["id"]), title="job")
@@ -325,6 +327,14 @@ def restore(run_ids: RunIds, url: Url = None) -> None:
         for run_id in run_ids:
             run = client.restore(run_id)
             console.print(plain_line(f"{run['id']} {run['state']}"))
+
+
+@app.command()
+def limits(url: Url = None) -> None:
+    """Print the limits of the project: how much of each is used, and how much is left."""
+    with connect(url) as client:
+        for use in client.me()["limits"]:
+            console.print(plain_line(limit_line(use)))
 
 
 @app.command()

@@ -133,7 +133,7 @@ class Client:
         return Requests(self._call, self._create, self._end)
 
     def me(self) -> Me:
-        """Get who the service takes this client for: project, key, scopes and expiry."""
+        """Get who the service takes this client for: project, key, scopes and expiry, and what is left of limits."""
         return self._call(Me, "GET", "/v1/me")
 
     def submit(

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from td3client.errors import UnexpectedAnswerError
-from td3client.resources import Evaluation, Event, Job, Run, RunError
+from td3client.resources import Evaluation, Event, Job, LimitUse, Run, RunError
 from td3client.shapes import ShapeError, check_shape
 from td3client.text import plain_line
 
@@ -36,6 +36,15 @@ class _Reading(TypedDict):
 
 _DATA: Mapping[str, Any] = {"stage": Run, "metrics": Run, "reading": _Reading, "failed": _Failed}
 """Kind of an event -> the type of what is shown of its data."""
+
+
+def limit_line(use: LimitUse) -> str:
+    """Return a limit of a project in a line, with what is left of it."""
+    most = "any" if use["limit"] is None else f"{use['limit']:,}"
+    if use["used"] is None:
+        return f"{use['name']}: at most {most} each"
+    left = "" if use["left"] is None else f", {use['left']:,} left"
+    return f"{use['name']}: {use['used']:,} of {most}{left}"
 
 
 def follow(console: Console, runs: Iterable[R], *, title: str) -> R:

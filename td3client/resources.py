@@ -9,6 +9,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 DeliveryState = Literal["waiting", "delivered", "failed"]
 
+Limit = Literal["queued_runs", "stored_bytes", "uploads", "log_bytes", "run_steps"]
+
 Priority = Literal["high", "normal", "low"]
 
 Reason = Literal["no_worker", "starting", "behind_priority", "project_share", "workers_busy"]
@@ -477,6 +479,19 @@ class KeyPage(TypedDict):
     """Value of `cursor` for the next page; null on the last page."""
 
 
+class LimitUse(TypedDict):
+    """A limit, and how much of it is used."""
+
+    name: Limit
+    """What is limited."""
+    limit: int | None
+    """How much the project may use; null: any amount."""
+    used: int | None
+    """How much it uses; null of a limit that each upload or run has for itself."""
+    left: int | None
+    """How much more it may use; null: any amount."""
+
+
 class Me(TypedDict):
     """Who sent the request, and what they may do."""
 
@@ -490,6 +505,8 @@ class Me(TypedDict):
     """What the key or the user may do, with the scopes that others include."""
     expires_at: str | None
     """When the key or the token expires; null without access control."""
+    limits: list[LimitUse]
+    """What the project may use, and what is left of it."""
 
 
 class Member(TypedDict):
@@ -529,8 +546,27 @@ class Project(TypedDict):
     """Name of the project, for people."""
     weight: float
     """Share of the workers relative to those of other projects, while runs of several wait."""
+    limits: ProjectLimits
+    """Its own limits."""
     created_at: str
     """When the project was created."""
+
+
+class ProjectLimits(TypedDict):
+    """Limits of a project; null: that of the service."""
+
+    queued_runs: NotRequired[int | None]
+    """How many jobs and evaluations may wait or be paused."""
+    stored_bytes: NotRequired[int | None]
+    """How much may be stored: logs, summaries, and what unfinished jobs are expected to add."""
+    uploads: NotRequired[int | None]
+    """How many logs may be sent at once."""
+    log_bytes: NotRequired[int | None]
+    """Maximum size of a log, as sent. It cannot exceed that of the service."""
+    run_steps: NotRequired[int | None]
+    """Maximum number of training steps on a summary that a spec may come to. It cannot exceed that of the
+    service.
+    """
 
 
 class ProjectPage(TypedDict):
@@ -776,6 +812,8 @@ class SubmittedJob(Job):
     """
     webhook: WebhookWithSecret | None
     """The webhook that was submitted with it; null if there was none."""
+    nearly_reached: list[LimitUse]
+    """Limits of the project of which at least 80 % are used with this job."""
 
 
 class Summary(TypedDict):

@@ -19,6 +19,7 @@ from api.audit import service as audit
 from api.db import Database
 from api.errors import SettingsError
 from api.idempotency import keys
+from api.limits import service as limits
 from api.models import RUN_KINDS
 from api.outbox import Outbox
 from api.queue import make_celery
@@ -70,6 +71,7 @@ def sweep(database: Database, outbox: Outbox, metrics: KeeperMetrics, settings: 
         log.info("keeper.preempted", run=run_id)
     with database.transaction() as session:
         keys.sweep(session)
+        limits.sweep(session)
         audit.sweep(session, retention=timedelta(days=settings.keep_audit_days))
         workers.sweep(session, retention=timedelta(seconds=settings.worker_retention_seconds))
     sent = (outbox.deliver(requeued) if requeued else 0) + outbox.deliver_due()

@@ -1,5 +1,6 @@
 """Response models of the principal of a request."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -7,6 +8,8 @@ from pydantic import BaseModel, Field
 from api.access.principal import Principal
 from api.access.scopes import Scope
 from api.access.users import User
+from api.limits.bounds import Usage
+from api.limits.schemas import LIMIT_EXAMPLE, LimitUse
 
 ME_EXAMPLE = {
     "project": "default",
@@ -14,6 +17,7 @@ ME_EXAMPLE = {
     "user": None,
     "scopes": ["datasets:read", "jobs:read", "summaries:read"],
     "expires_at": "2026-04-15T09:30:00Z",
+    "limits": [LIMIT_EXAMPLE],
 }
 
 
@@ -46,8 +50,10 @@ class Me(BaseModel):
         description="When the key or the token expires; null without access control."
     )
 
+    limits: list[LimitUse] = Field(description="What the project may use, and what is left of it.")
+
     @classmethod
-    def of(cls, principal: Principal) -> "Me":
+    def of(cls, principal: Principal, usages: Iterable[Usage]) -> "Me":
         """Build from the principal."""
         return cls(
             project=principal.project,
@@ -55,4 +61,5 @@ class Me(BaseModel):
             user=UserOut.of(principal.user) if principal.user else None,
             scopes=sorted(principal.scopes),
             expires_at=principal.expires_at,
+            limits=[LimitUse.of(usage) for usage in usages],
         )

@@ -68,14 +68,19 @@ def store(log: ReceivedLog, database: Database, storage: Storage, *, tenant_id: 
 
     If no row is written for it afterwards, it is an orphan: its key is never used again, and the keeper deletes it.
     """
-    same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == log.sha256, Dataset.expired_at.is_(None))
     with database.reading() as session:
-        known = session.scalar(select(Dataset.storage_key).where(*same).limit(1))
+        known = kept_key(session, log, tenant_id=tenant_id)
     if known is not None and storage.exists(known):
         return StoredLog(known, shared=True)
     key = f"{tenant_id}/logs/{log.sha256}-{new_id('put')}"
     storage.put_file(key, log.path, sha256=log.sha256)
     return StoredLog(key, shared=False)
+
+
+def kept_key(session: Session, log: ReceivedLog, *, tenant_id: str) -> str | None:
+    """Return the storage key of the same log of a dataset of this tenant, if there is one."""
+    same = (Dataset.tenant_id == tenant_id, Dataset.sha256 == log.sha256, Dataset.expired_at.is_(None))
+    return session.scalar(select(Dataset.storage_key).where(*same).limit(1))
 
 
 def create(

@@ -22,6 +22,7 @@ from api.errors import (
     KeyReusedError,
     NotEndedError,
     PinnedError,
+    QueuedRunsLimitError,
     TooLargeError,
     UnsupportedBodyError,
 )
@@ -45,6 +46,9 @@ from api.http.spec import MAX_SPEC_BYTES, as_sent, parse_spec
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
+from api.limits import service as limits
+from api.limits.admission import project_bounds
+from api.limits.bounds import rate_limit_fields
 from api.models import Evaluation, Priority
 from api.pages import RowPage
 from api.runs.annotations import RunChange
@@ -93,6 +97,7 @@ SPEC_BODY: dict[str, Any] = {
             InvalidRequestError,
             InvalidSpecError,
             KeyReusedError,
+            QueuedRunsLimitError,
         ),
     },
     openapi_extra=SPEC_BODY,
@@ -112,11 +117,14 @@ async def create_evaluation(
     It measures how much of the full log's quality the summary keeps.
     """
     sent = await read_json(request, max_bytes=MAX_SPEC_BYTES) or None
-    spec = parse_spec(EvaluationSpec, sent, context.settings.ceilings)
+    settings = context.settings
+    bounds = await run_in_threadpool(project_bounds, context.database, tenant, settings.bounds)
+    spec = parse_spec(EvaluationSpec, sent, bounds.ceilings(settings.ceilings))
     asked = digest(job_id, as_sent(spec), *notes.sent, *beyond_default(priority))
 
     def accept() -> Response:
         with context.database.transaction() as session:
+            usages = limits.reserve(session, tenant_id=tenant, defaults=settings.bounds)
             submitted = service.submit(
                 session,
                 job_id,
@@ -131,7 +139,7 @@ async def create_evaluation(
             guard.keep(session, given, request=asked)
         log.info("evaluation.accepted", run=evaluation.id)
         context.outbox.deliver([evaluation.id])
-        return respond(given)
+        return respond(given, **rate_limit_fields(usages))
 
     route = "POST /jobs/{job_id}/evaluations"
     async with guarded(context, tenant_id=tenant, route=route, key=key) as guard:

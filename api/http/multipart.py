@@ -252,7 +252,7 @@ def _check_length(request: Request, max_bytes: int) -> None:
 
 
 def _log_too_large(max_bytes: int) -> TooLargeError:
-    return TooLargeError(f"The log is larger than {max_bytes} bytes, the maximum of this service.")
+    return TooLargeError(f"The log is larger than {max_bytes} bytes, the maximum of this service or project.")
 
 
 def _file_name(sent: str) -> str | None:

@@ -1,14 +1,13 @@
 """HTTP routes of jobs."""
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import run_in_threadpool
 
 from api.access.scopes import Scope
 from api.datasets import service as datasets
@@ -23,27 +22,30 @@ from api.errors import (
     JobNotFoundError,
     KeyInUseError,
     KeyReusedError,
+    QueuedRunsLimitError,
     StorageError,
     StorageFullError,
+    StoredBytesLimitError,
     TooLargeError,
     TooManyWebhooksError,
     TooSlowError,
     UnsupportedBodyError,
+    UploadsLimitError,
 )
 from api.http.auth import Caller, Tenant, missing_scope
 from api.http.body import drain
 from api.http.context import Service
 from api.http.finding import Deleted, Noted, Order, Wanted
-from api.http.multipart import Submission, receive_submission
 from api.http.openapi import answer
 from api.http.pagination import Cursor, Limit, Page
 from api.http.priority import Class, beyond_default
-from api.http.problems import documented, example
+from api.http.problems import documented
 from api.http.spec import as_sent
 from api.http.version import Base
 from api.idempotency.guard import Key, guarded, respond
 from api.idempotency.keys import Answer, digest
 from api.jobs import service
+from api.jobs.receiving import BAD_LOG_EXAMPLES, UPLOAD_BODY, received_log
 from api.jobs.schemas import (
     CANCELLING_EXAMPLE,
     DEDUPLICATED_EXAMPLE,
@@ -55,83 +57,16 @@ from api.jobs.schemas import (
     JobOut,
     SubmittedJob,
 )
+from api.limits.bounds import rate_limit_fields
 from api.models import Priority
 from api.runs.filters import Sort
 from api.runs.standing import standings
-from api.storage import scratch
 from api.webhooks import service as webhooks
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 MAX_DEADLINE_SECONDS = 10 * 365 * 86_400
-
-_USERS, _ITEMS = ("ada", "ben", "cleo", "dan", "eve", "finn"), ("tea", "milk", "bread", "jam", "eggs", "rice")
-EXAMPLE_LOG = "user_id,item_id,timestamp\n" + "".join(
-    f"{user},{_ITEMS[(first + time) % len(_ITEMS)]},{time}\n"
-    for first, user in enumerate(_USERS)
-    for time in range(len(_ITEMS))
-)
-"""A log that the default filters keep whole: everybody has every item once."""
-
-UPLOAD_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["dataset"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "dataset": {
-                            "type": "string",
-                            "contentMediaType": "application/octet-stream",
-                            "description": "The interaction log as CSV, TSV, JSON or RecBole .inter (each plain or "
-                            "compressed by gzip, zstd, bzip2, xz or zip), or as Parquet or Arrow IPC.",
-                        },
-                        "spec": {"$ref": "#/components/schemas/JobSpec"},
-                        "webhook": {"$ref": "#/components/schemas/WebhookSpec"},
-                    },
-                },
-                "encoding": {name: {"contentType": "application/json"} for name in ("spec", "webhook")},
-                "examples": {
-                    "defaults": {
-                        "summary": "A log, with the default spec",
-                        "value": {"dataset": EXAMPLE_LOG},
-                    },
-                    "small summary": {
-                        "summary": "A log and a spec",
-                        "value": {
-                            "dataset": EXAMPLE_LOG,
-                            "spec": {"seed": 7, "summary": {"users": 30, "length": 50}},
-                        },
-                    },
-                    "webhook": {
-                        "summary": "A log, and a URL that is told when the job ends",
-                        "value": {
-                            "dataset": EXAMPLE_LOG,
-                            "webhook": {"url": "https://hooks.example.com/td3"},
-                        },
-                    },
-                },
-            }
-        },
-    }
-}
-
-
-BAD_LOG_EXAMPLES = {
-    "bad_rows": example(InvalidRequestError)
-    | {
-        "type": "urn:td3:problem:bad_rows",
-        "title": "Some rows of the log are invalid",
-        "detail": "1 problem in the log, in line 3: expected 3 fields as in the header, got 1 ('ada')",
-        "code": "bad_rows",
-        "errors": [{"line": 3, "value": "ada", "reason": "expected 3 fields as in the header, got 1"}],
-        "total_errors": 1,
-    }
-}
 
 
 @router.post(
@@ -151,6 +86,9 @@ BAD_LOG_EXAMPLES = {
             InvalidRequestError,
             InvalidSpecError,
             KeyReusedError,
+            QueuedRunsLimitError,
+            StoredBytesLimitError,
+            UploadsLimitError,
             StorageError,
             StorageFullError,
             TooSlowError,
@@ -203,7 +141,7 @@ async def create_job(
         except KeyInUseError as error:
             await drain(request.stream(), error)
             raise
-        sent = await stack.enter_async_context(_received(request, context))
+        sent, bounds = await stack.enter_async_context(received_log(request, context, tenant))
         received, spec, webhook = sent.log, sent.spec, sent.webhook
         if webhook is not None:
             if Scope.WEBHOOKS_WRITE not in caller.scopes:
@@ -222,6 +160,23 @@ async def create_job(
         )
         if answered := guard.replay(asked):
             return answered
+        deadline = None if deadline_seconds is None else timedelta(seconds=deadline_seconds)
+
+        def check_room() -> None:
+            """Refuse what there is no room for before it is read and stored."""
+            with context.database.reading() as session:
+                service.check_room(
+                    session,
+                    received,
+                    spec,
+                    tenant_id=tenant,
+                    deadline=deadline,
+                    force=force,
+                    bounds=settings.bounds,
+                )
+
+        if bounds.reserves:
+            await run_in_threadpool(check_room)
         study = await run_sync(datasets.validate, received, spec.data, settings, limiter=context.validations)
 
         def accept() -> Response:
@@ -235,11 +190,12 @@ async def create_job(
                     tenant_id=tenant,
                     stored=stored,
                     study=study,
-                    deadline=None if deadline_seconds is None else timedelta(seconds=deadline_seconds),
+                    deadline=deadline,
                     priority=priority,
                     force=force,
                     name=notes.name,
                     labels=notes.labels,
+                    bounds=settings.bounds,
                 )
                 endpoint = webhook and webhooks.attach(
                     session,
@@ -251,7 +207,11 @@ async def create_job(
                     policy=settings.webhook_policy,
                 )
                 body = SubmittedJob.answer(
-                    accepted.job, base=base, deduplicated=accepted.deduplicated, webhook=endpoint
+                    accepted.job,
+                    base=base,
+                    deduplicated=accepted.deduplicated,
+                    webhook=endpoint,
+                    usages=accepted.usages,
                 )
                 status = 200 if accepted.deduplicated else 202
                 given = Answer(status, body.links["self"], body.model_dump(mode="json"))
@@ -259,28 +219,9 @@ async def create_job(
             log.info("job.accepted", run=body.id, deduplicated=body.deduplicated)
             if not body.deduplicated:
                 context.outbox.deliver([body.id])
-            return respond(given)
+            return respond(given, **rate_limit_fields(accepted.usages))
 
         return await run_in_threadpool(accept)
-
-
-@asynccontextmanager
-async def _received(request: Request, context: Service) -> AsyncGenerator[Submission]:
-    """Receive a log with its spec into a folder that is deleted in the end.
-
-    Raises:
-        ServiceError: What `receive_submission` raises, or the service receives as many as it may already.
-    """
-    if context.uploads.locked():
-        error = BusyError()
-        await drain(request.stream(), error)
-        raise error
-    settings = context.settings
-    place = scratch.scratch_folder(settings.uploads_dir, prefix="upload")
-    async with context.uploads, contextmanager_in_threadpool(place) as folder:
-        yield await receive_submission(
-            request, folder, max_bytes=settings.max_upload_bytes, ceilings=settings.ceilings
-        )
 
 
 @router.post(
@@ -296,19 +237,20 @@ async def _received(request: Request, context: Service) -> AsyncGenerator[Submis
             InvalidSpecError,
             StorageFullError,
             TooSlowError,
+            UploadsLimitError,
             BusyError,
             examples={422: BAD_LOG_EXAMPLES},
         ),
     },
     openapi_extra=UPLOAD_BODY,
 )
-async def validate_log(request: Request, context: Service) -> ValidatedLog:
+async def validate_log(request: Request, context: Service, tenant: Tenant) -> ValidatedLog:
     """Read an interaction log as a job with this spec would, and report on it. There is no job, and nothing is kept.
 
     Of a large log only the beginning is read, as when a job is submitted: `reading.whole` is false then, its figures
     are of the beginning, and `profile` is null. A `webhook` is told nothing.
     """
-    async with _received(request, context) as sent:
+    async with received_log(request, context, tenant) as (sent, _):
         study = await run_sync(
             datasets.validate, sent.log, sent.spec.data, context.settings, limiter=context.validations
         )

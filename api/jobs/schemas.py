@@ -1,11 +1,14 @@
 """Response models of jobs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from api.datasets.schemas import READING_EXAMPLE, DatasetOut
+from api.limits.bounds import Usage
+from api.limits.schemas import LimitUse
 from api.models import Job, Priority, RunState, SummaryArchive, Webhook
 from api.runs.schemas import RunOut, deleted_links, run_fields
 from api.runs.standing import Standing
@@ -93,16 +96,26 @@ class SubmittedJob(JobOut):
     webhook: WebhookWithSecret | None = Field(
         description="The webhook that was submitted with it; null if there was none."
     )
+    nearly_reached: list[LimitUse] = Field(
+        description="Limits of the project of which at least 80 % are used with this job.", examples=[[]]
+    )
 
     @classmethod
     def answer(
-        cls, job: Job, *, base: str, deduplicated: bool, webhook: Webhook | None = None
+        cls,
+        job: Job,
+        *,
+        base: str,
+        deduplicated: bool,
+        webhook: Webhook | None = None,
+        usages: Sequence[Usage] = (),
     ) -> "SubmittedJob":
         """Build from database rows."""
         return cls(
             **dict(JobOut.of(job, base=base)),
             deduplicated=deduplicated,
             webhook=None if webhook is None else WebhookWithSecret.of(webhook, base=base),
+            nearly_reached=[LimitUse.of(usage) for usage in usages if usage.nearly_reached],
         )
 
 
@@ -174,5 +187,5 @@ DELETED_EXAMPLE = {
     "links": {"restore": f"/v1/jobs/{JOB_ID}/restore"},
 }
 PAUSING_EXAMPLE = RUNNING_EXAMPLE | {"state": RunState.PAUSING}
-SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False, "webhook": None}
-DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True, "webhook": None}
+SUBMITTED_EXAMPLE = QUEUED_EXAMPLE | {"deduplicated": False, "webhook": None, "nearly_reached": []}
+DEDUPLICATED_EXAMPLE = RUNNING_EXAMPLE | {"deduplicated": True, "webhook": None, "nearly_reached": []}

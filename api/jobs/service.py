@@ -1,6 +1,6 @@
 """Operations on jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,8 @@ from api.errors import (
 )
 from api.idempotency.keys import digest
 from api.ids import new_id
+from api.limits import service as limits
+from api.limits.bounds import Bounds, Usage
 from api.models import Dataset, Job, Priority, RunState, SummaryArchive
 from api.pages import RowPage
 from api.runs import annotations, bulk, events, filters, removal, turns
@@ -34,6 +36,7 @@ from api.runs.events import EventKind
 from api.runs.filters import RunFilter, Sort
 from api.runs.pause import request_pause, request_resume
 from td3core.config import JobSpec
+from td3core.config.sizes import summary_bytes
 from td3core.formats import JOB_SPEC
 from td3core.interactions import LogStudy
 from td3core.version import VERSION
@@ -46,6 +49,8 @@ class Accepted:
     job: Job
     deduplicated: bool
     """Whether the job existed before."""
+    usages: Sequence[Usage] = ()
+    """What the project uses of its limits with this job."""
 
 
 def fingerprint_of(log: ReceivedLog, spec: JobSpec) -> str:
@@ -65,6 +70,7 @@ def accept(
     deadline: timedelta | None,
     priority: Priority,
     force: bool,
+    bounds: Bounds,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Accepted:
@@ -73,7 +79,22 @@ def accept(
     With a deadline, only an identical job that has succeeded counts, because an unfinished one may be too late. An
     identical job keeps the name and the labels that it has, which may be somebody else's.
 
+    Args:
+        session: The transaction.
+        log: The log, as it was received.
+        spec: What is asked for.
+        tenant_id: Whose job it is.
+        stored: Where the log is.
+        study: What is known of the log.
+        deadline: Time from now within which it has to end.
+        priority: Class of the job.
+        force: Whether an identical job is no answer.
+        bounds: The limits of projects that have none of their own.
+        name: Name of the job, for people.
+        labels: Its labels.
+
     Raises:
+        LimitReachedError: A limit of the project does not allow another job.
         StorageError: The log was to be shared, but has expired in the meantime.
     """
     fingerprint = fingerprint_of(log, spec)
@@ -82,6 +103,10 @@ def accept(
         if known is not None:
             turns.raise_priority(known, priority)
             return Accepted(known, deduplicated=True)
+    reserved = summary_bytes(spec, items=(study.kept or study.given).items)
+    usages = limits.reserve(
+        session, tenant_id=tenant_id, defaults=bounds, stored=reserved + (0 if stored.shared else log.size)
+    )
     dataset = datasets.create(session, log, tenant_id=tenant_id, stored=stored, study=study)
     job = submit(
         session,
@@ -90,10 +115,32 @@ def accept(
         fingerprint=fingerprint,
         deadline=deadline,
         priority=priority,
+        reserved=reserved,
         name=name,
         labels=labels,
     )
-    return Accepted(job, deduplicated=False)
+    return Accepted(job, deduplicated=False, usages=usages)
+
+
+def check_room(
+    session: Session,
+    log: ReceivedLog,
+    spec: JobSpec,
+    *,
+    tenant_id: str,
+    deadline: timedelta | None,
+    force: bool,
+    bounds: Bounds,
+) -> None:
+    """Refuse a job for which there is no room before its log is read and stored; `accept` has the last word.
+
+    Raises:
+        LimitReachedError: A limit of the project does not allow another job.
+    """
+    fingerprint = fingerprint_of(log, spec)
+    if force or not identical(session, fingerprint, tenant_id=tenant_id, finished=deadline is not None):
+        stored = 0 if datasets.kept_key(session, log, tenant_id=tenant_id) else log.size
+        limits.check(session, tenant_id=tenant_id, defaults=bounds, stored=stored)
 
 
 def identical(session: Session, fingerprint: str, *, tenant_id: str, finished: bool) -> Job | None:
@@ -124,6 +171,7 @@ def submit(
     fingerprint: str | None = None,
     deadline: timedelta | None = None,
     priority: Priority = Priority.NORMAL,
+    reserved: int | None = None,
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Job:
@@ -137,6 +185,7 @@ def submit(
         dataset=dataset,
         fingerprint=fingerprint,
         priority=priority,
+        reserved_bytes=reserved,
         spec=spec.model_dump(mode="json"),
         spec_format=JOB_SPEC.current,
     )

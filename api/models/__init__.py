@@ -3,7 +3,7 @@
 from api.models.access import DEFAULT_TENANT, ApiKey, AuditEntry, Member, Project
 from api.models.base import Base, Listed, Resource
 from api.models.runs import RUN_KINDS, Checkpoint, Dataset, Evaluation, Event, Job, Label, Run, SummaryArchive
-from api.models.service import DeviceUse, IdempotencyKey, OutboxMessage, Worker
+from api.models.service import DeviceUse, IdempotencyKey, OutboxMessage, Upload, Worker
 from api.models.states import ENDED, HELD, DeliveryState, Priority, RunState
 from api.models.webhooks import Delivery, Webhook
 
@@ -34,6 +34,7 @@ __all__ = [
     "Run",
     "RunState",
     "SummaryArchive",
+    "Upload",
     "Webhook",
     "Worker",
 ]

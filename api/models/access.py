@@ -21,6 +21,8 @@ class Project(Listed):
     name: Mapped[str] = mapped_column(String(200))
     weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
     """Its share of the workers, relative to those of other projects, while runs of several wait."""
+    limits: Mapped[dict[str, Any] | None]
+    """Its own limits, by the names of `api.limits.bounds.Limit`; those of the service hold where it has none."""
 
 
 class ApiKey(Resource):

@@ -127,7 +127,7 @@ class Dataset(Resource):
     """An interaction log in storage."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index(None, "tenant_id", "name"),)
+    __table_args__ = (Index(None, "tenant_id", "name"), Index(None, "tenant_id", "storage_key"))
 
     name: Mapped[str | None] = mapped_column(Text)
     """File name given by the client."""
@@ -151,6 +151,8 @@ class Job(Run):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)
     """Hash that is equal for identical jobs; null for jobs of old versions."""
+    reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Expected size of its summary, which counts as stored until it has ended."""
     metrics: Mapped[dict[str, Any] | None]
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     summary: Mapped["SummaryArchive | None"] = relationship(lazy="joined")
@@ -162,7 +164,7 @@ class SummaryArchive(Base):
     __tablename__ = "summaries"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH))
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), index=True)
     created_at: Mapped[datetime]
     bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64), index=True)

@@ -74,6 +74,17 @@ class DeviceUse(Base):
     """Number of times that they did."""
 
 
+class Upload(Base):
+    """A log that is being received, of a project whose uploads are limited."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(ids.LENGTH), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(ids.LENGTH), index=True)
+    expires_at: Mapped[datetime]
+    """When it no longer counts, unless its process renews it."""
+
+
 class IdempotencyKey(Base):
     """An idempotency key of a request that creates something, and the response."""
 

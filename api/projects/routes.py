@@ -68,17 +68,25 @@ def get_project(project_id: str, context: Service) -> ProjectOut:
     "/{project_id}",
     summary="Change a project",
     responses={
-        200: answer("The project.", PROJECT_EXAMPLE),
+        200: answer("The project, as it is then.", PROJECT_EXAMPLE),
         **documented(ProjectNotFoundError, InvalidRequestError),
     },
-    openapi_extra=json_body(ProjectChange, {"weight": 2}, required=False),
+    openapi_extra=json_body(ProjectChange, {"weight": 2, "limits": {"queued_runs": 20}}, required=False),
 )
 async def change_project(project_id: str, request: Request, context: Service) -> ProjectOut:
-    """Change the name of a project or its weight, which counts from the next run that begins."""
+    """Change the name, the weight or the limits of a project; what is left out stays.
+
+    A weight counts from the next run that begins. A limit that is null becomes that of the service. A limit holds from
+    the next request on: what exceeds a lower one already is kept, and nothing is added to it.
+    """
     wanted = await read_fields(request, ProjectChange)
+    limits = None if wanted.limits is None else wanted.limits.model_dump(exclude_unset=True)
 
     def change() -> ProjectOut:
         with context.database.transaction() as session:
-            return ProjectOut.of(service.change(session, project_id, name=wanted.name, weight=wanted.weight))
+            project = service.change(
+                session, project_id, name=wanted.name, weight=wanted.weight, limits=limits
+            )
+            return ProjectOut.of(project)
 
     return await run_in_threadpool(change)

@@ -1,5 +1,6 @@
 """Operations on projects."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -24,9 +25,14 @@ def create(session: Session, name: str, *, weight: float = 1.0) -> Project:
 
 
 def change(
-    session: Session, project_id: str, *, name: str | None = None, weight: float | None = None
+    session: Session,
+    project_id: str,
+    *,
+    name: str | None = None,
+    weight: float | None = None,
+    limits: Mapping[str, int | None] | None = None,
 ) -> Project:
-    """Change what is given.
+    """Change what is given; of the limits, None stands for that of the service.
 
     Raises:
         ProjectNotFoundError: It does not exist.
@@ -37,6 +43,8 @@ def change(
         project.name = name
     if weight is not None:
         project.weight = weight
+    own = {**(project.limits or {}), **(limits or {})}
+    project.limits = {name: limit for name, limit in own.items() if limit is not None} or None
     if (after := _fields(project)) != before:
         audit.record(
             session, Action.PROJECT_CHANGED, project_id, tenant_id=project_id, before=before, after=after
@@ -63,4 +71,4 @@ def page(session: Session, *, limit: int, cursor: str | None) -> RowPage[Project
 
 def _fields(project: Project) -> dict[str, Any]:
     """What the audit log has of a project."""
-    return {"name": project.name, "weight": project.weight}
+    return {"name": project.name, "weight": project.weight, "limits": project.limits or {}}

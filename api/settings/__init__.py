@@ -12,8 +12,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from api.errors import SettingsError
+from api.limits.bounds import Bounds
 from api.settings.access import AccessSettings
 from api.settings.data import DataSettings
+from api.settings.limits import LimitSettings
 from api.settings.runs import Queue, RunSettings
 from api.settings.server import ServerSettings
 from api.settings.webhooks import WebhookSettings
@@ -22,7 +24,7 @@ from td3core.config.faults import expectation
 __all__ = ["Queue", "Settings", "load_settings"]
 
 
-class Settings(AccessSettings, WebhookSettings, RunSettings, ServerSettings, DataSettings):
+class Settings(AccessSettings, WebhookSettings, LimitSettings, RunSettings, ServerSettings, DataSettings):
     """Read from `TD3_...` environment variables. The defaults are those of the embedded profile."""
 
     model_config = SettingsConfigDict(env_prefix="TD3_", frozen=True, extra="ignore", validate_by_name=True)
@@ -48,6 +50,17 @@ class Settings(AccessSettings, WebhookSettings, RunSettings, ServerSettings, Dat
         description="Format of log messages: `console` (coloured text), `json` (one object per line), or `auto` "
         "(`console` on a terminal, otherwise `json`).",
     )
+
+    @property
+    def bounds(self) -> Bounds:
+        """The limits of a project that has none of its own."""
+        return Bounds(
+            queued_runs=self.limit_queued_runs,
+            stored_bytes=self.limit_stored_bytes,
+            uploads=self.limit_uploads,
+            log_bytes=self.max_upload_bytes,
+            run_steps=self.max_steps,
+        )
 
 
 def load_settings() -> Settings:

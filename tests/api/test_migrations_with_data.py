@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData, Table, insert, select
 
 from api.db import WRITES, Database
 from api.migrate import current_revision, downgrade, newest_revision, upgrade
-from api.models import Evaluation, Job, OutboxMessage, SummaryArchive
+from api.models import Evaluation, Job, OutboxMessage, Project, SummaryArchive
 from td3core.config import EvaluationSpec, JobSpec
 from tests.formats.stored import FIXTURES
 
@@ -124,6 +124,8 @@ def test_rows_survive_the_way_up_and_are_what_the_models_say(filled: Database) -
         assert jobs["job_1"].summary.expired_at is None
         assert jobs["job_waits"].state == "queued"
         assert jobs["job_waits"].summary is None
+        assert jobs["job_waits"].reserved_bytes is None
+        assert session.get_one(Project, "default").limits is None
         assert (jobs["job_1"].name, jobs["job_1"].labels, jobs["job_1"].pinned) == (None, {}, False)
         assert jobs["job_1"].deleted_at is None
         assert session.get_one(Evaluation, "eval_0").job is jobs["job_0"]

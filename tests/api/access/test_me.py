@@ -24,6 +24,7 @@ def test_it_says_whose_key_it_is_and_what_it_includes(api: httpx.Client, databas
 def test_without_access_control_everybody_may_do_everything(settings: Settings) -> None:
     with running_api(settings.model_copy(update={"access_control": "off"})) as api:
         everybody = api.get("/v1/me").json()
+    limits = everybody.pop("limits")
     assert everybody == {
         "project": "default",
         "key_id": None,
@@ -31,6 +32,9 @@ def test_without_access_control_everybody_may_do_everything(settings: Settings) 
         "scopes": sorted(Scope),
         "expires_at": None,
     }
+    used = {each["name"]: (each["limit"], each["used"], each["left"]) for each in limits}
+    assert used["queued_runs"] == (None, 0, None)
+    assert used["log_bytes"] == (settings.max_upload_bytes, None, settings.max_upload_bytes)
 
 
 def test_the_example_is_valid() -> None:

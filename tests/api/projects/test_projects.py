@@ -61,5 +61,43 @@ def test_what_is_wrong_with_a_request_is_named(api: httpx.Client) -> None:
     problem(api.get("/v1/projects/proj_1"), 404, "project_not_found")
 
 
+def test_limits_are_changed_one_by_one_and_the_log_of_changes_says_from_what(api: httpx.Client) -> None:
+    path = "/v1/projects/default"
+    assert set(api.get(path).json()["limits"].values()) == {None}
+    changed = api.patch(path, json={"limits": {"queued_runs": 3, "stored_bytes": 10}}).json()
+    assert (changed["name"], changed["limits"]["queued_runs"]) == ("default", 3)
+    changed = api.patch(
+        path, json={"name": "First", "weight": 1.0, "limits": {"stored_bytes": None, "uploads": 2}}
+    ).json()
+    assert api.get(path).json() == changed
+    assert {name: value for name, value in changed["limits"].items() if value} == {
+        "queued_runs": 3,
+        "uploads": 2,
+    }
+    assert api.patch(path, json={}).json() == changed
+    second, first = api.get("/v1/audit", params={"action": "project.changed"}).json()["items"]
+    assert first["before"] == {"name": "default", "weight": 1.0, "limits": {}}
+    assert (
+        first["after"]
+        == second["before"]
+        == {"name": "default", "weight": 1.0, "limits": {"queued_runs": 3, "stored_bytes": 10}}
+    )
+    assert second["after"] == {"name": "First", "weight": 1.0, "limits": {"queued_runs": 3, "uploads": 2}}
+
+
+def test_what_is_wrong_with_limits_is_named(api: httpx.Client) -> None:
+    path = "/v1/projects/default"
+    for limits in (
+        {"queued_runs": -1},
+        {"queued_runs": 1.5},
+        {"queued_runs": 2**53},
+        {"uploads": 0},
+        {"cpus": 1},
+    ):
+        refused = problem(api.patch(path, json={"limits": limits}), 422, "invalid_request")
+        assert [error["field"] for error in refused["errors"]] == [f"limits.{name}" for name in limits]
+    problem(api.patch("/v1/projects/proj_1", json={}), 404, "project_not_found")
+
+
 def test_the_example_is_valid() -> None:
     ProjectOut.model_validate(PROJECT_EXAMPLE)

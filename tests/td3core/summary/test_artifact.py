@@ -11,6 +11,7 @@ import torch
 
 from td3core import Summary, load_summary, save_summary
 from td3core.config import SummaryPrecision
+from td3core.config.sizes import summary_bytes
 from td3core.data import build_sequences, leave_last_out
 from td3core.errors import InvalidArtifactError
 from td3core.factors import FarziFactors, TuckerFactors
@@ -128,17 +129,29 @@ def test_an_archive_saved_again_has_the_same_bytes(
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "first.zip").read_bytes()
 
 
-def test_each_precision_takes_less(finished_run: DistillationRun, tmp_path: Path) -> None:
+def test_each_precision_takes_less_and_as_much_as_was_estimated(
+    finished_run: DistillationRun, tmp_path: Path
+) -> None:
     """The tensors, which are most of what a log of real size needs; a byte and a bit for four."""
-    sizes = {}
+    sizes: dict[str, int] = {}
+    both: dict[str, int] = {}
+    expected: dict[str, int] = {}
     for precision in ("float32", "float16", "int8"):
         path = tmp_path / f"{precision}.zip"
-        save_summary(with_precision(finished_run.summary, precision), path)
+        summary = with_precision(finished_run.summary, precision)
+        save_summary(summary, path)
         with zipfile.ZipFile(path) as opened:
-            tensors = safetensors.torch.load(opened.read("factors.safetensors"))
+            tensors, teacher = (
+                safetensors.torch.load(opened.read(f"{name}.safetensors")) for name in ("factors", "teacher")
+            )
         sizes[precision] = sum(tensor.nbytes for tensor in tensors.values())
+        both[precision] = sizes[precision] + sum(tensor.nbytes for tensor in teacher.values())
+        expected[precision] = summary_bytes(summary.manifest.spec, items=len(summary.item_ids))
     assert sizes["float16"] == sizes["float32"] / 2
     assert sizes["int8"] < 0.5 * sizes["float32"]
+    for smaller in "float16", "int8":
+        saved = expected["float32"] - expected[smaller]
+        assert saved == pytest.approx(both["float32"] - both[smaller], rel=0.15)
 
 
 def test_members_are_compressed_where_that_pays(archive: Path) -> None:
