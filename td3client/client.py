@@ -1,6 +1,5 @@
 """The HTTP client: one method per operation, which returns plain dictionaries."""
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -9,9 +8,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
-from httpx_sse import EventSource
 
-from td3client.answers import UNENCODED, BoundedEvents, check_head, check_type, parse, read_answer
+from td3client.answers import UNENCODED, check_head, read_answer
 from td3client.connection import connection
 from td3client.credentials import credentials, has_authorization
 from td3client.downloads import download, following
@@ -35,19 +33,14 @@ from td3client.resources import (
     SubmittedJob,
     ValidatedLog,
 )
+from td3client.streams import FINISHED, STREAM_SILENCE, stream
+from td3client.submissions import UPLOAD_SECONDS, class_of, notes_of, upload
 from td3client.transport import Transports, Verify, service_url
 from td3client.webhooks import Webhooks
 
-FINISHED = frozenset({"succeeded", "failed", "cancelled"})
-# The response to an upload is sent after the log has been validated.
-UPLOAD_SECONDS = 600.0
 RETRY_PAUSE = 1.0
 RETRY_SECONDS = 5.0
 AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
-# The service pings every 15 seconds, so a stream that is silent for longer is broken.
-STREAM_SILENCE = 45.0
-RECONNECT_PAUSE = 1.0
-RECONNECT_SECONDS = 60.0
 
 R = TypeVar("R", bound=Run)
 
@@ -171,11 +164,11 @@ class Client:
         options = {
             "deadline_seconds": deadline_seconds,
             "force": force or None,
-            **_class(priority),
-            **_notes(name, labels),
+            **class_of(priority),
+            **notes_of(name, labels),
         }
         params = {option: value for option, value in options.items() if value is not None} or None
-        with _upload(log, spec, webhook) as body:
+        with upload(log, spec, webhook) as body:
             return self._create(SubmittedJob, "/v1/jobs", params=params, **body)
 
     def validate(self, log: Path, spec: Mapping[str, Any] | None = None) -> ValidatedLog:
@@ -187,7 +180,7 @@ class Client:
             ServiceProblem: The log or the spec was rejected; `errors` lists the reasons.
             UnreachableError: The service is unreachable.
         """
-        with _upload(log, spec) as body:
+        with upload(log, spec) as body:
             return self._call(ValidatedLog, "POST", "/v1/jobs/validate", **body)
 
     def run(self, run_id: str) -> Run:
@@ -268,7 +261,7 @@ class Client:
         labels: Mapping[str, str] | None = None,
     ) -> Evaluation:
         """Start an evaluation of the summary of a job that has succeeded; `priority` as for `submit`."""
-        options = _class(priority) | _notes(name, labels)
+        options = class_of(priority) | notes_of(name, labels)
         params = {option: value for option, value in options.items() if value is not None}
         path = f"{job_path(job_id)}/evaluations"
         return self._create(Evaluation, path, params=params or None, json=dict(spec or {}))
@@ -314,7 +307,7 @@ class Client:
             UnreachableError: The service is unreachable; with `follow`, for more than a minute.
         """
         path = f"{run_path(run_id)}/events"
-        return self._stream(path, after) if follow else self._events_so_far(path, after)
+        return stream(self._open_stream, path, after) if follow else self._events_so_far(path, after)
 
     def _events_so_far(self, path: str, after: int) -> Iterator[Event]:
         while True:
@@ -326,44 +319,13 @@ class Client:
                 raise UnexpectedAnswerError(self.base_url, f"the same events again, after {after}")
             after = page["next_after"]
 
-    def _stream(self, path: str, after: int) -> Iterator[Event]:
-        """Yield server-sent events. A stream that breaks or ends too early is reopened after the last event."""
-        broken_at: float | None = None
-        while True:
-            try:
-                with self._naming_errors(), self._open_stream(path, after) as response:
-                    check_head(response)
-                    if response.status_code == httpx.codes.NO_CONTENT:
-                        return
-                    check_type(response, "text/event-stream")
-                    response.stream = BoundedEvents(response)
-                    broken_at = None
-                    for message in EventSource(response).iter_sse():
-                        if not message.data:  # how the library represents a ping
-                            continue
-                        event: Event = parse(message.data, Event, response)
-                        if event["seq"] <= after:
-                            raise UnexpectedAnswerError(
-                                response.url, f"event {event['seq']} again, after {after}"
-                            )
-                        after = event["seq"]
-                        yield event
-                        if event["kind"] in FINISHED:
-                            return
-            except (UnreachableError, ServiceProblem) as error:
-                broken_at = broken_at or time.monotonic()
-                refused = (
-                    isinstance(error, ServiceProblem) and error.status < httpx.codes.INTERNAL_SERVER_ERROR
-                )
-                if refused or time.monotonic() - broken_at > RECONNECT_SECONDS:
-                    raise
-            time.sleep(RECONNECT_PAUSE)
-
     @contextmanager
-    def _open_stream(self, path: str, after: int) -> Generator[httpx.Response]:
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", "Last-Event-ID": str(after)}
+    def _open_stream(self, path: str, headers: Mapping[str, str]) -> Generator[httpx.Response]:
         timeout = httpx.Timeout(STREAM_SILENCE, connect=5.0)
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+        with (
+            self._naming_errors(),
+            self._http.stream("GET", path, headers=headers, timeout=timeout) as response,
+        ):
             yield response
 
     def download_summary(self, job_id: str, path: Path) -> Path:
@@ -427,35 +389,9 @@ class Client:
             raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
 
 
-def _class(priority: Priority) -> dict[str, Any]:
-    """The query of a class, which is left out where it is the default: older services do not know it."""
-    return {} if priority == "normal" else {"priority": priority}
-
-
-@contextmanager
-def _upload(
-    log: Path, spec: Mapping[str, Any] | None, webhook: Mapping[str, Any] | None = None
-) -> Generator[dict[str, Any]]:
-    """The body of a request with a log.
-
-    Spec and webhook are sent first, so that an invalid one is rejected before the log is uploaded.
-    """
-    with log.open("rb") as dataset:
-        yield {
-            "data": {name: json.dumps(part) for name, part in (("spec", spec), ("webhook", webhook)) if part},
-            "files": {"dataset": (log.name, dataset, "application/octet-stream")},
-            "timeout": httpx.Timeout(UPLOAD_SECONDS, connect=30.0),
-        }
-
-
 def _bulk(wanted: RunFilter, expected: int | None) -> dict[str, Any]:
     """The body of a request that does something to many runs."""
     return {"filter": parameters(wanted), "expected": expected}
-
-
-def _notes(name: str | None, labels: Mapping[str, str] | None) -> dict[str, Any]:
-    """The parameters of a submission with name and labels."""
-    return {"name": name, "label": [f"{key}:{value}" for key, value in (labels or {}).items()] or None}
 
 
 def _kind(run_id: str) -> Any:

@@ -233,7 +233,7 @@ def test_a_broken_stream_of_events_is_taken_up_where_it_was(
     scripted: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Broken in the middle of the second event, then refused by a server that is starting, then closed early."""
-    monkeypatch.setattr("td3client.client.RECONNECT_PAUSE", 0.0)
+    monkeypatch.setattr("td3client.streams.RECONNECT_PAUSE", 0.0)
     first, second, third = message(1, "claimed"), message(2, "stage"), message(3, "succeeded")
     scripted.script["GET /v1/jobs/job_1/events"] = [
         sse(first, second, cut_after=len(first) + 10),
@@ -262,7 +262,7 @@ def test_a_stream_of_what_does_not_exist_is_refused(scripted: ScriptedService) -
 
 
 def test_a_service_that_stays_away_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("td3client.client.RECONNECT_SECONDS", -1.0)
+    monkeypatch.setattr("td3client.streams.RECONNECT_SECONDS", -1.0)
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(UnreachableError):
         list(client.events("job_1"))
 
