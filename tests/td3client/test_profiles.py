@@ -6,6 +6,7 @@ import pty
 import stat
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from td3client.profiles import Profile, profiles_file, read_profiles, remove_pro
 from td3client.terminal import given_profile
 from tests.support.scripted_jobs import job
 from tests.support.scripted_service import Answer, ScriptedService
+from tests.support.waiting import wait_until
 
 KEY = "td3_secret"
 ME = {
@@ -241,6 +243,8 @@ def test_the_key_is_asked_for_without_echo(scripted: ScriptedService) -> None:
         for prompt, answer in ((b"URL of the service", scripted.url), (b"API key", KEY)):
             while prompt not in shown:
                 shown += os.read(terminal, 1024)
+            if answer == KEY:  # what is typed before the echo is off is thrown away
+                wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO)
             os.write(terminal, f"{answer}\n".encode())
         while chunk := read(terminal):
             shown += chunk
