@@ -235,11 +235,10 @@ def test_the_key_is_asked_for_without_echo(scripted: ScriptedService) -> None:
     scripted.script["GET /v1/me"] = [Answer.json(ME)]
     terminal, theirs = pty.openpty()
     command = [sys.executable, "-m", "td3client", "login"]
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        shown = b""
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = b""
+    try:
         for prompt, answer in ((b"URL of the service", scripted.url), (b"API key", KEY)):
             while prompt not in shown:
                 shown += os.read(terminal, 1024)
@@ -249,6 +248,9 @@ def test_the_key_is_asked_for_without_echo(scripted: ScriptedService) -> None:
         while chunk := read(terminal):
             shown += chunk
         assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
     os.close(terminal)
     assert scripted.url.encode() in shown
     assert b"Stored as the profile default" in shown
