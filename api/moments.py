@@ -9,10 +9,10 @@ _AWARE: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 def _of_text(moment: object) -> object:
-    """Read a text, but not a number in it, which could be one of seconds or of milliseconds."""
-    if not isinstance(moment, str):
+    """Read a text, but no number, which could be one of seconds or of milliseconds."""
+    if isinstance(moment, datetime | None):
         return moment
-    if "-" not in moment[1:]:
+    if not isinstance(moment, str) or "-" not in moment[1:]:
         raise ValueError("expected a date and a time, such as 2026-01-15T09:30:00Z")
     return _AWARE.validate_python(moment)
 

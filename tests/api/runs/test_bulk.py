@@ -93,10 +93,11 @@ def test_what_can_be_deleted_is_once_it_is_known_how_many(
         ({"filter": {"state": []}, "expected": 0}, "filter"),
         ({"filter": {"stat": ["failed"]}}, "filter.stat"),
         ({"filter": {"deleted": True}}, "filter.deleted"),
+        ({"filter": {"finished_until": 0.0}}, "filter.finished_until"),
         ({"filter": {"state": ["failed"]}, "expected": MOST + 1}, "expected"),
         ({"filter": {"state": ["failed"]}, "dry_run": False}, "dry_run"),
     ],
-    ids=["nothing", "empty", "empty list", "typing error", "deleted", "too many", "unknown"],
+    ids=["nothing", "empty", "empty list", "typing error", "deleted", "a number", "too many", "unknown"],
 )
 def test_a_request_that_may_mean_too_much_is_refused(
     api: httpx.Client, runs: dict[str, str], database: Database, what: str, body: dict[str, Any], field: str
