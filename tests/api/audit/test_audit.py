@@ -77,7 +77,7 @@ def test_keys_and_projects_are_recorded_in_their_project_without_secrets(api: ht
     revoked, created, rotated, first, founded = changes(api, **there)
     actions = [entry["action"] for entry in (revoked, created, rotated, first, founded)]
     assert actions == ["key.revoked", "key.created", "key.rotated", "key.created", "project.created"]
-    assert founded["after"] == {"name": "Theirs"}
+    assert founded["after"] == {"name": "Theirs", "weight": 1.0, "limits": {}}
     assert (first["after"]["scopes"], first["target"]) == (["jobs:read"], key["id"])
     assert (created["after"]["replaces"], created["target"]) == (key["id"], successor["id"])
     assert rotated["before"]["expires_at"] > rotated["after"]["expires_at"]

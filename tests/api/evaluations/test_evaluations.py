@@ -90,7 +90,13 @@ def test_no_body_means_all_defaults(api: httpx.Client, database: Database, finis
     assert (evaluation["state"], evaluation["job_id"]) == ("queued", finished_job)
     assert evaluation["spec"] == EvaluationSpec.model_validate({}).model_dump(mode="json")
     assert {evaluation[field] for field in RESULT} == {None}
-    assert api.get(response.headers["location"]).json() == evaluation
+    assert (evaluation.pop("queue"), evaluation["state"]) == (
+        None,
+        "queued",
+    )  # its place is told from then on
+    read = api.get(response.headers["location"]).json()
+    assert read.pop("queue")["position"] == 1
+    assert read == evaluation
     assert evaluation["id"] in outbox_ids(database)
 
 

@@ -80,7 +80,7 @@ def test_a_repeated_field_is_refused(api: httpx.Client, spec: str, field: str) -
 
 
 def test_a_long_column_name_is_told_in_short(api: httpx.Client) -> None:
-    refused = submit(api, spec={"data": {"columns": {"user": "x" * 2**18}}})
+    refused = submit(api, spec={"data": {"columns": {"user": "x" * 1000}}})
     problem(refused, 422, "missing_column")
     assert len(refused.content) < LONGEST_ANSWER
 

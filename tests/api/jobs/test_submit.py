@@ -41,8 +41,11 @@ def test_a_log_alone_is_enough(
     stored = [path for path in (settings.data_dir / "storage").rglob("*") if path.is_file()]
     assert [(path.name[:64], path.read_text()) for path in stored] == [(sha256, LOG)]
     assert list(settings.uploads_dir.iterdir()) == []
-    assert (job.pop("deduplicated"), job.pop("webhook")) == (False, None)
-    assert api.get(response.headers["location"]).json() == job
+    assert (job.pop("deduplicated"), job.pop("webhook"), job.pop("queue")) == (False, None, None)
+    assert job.pop("nearly_reached") == []
+    read = api.get(response.headers["location"]).json()
+    assert read.pop("queue")["position"] == 1
+    assert read == job
     # One message of ids only was sent, after the commit.
     (message,) = broker.lrange(QUEUE, 0, -1)  # type: ignore[misc]
     assert json.loads(message)["headers"]["task"] == "td3.distil"
