@@ -66,7 +66,7 @@ def open_json(first: Block, data: DataConfig, *, most: int) -> tuple["JsonLinesF
             [LogProblem("not a key of the events", field="data.columns.item", value=columns.item)],
         )
     watch = data.rules > 1 and columns.timestamp is None and data.columns.timestamp is None
-    return JsonLinesFormat(columns, watch, events), columns
+    return JsonLinesFormat(columns, watch, events, exact=data.rules > 1), columns
 
 
 def _first_objects(block: Block, most: int) -> list[Record]:
@@ -124,12 +124,14 @@ class JsonLinesFormat:
     """Whether a key that is named like a time is refused, because the first lines have none and nobody said so."""
     events: Events | None = None
     """Where the interactions are, if the objects are not interactions themselves."""
+    exact: bool = True
+    """Whether numbers are read with all their digits, and told apart from those that were rounded."""
 
     def parse(self, block: Block) -> pl.DataFrame | None:
         """Return the columns by role, as text; None if the block must be examined line by line."""
         if self.watch:
             _refuse_late_times(block, self.events)
-        if self._has_exact_numbers(block):
+        if self.exact and self._has_exact_numbers(block):
             return None
         names = self.columns.by_role()
         schema: dict[str, pl.DataType] = dict.fromkeys(names.values(), pl.String())
@@ -174,7 +176,7 @@ class JsonLinesFormat:
         names = self.columns.by_role()
         found: list[LogProblem] = []
         rows: list[dict[str, object]] = []
-        for line, record in _lines(block):
+        for line, record in _lines(block, exact=self.exact):
             if len(found) >= problems or (records is not None and len(rows) >= records):
                 break
             if not isinstance(record, dict):
@@ -241,7 +243,7 @@ def _text(value: object) -> object:
         case _Exponent() if value.text is not None:
             return value.text
         case Decimal():
-            return re.sub(r"\.0+$", "", format(value, "f"))
+            return format(value, "f")
         case float():  # without an exponent, as polars has it
             return format(Decimal(repr(value)), "f").removesuffix(".0")
         case _:
@@ -254,12 +256,19 @@ class _Exponent(float):
     text: str | None = None
 
 
-def _float(text: str) -> float | Decimal:
+def _former_float(text: str) -> float | Decimal:
+    return float(text) if len(text) <= _MOST_DIGITS + 1 else Decimal(text)
+
+
+def _float(text: str) -> float | Decimal | int:
     if "e" in text.lower():
         number = _Exponent(text)
         number.text = re.sub(r"[eE]\+?", "e+", text) if abs(number) >= _LARGE else None
         return number
-    return float(text) if len(text) < _MOST_DIGITS else Decimal(text)
+    if len(text) < _MOST_DIGITS:
+        return float(text)
+    whole, _, fraction = text.partition(".")
+    return Decimal(text) if fraction.strip("0") else int(whole)
 
 
 class _Repeating(Record):
@@ -282,13 +291,14 @@ def _object(pairs: list[tuple[str, object]]) -> Record:
     return record if len(record) == len(pairs) else _Repeating(pairs)
 
 
-def _lines(block: Block) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
-    """Yield every line that is not blank, as an object or as a problem."""
+def _lines(block: Block, *, exact: bool = True) -> Iterator[tuple[int, dict[str, object] | LogProblem]]:
+    """Yield every line that is not blank, as an object or as a problem; `exact` keeps all digits of numbers."""
+    parse_float = _float if exact else _former_float
     for line, data in enumerate(block.data.split(b"\n"), start=block.line):
         if not data.strip():
             continue
         try:
-            record: object = json.loads(data.decode(), parse_float=_float, object_pairs_hook=_object)
+            record: object = json.loads(data.decode(), parse_float=parse_float, object_pairs_hook=_object)
         except UnicodeDecodeError:
             yield (
                 line,

@@ -150,7 +150,11 @@ class ValueParser:
     def _column(self, role: Role, raw: pl.Series) -> Column:
         match role:
             case "user" | "item":
-                return _whole_numbers(raw) if raw.dtype.is_float() else (raw, _id_reasons(raw, self.data))
+                if raw.dtype.is_float():
+                    return _whole_numbers(
+                        raw, _EXACT[pl.Float64 if self.data.rules == 1 else type(raw.dtype)]
+                    )
+                return raw, _id_reasons(raw, self.data)
             case "timestamp":
                 return self._timestamps(raw)
             case "rating":
@@ -262,9 +266,8 @@ def _id_reasons(raw: pl.Series, data: DataConfig) -> pl.Series:
     return _reasons(raw, checks, stripped=data.rules > 1)
 
 
-def _whole_numbers(raw: pl.Series) -> Column:
-    """Ids that a table with missing values has as floats: 7.0 is 7."""
-    most = _EXACT[type(raw.dtype)]
+def _whole_numbers(raw: pl.Series, most: int) -> Column:
+    """Ids that a table with missing values has as floats: 7.0 is 7. From `most` on they are rounded."""
     values = raw.cast(pl.Int64, strict=False).cast(pl.String)
     checks = [
         (~(raw.is_finite() & (raw == raw.floor())), "not a whole number, which an id must be"),

@@ -197,13 +197,19 @@ def test_floats_are_ids_up_to_where_they_round(tmp_path: Path, kind: type[pl.Dat
     pl.DataFrame({"user": pl.Series([2 * exact], dtype=kind), "item": ["a"]}).write_ipc(path)
     with pytest.raises(BadRowsError, match=f"larger than {exact:,}"):
         read_log(path, DataConfig())
+    former = DataConfig(rules=1, quoting="standard")
+    if kind != pl.Float64:
+        assert read_log(path, former).frame.rows() == [(str(2 * exact), "a")]
 
 
-def test_whole_numbers_in_two_spellings_are_refused(tmp_path: Path) -> None:
-    rows = "user,item\n1,a\n2,2.0\n1.0,b\n"
-    with pytest.raises(
-        UnreadableLogError, match=r"user ids are whole numbers in two spellings, such as 1 and 1\.0"
-    ):
-        read(tmp_path / "log.csv", rows)
-    assert len(read(tmp_path / "log.csv", rows, DataConfig(rules=1))) == 3
-    assert read(tmp_path / "log.csv", "user,item\n1.0,v1.0\n2.0,v1\n") == [("1.0", "v1.0"), ("2.0", "v1")]
+@pytest.mark.parametrize(
+    "lists", ["", '{"user": "[a]", "item": "b", "ts": 1}\n'], ids=["fast", "line by line"]
+)
+def test_the_first_rules_read_numbers_of_json_as_they_did(tmp_path: Path, lists: str) -> None:
+    former = DataConfig(rules=1, quoting="standard")
+    text = '{"user": 7.6561E16, "item": 1e16, "ts": 1.502E+09}\n' + lists
+    assert read(tmp_path / "log.jsonl", text, former)[0] == (
+        "76561000000000000",
+        "10000000000000000",
+        1502000000,
+    )
