@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 FORKS = """
-import os, select, signal, sys, time
+import os, select, shutil, signal, sys, threading, time
 from pathlib import Path
 
 from api.models import Job
@@ -17,17 +17,25 @@ from worker.guard import Guard
 from worker.limits import TimeLimit
 from worker.main_database import MainDatabase
 
+clearing, remove = threading.Event(), shutil.rmtree
+
+
+def slowly(path):
+    clearing.set()
+    time.sleep(0.5)
+    remove(path)
+
+
+shutil.rmtree = slowly
 data = Path(sys.argv[1])
 settings = Settings(data_dir=data)
 announcements, ready = Announcements(), data / "ready"
 Guard(settings, MainDatabase(settings), announcements).start()
 held_up = 0
-for number in range(8):
+for number in range(2):
     child = os.fork()
     if child == 0:
-        with scratch.scratch_folder(settings.work_dir, prefix="job") as folder:
-            for name in range(400):
-                (folder / str(name)).write_bytes(bytes(1000))
+        with scratch.scratch_folder(settings.work_dir, prefix="job"):
             ready.touch()
             time.sleep(60)
     while not ready.exists():
@@ -40,9 +48,10 @@ for number in range(8):
     select.select([ended], [], [])
     os.close(ended)
     os.waitpid(child, 0)
-    following = os.fork()
+    assert clearing.wait(30)
+    clearing.clear()
+    following = os.fork()  # while the guard holds the lock on the folder, unless it has to wait
     if following == 0:
-        time.sleep(0.3)
         signal.alarm(5)
         scratch.clear_abandoned(settings.work_dir)
         os._exit(0)

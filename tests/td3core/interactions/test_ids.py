@@ -213,3 +213,13 @@ def test_the_first_rules_read_numbers_of_json_as_they_did(tmp_path: Path, lists:
         "10000000000000000",
         1502000000,
     )
+
+
+def test_whole_numbers_in_two_spellings_are_refused(tmp_path: Path) -> None:
+    rows = "user,item\n1,a\n2,2.0\n1.0,b\n"
+    with pytest.raises(
+        UnreadableLogError, match=r"user ids are whole numbers in two spellings, such as 1 and 1\.0"
+    ):
+        read(tmp_path / "log.csv", rows)
+    assert len(read(tmp_path / "log.csv", rows, DataConfig(rules=1))) == 3
+    assert read(tmp_path / "log.csv", "user,item\n1.0,v1.0\n2.0,v1\n") == [("1.0", "v1.0"), ("2.0", "v1")]
