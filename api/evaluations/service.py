@@ -12,7 +12,7 @@ from api.db import now
 from api.errors import AlreadyFinishedError, EvaluationNotFoundError
 from api.ids import new_id
 from api.jobs import service as jobs
-from api.models import Evaluation, Priority, RunState
+from api.models import Evaluation, Job, Priority, RunState
 from api.pages import RowPage
 from api.runs import annotations, events, filters, removal
 from api.runs.annotations import RunChange, annotate
@@ -82,7 +82,9 @@ def get(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluation:
 def _find(session: Session, evaluation_id: str, *, tenant_id: str, lock: bool = False) -> Evaluation:
     """Find an evaluation that may be deleted, and lock its row if it is to be changed."""
     query = select(Evaluation).where(Evaluation.id == evaluation_id, Evaluation.tenant_id == tenant_id)
-    evaluation = session.scalar(query.with_for_update() if lock else query)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    evaluation = session.scalar(query)
     if evaluation is None:
         raise EvaluationNotFoundError(f"The evaluation {evaluation_id} does not exist.")
     return evaluation
@@ -154,6 +156,8 @@ def restore(session: Session, evaluation_id: str, *, tenant_id: str) -> Evaluati
         EvaluationNotFoundError: It does not exist, or no longer.
         JobDeletedError: Its job is deleted.
     """
+    job_id = _find(session, evaluation_id, tenant_id=tenant_id).job_id
+    session.execute(select(Job.id).where(Job.id == job_id).with_for_update(read=True))
     evaluation = _find(session, evaluation_id, tenant_id=tenant_id, lock=True)
     if removal.restore(session, evaluation):
         audit.record(session, Action.EVALUATION_RESTORED, evaluation_id, tenant_id=tenant_id)

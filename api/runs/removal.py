@@ -55,6 +55,8 @@ def hide(session: Session, run: Run) -> bool:
 def restore(session: Session, run: Run) -> bool:
     """Restore a run, whose row is locked, and what was deleted with it; return whether it was deleted.
 
+    The job of an evaluation is locked as well: before the evaluation, as by `hide`.
+
     Raises:
         JobDeletedError: It is an evaluation of a job that is deleted.
     """
@@ -62,11 +64,8 @@ def restore(session: Session, run: Run) -> bool:
     if at is None:
         return False
     if isinstance(run, Evaluation):
-        job_id = session.scalar(
-            select(Job.id).where(Job.id == run.job_id, Job.deleted_at.is_not(None)).with_for_update(read=True)
-        )
-        if job_id is not None:
-            raise JobDeletedError(f"The job {job_id} of the evaluation is deleted; restore the job.")
+        if session.scalar(select(Job.deleted_at).where(Job.id == run.job_id)) is not None:
+            raise JobDeletedError(f"The job {run.job_id} of the evaluation is deleted; restore the job.")
     else:
         session.execute(
             update(Evaluation)

@@ -1,6 +1,8 @@
 """Deleting jobs and evaluations: hidden at once, restorable for a time, then gone with what they alone had."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 
 from api.db import Database, now
+from api.errors import JobDeletedError
 from api.evaluations import service as evaluations
 from api.jobs import service as jobs
 from api.models import (
@@ -238,3 +241,23 @@ def test_a_log_that_is_submitted_again_outlives_the_first_job(
         key = session.scalars(select(Dataset.storage_key)).one()
     assert stored(settings) == [key]
     assert listed(api) == [second]
+
+
+def test_an_evaluation_is_not_restored_while_its_job_is_deleted(
+    database: Database, finished_job: str
+) -> None:
+    evaluation_id = evaluation_of(database, finished_job)
+    with database.transaction() as session:
+        evaluations.remove(session, evaluation_id, tenant_id=DEFAULT_TENANT)
+
+    def restore() -> None:
+        with database.transaction() as session:
+            evaluations.restore(session, evaluation_id, tenant_id=DEFAULT_TENANT)
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as session:
+            jobs.remove(session, finished_job, tenant_id=DEFAULT_TENANT)
+            restoring = thread.submit(restore)
+            time.sleep(0.5)  # it would not be done yet, and could not see what is not committed
+        with pytest.raises(JobDeletedError):
+            restoring.result(10)
