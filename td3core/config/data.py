@@ -114,8 +114,8 @@ class DataConfig(Config):
         default=2,
         description="The rules by which ids are cleaned, columns are found and a first line is taken for a header. `1` "
         "are those of 0.1.0, by which its jobs are read: ids are kept with the white space around them, only `NULL`, "
-        "`null` and `\\N` are markers of missing values, fewer names of timestamps are known, and a log whose times "
-        "are not used is not refused.",
+        "`null` and `\\N` are markers of missing values, fewer names of timestamps are known, and neither a log "
+        "whose times are not used nor numbers that were rounded are refused.",
     )
     min_rating: float | None = Field(
         default=None, description="Drop interactions with a rating below this value; null keeps all of them."
