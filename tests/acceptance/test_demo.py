@@ -9,7 +9,7 @@ import pytest
 from td3core import load_summary
 from tests.support.environment import own_environment
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]  # it trains beside all other tests
 
 
 def demo(log: Path, *options: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -20,7 +20,7 @@ def demo(log: Path, *options: str, folder: Path) -> subprocess.CompletedProcess[
         env=own_environment() | {"PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
         check=False,
     )
 
